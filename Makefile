@@ -1,0 +1,33 @@
+# Thin: every target calls scripts/bootstrap.py, which works the same on Windows (python scripts/bootstrap.py lab).
+# Variables: PYTHON=python3.12   ARGS="..." (passed on)   JOBS=2 test files at once   NB_JOBS=1 notebooks at once
+
+PYTHON ?= $(firstword $(foreach name,python3 python python3.14 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null)))
+JOBS ?=
+NB_JOBS ?=
+export COURSE_JOBS := $(JOBS)
+export COURSE_NB_JOBS := $(NB_JOBS)
+
+ifeq ($(strip $(PYTHON)),)
+RUN = @echo "No Python was found. Install Python 3.11 or newer (python.org, or your package manager), then try again."; exit 1; :
+else
+RUN = @$(PYTHON) scripts/bootstrap.py
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test lint doctor bake bench clean
+
+help:
+	@echo "make lab      set up .venv, check this machine, open JupyterLab at the first notebook"
+	@echo "make test     the same set-up, then ruff, all tests, and every notebook under strict nbval"
+	@echo "make doctor   check this machine: versions, device, memory, disk, a five-second training run"
+	@echo "make lint     ruff over the library, the tests and the notebooks"
+	@echo "make bake     run all notebooks again and store their outputs   (ARGS=notebooks/03_attention_masks.ipynb for one)"
+	@echo "make bench    measure the training loop against transformers' Trainer"
+	@echo "make clean    remove .venv and every cache inside this folder"
+
+setup lab test lint doctor bake bench:
+	$(RUN) $@ $(ARGS)
+
+clean:
+	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

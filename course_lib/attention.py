@@ -1,0 +1,299 @@
+"""Attention masks: who may look at whom, and how to find out whether they did.
+
+A mask here is an *additive float*: 0 where a query may look at a key, the most negative number of the dtype
+where it may not. It is added to the scores before the softmax. Rows are queries (who looks), columns are keys
+(who is looked at). Shapes: B sequences, H heads, T query positions, S key positions, D width of a head.
+
+Sources: Attention Is All You Need (1706.03762) §3.2; BERT (1810.04805) §3; T5 (1910.10683) §3.2.1 for the
+prefix mask; Longformer (2004.05150) §3.1 for the sliding window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+__all__ = [
+    "attend",
+    "bidirectional_mask",
+    "causal_mask",
+    "combine",
+    "cross_mask",
+    "leakage",
+    "padding_mask",
+    "prefix_mask",
+    "sees_future",
+    "sliding_window_mask",
+    "visible",
+]
+
+# ---------------------------------------------------------------------------------------------- mask builders
+def padding_mask(attention_mask: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Hide padding *keys* from every query: 0/1 per token [B, S] -> additive [B, 1, 1, S].
+
+    The query axis has length 1 and is broadcast: a padding mask closes columns, never rows.
+    """
+    keep = _zero_one(attention_mask, "attention_mask")
+    return _additive(keep[:, None, None, :], dtype)
+
+
+def bidirectional_mask(length: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Let every position look at every position: additive [1, 1, T, T], all zeros."""
+    length = _count(length, "length")
+    return torch.zeros(1, 1, length, length, dtype=dtype)
+
+
+def causal_mask(length: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Let position i look at itself and what stands before it: additive [1, 1, T, T]. (1706.03762 §3.2.3)"""
+    query, key = _positions(length)
+    return _additive((key <= query)[None, None], dtype)
+
+
+def prefix_mask(
+    prefix: int | Sequence[int] | Tensor, length: int, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Open the first `prefix` positions to everybody, keep the rest causal: additive [B, 1, T, T].
+
+    `prefix` is one number (B = 1) or one per sequence. 0 is the causal mask, T the bidirectional one.
+    Raises ValueError for a prefix outside 0..T. (T5, 1910.10683 §3.2.1)
+    """
+    query, key = _positions(length)
+    prefixes = torch.as_tensor(prefix)
+    if prefixes.is_floating_point() or prefixes.dtype == torch.bool or prefixes.ndim > 1:
+        raise TypeError(f"prefix must be a whole number, or one per sequence, got {prefix!r}.")
+    for value in prefixes.reshape(-1).tolist():
+        if not 0 <= value <= length:
+            raise ValueError(f"prefix is {value}, but the length is {length}: use 0 to {length}.")
+    return _additive((key <= query)[None, None] | (key < prefixes.reshape(-1, 1, 1, 1)), dtype)
+
+
+def sliding_window_mask(window: int, length: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Let position i look at the `window` latest positions, itself included: additive [1, 1, T, T].
+
+    This is the causal window of `transformers`: window 1 is "only myself", window T or more is the causal
+    mask. (Longformer, 2004.05150 §3.1, describes the two-sided one.)
+    """
+    if _count(window, "window", least=0) == 0:
+        raise ValueError("window is 0, which would hide even the position itself: use 1 or more.")
+    query, key = _positions(length)
+    return _additive(((key <= query) & (key > query - window))[None, None], dtype)
+
+
+def cross_mask(source_mask: Tensor, length: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Let T target positions look at the real tokens of a source: 0/1 per token [B, S] -> [B, 1, T, S].
+
+    There is no causal part: the source is finished before the target begins. (1706.03762 §3.2.3)
+    """
+    keep = _zero_one(source_mask, "source_mask")
+    return _additive(keep[:, None, None, :].expand(-1, 1, _count(length, "length"), -1), dtype)
+
+
+def combine(*masks: Tensor) -> Tensor:
+    """Allow a look only where every mask allows it; shapes broadcast.
+
+    Takes the minimum, not the sum: finfo.min + finfo.min overflows to -inf, and a row of -inf makes NaN.
+    """
+    if not masks:
+        raise ValueError("combine() got no mask: pass at least one, e.g. combine(causal_mask(6)).")
+    result = _additive_only(masks[0])
+    for mask in masks[1:]:
+        try:
+            result = torch.minimum(result, _additive_only(mask))
+        except RuntimeError as error:
+            shapes = ", ".join(str(tuple(m.shape)) for m in masks)
+            raise ValueError(f"masks of shapes {shapes} do not broadcast: use the same T and S.") from error
+    return result
+
+
+def visible(mask: Tensor) -> Tensor:
+    """Turn an additive mask into booleans of the same shape, True where looking is allowed."""
+    mask = _additive_only(mask)
+    return mask > torch.finfo(mask.dtype).min / 2
+
+
+# ------------------------------------------------------------------------------------------ attention by hand
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, scale: float | None = None):
+    """Compute softmax(q k^T * scale + mask) v and return (output, weights). (1706.03762 Eq. 1)
+
+    q [..., T, D], k [..., S, D], v [..., S, Dv]; additive mask broadcastable to [..., T, S]; scale defaults
+    to 1/sqrt(D). Returns output [..., T, Dv] and weights [..., T, S]. Bool and 0/1 masks are refused by name.
+    """
+    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
+        raise ValueError(
+            f"q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)} do not fit: q and k share the last "
+            "axis D, k and v the axis S before it."
+        )
+    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    scores = q @ k.transpose(-2, -1) * scale  # [..., T, S]
+    if mask is not None:
+        scores = scores + _additive_only(mask)  # before the softmax, so that each row still sums to 1
+    weights = scores.softmax(dim=-1)
+    return weights @ v, weights
+
+
+# ------------------------------------------------------------------------------------------------- leak tests
+def leakage(
+    model: nn.Module,
+    input_ids: Tensor,
+    method: str = "gradient",
+    *,
+    seed: int = 0,
+    embedding: nn.Module | None = None,
+    **inputs,
+) -> Tensor:
+    """Measure how much input token j moves output i: matrix [T, T], rows outputs, columns inputs.
+
+    method 'gradient': length of d(output_i . r)/d(embedding_j), with one random direction r for the outputs;
+    method 'perturbation': largest change of output_i when token j is replaced (three random replacements).
+    `input_ids` is one sequence, [T] or [1, T]; further `inputs` (attention_mask, position_ids, ...) go to the
+    model. Works for any module that maps ids to [1, T, *] (or to a `transformers` output) through an
+    nn.Embedding; name it in `embedding` if it is neither `get_input_embeddings()` nor the first one. Dropout
+    is off while measuring; the model is left as it was found.
+    """
+    if method not in ("gradient", "perturbation"):
+        raise ValueError(f"method is {method!r}: use 'gradient' or 'perturbation'.")
+    ids = input_ids[None] if input_ids.ndim == 1 else input_ids
+    if ids.ndim != 2 or len(ids) != 1 or ids.is_floating_point():
+        raise ValueError(
+            f"input_ids has shape {tuple(input_ids.shape)} and dtype {input_ids.dtype}: pass one sequence of "
+            "whole numbers, [T] or [1, T]."
+        )
+    layer = _embedding_of(model) if embedding is None else embedding
+    device = layer.weight.device  # ids and masks are small: they go where the model is
+    inputs = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in inputs.items()}
+    measure = _gradient if method == "gradient" else _perturbation
+    with _evaluating(model):
+        return measure(model, ids.to(device), layer, torch.Generator().manual_seed(seed), inputs)
+
+
+def sees_future(matrix: Tensor, tolerance: float = 1e-5) -> bool:
+    """Tell whether any output depends on a later input, given a matrix of `leakage`.
+
+    `tolerance` is relative to the largest entry, since float32 sums differ in their last digits.
+    """
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"the matrix has shape {tuple(matrix.shape)}: pass [T, T], outputs by inputs.")
+    if tolerance < 0:
+        raise ValueError(f"tolerance is {tolerance}: use 0 or more.")
+    largest = matrix.abs().max()
+    if not torch.isfinite(largest) or largest == 0:
+        raise ValueError(
+            f"the largest entry of the matrix is {largest.item()}, so it says nothing about the mask: "
+            "measure a model whose outputs are finite and depend on its inputs."
+        )
+    return bool(matrix.abs().triu(1).max() > tolerance * largest)
+
+
+def _gradient(model, ids, layer, generator, inputs) -> Tensor:
+    caught: list[Tensor] = []
+
+    def cut(_module, _args, output):  # the embeddings become leaves: gradients stop here, and stay
+        caught.append(output.detach().requires_grad_())
+        return caught[-1].clone()  # a clone, because a leaf must not be changed in place
+
+    handle = layer.register_forward_hook(cut)
+    try:
+        with torch.enable_grad():
+            outputs = _first_tensor(model(ids, **inputs))[0]  # [T, *]
+            if not caught or not outputs.requires_grad:
+                raise ValueError("the outputs do not come from this layer: pass the right `embedding`.")
+            direction = torch.randn(outputs.shape[-1], generator=generator).to(outputs)
+            rows = []
+            for score in outputs @ direction:
+                slopes = torch.autograd.grad(score, caught, retain_graph=True, materialize_grads=True)
+                rows.append(sum(slope[0].norm(dim=-1) for slope in slopes))  # [T, D] -> [T]
+    finally:
+        handle.remove()
+    return torch.stack(rows)  # [T, T]
+
+
+@torch.no_grad()
+def _perturbation(model, ids, layer, generator, inputs) -> Tensor:
+    length, moved = ids.shape[1], []
+    # RoBERTa counts positions from the padding id, so a replacement by padding would move every position.
+    allowed = [i for i in range(layer.num_embeddings) if i != layer.padding_idx]
+    inputs = {name: _repeat(value, length + 1) for name, value in inputs.items()}
+    for _ in range(3):
+        batch = ids.repeat(length + 1, 1)  # row 0 is untouched, row j + 1 has another token at j
+        for j in range(length):
+            others = [i for i in allowed if i != ids[0, j].item()]
+            if not others:
+                raise ValueError("the vocabulary has no other token to put in: use at least two.")
+            batch[j + 1, j] = others[int(torch.randint(len(others), (1,), generator=generator))]
+        outputs = _first_tensor(model(batch, **inputs))  # [T + 1, T, *]
+        moved.append((outputs[1:] - outputs[:1]).abs().amax(dim=-1))  # [input j, output i]
+    return torch.stack(moved).amax(dim=0).T.contiguous()
+
+
+# ---------------------------------------------------------------------------------------------------- helpers
+def _additive(keep: Tensor, dtype: torch.dtype) -> Tensor:
+    zero = torch.zeros((), dtype=dtype, device=keep.device)
+    return torch.where(keep, zero, torch.finfo(dtype).min)
+
+
+def _additive_only(mask: Tensor) -> Tensor:
+    fix = "use an additive float mask, 0 = look, torch.finfo(dtype).min = do not (padding_mask() makes one)."
+    if not mask.is_floating_point():
+        raise TypeError(f"the mask has dtype {mask.dtype}: added to the scores it would hide nothing; {fix}")
+    if (mask > 0).any():
+        raise ValueError(f"the mask holds {mask.max().item():g}, which would *attract* attention; {fix}")
+    return mask
+
+
+def _count(value: int, name: str, least: int = 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number, got {value!r}.")
+    if value < least:
+        raise ValueError(f"{name} is {value}: use {max(least, 1)} or more.")
+    return value
+
+
+def _positions(length: int) -> tuple[Tensor, Tensor]:
+    positions = torch.arange(_count(length, "length"))
+    return positions[:, None], positions[None, :]  # queries down, keys across
+
+
+def _zero_one(tensor: Tensor, name: str) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} is a {type(tensor).__name__}: pass a tensor [B, S], e.g. torch.tensor(...).")
+    if tensor.ndim != 2:
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)}: pass [B, S], one row per sequence.")
+    odd = tensor[(tensor != 0) & (tensor != 1)]
+    if len(odd):
+        raise ValueError(f"{name} holds {odd[0].item():g}: use 1 for a real token and 0 for padding.")
+    return tensor.bool()
+
+
+def _embedding_of(model: nn.Module) -> nn.Module:
+    if hasattr(model, "get_input_embeddings"):
+        return model.get_input_embeddings()
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            return module
+    name = type(model).__name__
+    raise TypeError(f"{name} has no nn.Embedding: pass the layer that reads the ids as `embedding`.")
+
+
+def _first_tensor(result) -> Tensor:
+    for name in ("logits", "last_hidden_state"):
+        result = getattr(result, name, result)
+    return result if isinstance(result, Tensor) else result[0]
+
+
+def _repeat(value, rows: int):
+    one = isinstance(value, Tensor) and value.ndim > 0 and len(value) == 1
+    return value.expand(rows, *value.shape[1:]) if one else value
+
+
+@contextmanager
+def _evaluating(model: nn.Module):
+    was_training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in was_training:
+            module.training = True

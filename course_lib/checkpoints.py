@@ -1,0 +1,104 @@
+"""Keep finished work on disk: written atomically, verified on load, made again if damaged.
+
+An entry is a folder in the cache whose name is a hash of everything that made it. Two notebooks
+that make the same entry at once do not break each other: the first to finish wins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from course_lib import runtime
+
+__all__ = ["fingerprint", "source_hash", "data_hash", "load", "save"]
+
+MANIFEST = "checksums.json"
+
+
+def fingerprint(**made_of) -> str:
+    """Hash everything that made a result: JSON-like values only. Returns 16 hexadecimal digits."""
+    text = json.dumps(made_of, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def source_hash(*modules: str) -> str:
+    """Hash the source of the named course modules, so that edited code never meets old results."""
+    folder = Path(__file__).resolve().parent
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        digest.update((folder / f"{name}.py").read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()[:16]
+
+
+def data_hash(rows) -> str:
+    """Hash a torch tensor's shape, type and content. Returns 16 hexadecimal digits."""
+    data = rows.detach().cpu().contiguous().numpy()
+    return hashlib.sha256(repr(data.shape).encode() + str(data.dtype).encode() + data.tobytes()).hexdigest()[:16]
+
+
+def load(name: str) -> Path | None:
+    """Find an entry and verify its checksums. Returns its folder, or None when it must be made.
+
+    A damaged entry is removed with a message, so that the caller makes it again.
+    """
+    try:
+        folder = runtime.cache_dir() / name
+    except runtime.CacheError:
+        return None
+    if not folder.is_dir():
+        return None
+    try:
+        sums = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        good = {file: _checksum(folder / file) for file in sums} == sums
+    except (OSError, ValueError):
+        good = False
+    if good:
+        return folder
+    print(f"The cached {name} is damaged; it is made again.")
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def save(name: str, write: Callable[[Path], None]) -> Path | None:
+    """Let ``write(folder)`` fill a new entry, then move it into place in one step.
+
+    Returns its folder, or None with a message when the cache cannot be written (read-only, full): the
+    result in memory is unharmed and the course goes on.
+    """
+    draft = None
+    try:
+        cache = runtime.cache_dir()
+        draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache))
+        write(draft)
+        files = sorted(p for p in draft.rglob("*") if p.is_file())
+        sums = {p.relative_to(draft).as_posix(): _checksum(p) for p in files}
+        (draft / MANIFEST).write_text(json.dumps(sums, indent=1), encoding="utf-8")
+        try:
+            os.replace(draft, cache / name)
+        except OSError:  # another process was first: its entry is as good as ours
+            if not (cache / name).is_dir():
+                raise
+        return cache / name
+    except Exception as error:  # the libraries that write raise their own kinds: a full disk must lose nothing
+        if not _is_disk_trouble(error):
+            raise
+        print(f"Not kept for next time ({error}). Nothing else is lost; free some space or set COURSE_CACHE.")
+        return None
+    finally:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _is_disk_trouble(error: Exception) -> bool:
+    """Tell a full or read-only disk from a mistake in the code (safetensors wraps the former)."""
+    return isinstance(error, OSError) or "os error" in str(error).lower() or "no space" in str(error).lower()
+
+
+def _checksum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

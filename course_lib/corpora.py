@@ -1,0 +1,294 @@
+"""Bring text as documents of sentences: Tiny Town, Python's own documentation, or your files.
+
+A document is a list of sentences, because BERT's next-sentence prediction and RoBERTa's input
+formats are all questions about where sentences and documents begin and end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import importlib.util
+import json
+import os
+import random
+import re
+import sys
+import sysconfig
+import tempfile
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from course_lib import runtime
+from course_lib.prose import docstrings, prose, sections, sentences
+from course_lib.tinytown import TinyTown
+
+__all__ = ["Corpus", "Document", "python_docs", "sentences", "text_files", "tiny_town"]
+
+Document = list[str]  # sentences in order, e.g. ['Anna took the ball .', 'She was happy .']
+
+TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")  # what is read when a folder is given
+_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")  # written without spaces
+_ALNUM = re.compile(r"\w")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Hold a name, documents (lists of sentences) and a line that says where they come from."""
+
+    name: str
+    documents: list[Document]
+    source: str
+
+    def __post_init__(self):
+        for document in self.documents:
+            if isinstance(document, str) or not all(isinstance(sentence, str) for sentence in document):
+                raise TypeError(f"each document of {self.name!r} must be a list of sentences (text), not "
+                                f"{document!r:.60}; sentences(text) splits text into sentences")
+        found = 0
+        for sentence in (sentence for document in self.documents for sentence in document):
+            found += _count_words(sentence)
+            if found > 1:
+                return
+        raise ValueError(f"the corpus {self.name!r} ({self.source}) has {found} word(s); "
+                         "nothing can be learned from fewer than two: give a longer text")
+
+    def __len__(self) -> int:
+        """Count the documents."""
+        return len(self.documents)
+
+    @cached_property
+    def words(self) -> int:
+        """Count the words; a Chinese or Japanese character counts as one, punctuation does not count."""
+        return sum(_count_words(sentence) for document in self.documents for sentence in document)
+
+    def text(self) -> str:
+        """Return everything as one string: a sentence per line, two blank lines between documents."""
+        return "\n\n\n".join("\n".join(document) for document in self.documents)
+
+    def split(self, share: float, seed: int) -> tuple[Corpus, Corpus]:
+        """Return (train, held_out): about `share` of the documents are held out, at random by `seed`.
+
+        Whole documents are held out, and copies of a document stay together: a sentence's neighbours,
+        or the sentence itself, seen in training would make the held-out score a memory test.
+        """
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+            raise ValueError(f"share={share!r} must lie between 0 and 1, e.g. 0.1 to hold out a tenth")
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise TypeError(f"seed={seed!r} must be a whole number, e.g. 0")
+        copies: dict[tuple[str, ...], list[int]] = {}
+        for index, document in enumerate(self.documents):
+            copies.setdefault(tuple(document), []).append(index)
+        if len(copies) < 2:
+            raise ValueError(f"{self.name!r} has {len(copies)} distinct document(s), so none can be held "
+                             "out; give more text, or separate chapters with two blank lines")
+        groups = list(copies.values())
+        random.Random(seed).shuffle(groups)
+        wanted, held = max(1, round(share * len(self))), set()
+        for group in groups[:-1]:  # the last group always stays in training
+            if len(held) >= wanted:
+                break
+            held.update(group)
+        train, held_out = ([document for i, document in enumerate(self.documents) if (i in held) is side]
+                           for side in (False, True))
+        return (Corpus(f"{self.name}, training", train, self.source),
+                Corpus(f"{self.name}, held out", held_out, self.source))
+
+
+def _count_words(text: str) -> int:
+    rest, characters = _CJK.subn(" ", text)
+    return characters + sum(1 for piece in rest.split() if _ALNUM.search(piece))
+
+
+def tiny_town(n_stories: int, seed: int = 0, sentences: int = 6) -> Corpus:
+    """Generate `n_stories` Tiny Town stories; words are separated by single spaces."""
+    for name, value in (("n_stories", n_stories), ("sentences", sentences)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}={value!r} must be a whole number of at least 1, e.g. {name}=6")
+    stories = TinyTown.load().stories(n_stories, seed=seed, sentences=sentences)
+    documents = [[" ".join(words) for words in story.sentences] for story in stories]
+    source = f"generated: {n_stories} stories of {sentences} sentences, seed {seed}"
+    return Corpus("Tiny Town", documents, source)
+
+
+# --- the reader's own files -------------------------------------------------------------------------
+
+def text_files(path: str | Path, largest_megabytes: float = 100) -> Corpus:
+    """Read a UTF-8 file, a folder (.txt, .text, .md, .rst, with its subfolders) or a glob of files.
+
+    A blank line ends a paragraph, two or more a chapter. Each chapter is a document; one that stands alone
+    is cut into runs of at most 20 sentences, so that some can be held out.
+    """
+    if not str(path).strip():
+        raise ValueError(f"path={path!r} is empty; name a text file, a folder or a glob, e.g. 'texts/*.txt'")
+    files = _matching_files(path)
+    size = sum(file.stat().st_size for file in files)
+    if size > largest_megabytes * 1e6:
+        raise ValueError(f"{str(path)!r} matches {size / 1e6:.3g} MB of text and the limit is "
+                         f"{largest_megabytes:g} MB; give fewer files, or raise largest_megabytes")
+    documents = [document for file in files for chapter in re.split(r"\n(?:[^\S\n]*\n){2,}", _read(file))
+                 if (document := sentences(chapter))]
+    if len(documents) == 1:
+        only = documents[0]
+        run = max(2, min(20, len(only) // 10))
+        documents = [only[i:i + run] for i in range(0, len(only), run)]
+    plural = "file" if len(files) == 1 else "files"
+    return Corpus(Path(path).name or str(path), documents, f"{len(files)} {plural} matching {str(path)!r}")
+
+
+def _matching_files(path: str | Path) -> list[Path]:
+    place = Path(path).expanduser()
+    if place.is_dir():
+        everything = sorted(file for file in place.rglob("*") if file.is_file())
+        files = [file for file in everything if file.suffix.lower() in TEXT_SUFFIXES
+                 and not any(part.startswith(".") for part in file.relative_to(place).parts)]
+        hint = (f"the folder holds {len(everything)} other file(s), but texts must end in "
+                f"{', '.join(TEXT_SUFFIXES)}; or give a glob such as 'folder/*.log'")
+    elif place.is_file():
+        return [place]
+    else:
+        files = sorted(Path(p) for p in glob.glob(str(place), recursive=True) if Path(p).is_file())
+        hint = f"looked from {str(Path.cwd())!r}; check the spelling, or give the full path"
+    if not files:
+        raise FileNotFoundError(f"no text file matches {str(path)!r}: {hint}")
+    return files
+
+
+def _read(file: Path) -> str:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise OSError(f"cannot read {str(file)!r} ({error.strerror}); "
+                      "give yourself permission to read it, or leave it out") from None
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise _encoding_error(file, "starts with the mark of UTF-16", "utf-16")
+    if b"\0" in data:
+        raise ValueError(f"{str(file)!r} holds a zero byte at offset {data.index(0)}, so it is a binary file "
+                         "(or UTF-16 text); leave it out, or save it again as UTF-8 text")
+    try:
+        text = data.decode("utf-8-sig")  # -sig drops a byte order mark
+    except UnicodeDecodeError as error:
+        # offsets are counted after the mark, if there is one
+        offset = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        raise _encoding_error(file, f"is not UTF-8 at byte offset {offset} (byte 0x{data[offset]:02x})",
+                              _likely_encoding(data)) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _likely_encoding(data: bytes) -> str:
+    high = [byte for byte in data[:100_000] if byte > 127]
+    if len(high) < 0.3 * min(len(data), 100_000):
+        return "cp1252"  # mostly ASCII: Western European with a few accents
+    if sum(byte >= 0xC0 for byte in high) > 0.9 * len(high):
+        return "cp1251"  # Cyrillic letters sit at 0xC0 and above, trail bytes of Chinese spread wider
+    for encoding in ("shift_jis", "gb18030"):
+        with contextlib.suppress(UnicodeDecodeError):
+            data.decode(encoding)
+            return encoding
+    return "cp1252"
+
+
+def _encoding_error(file: Path, problem: str, guess: str) -> ValueError:
+    return ValueError(f"{str(file)!r} {problem}; if it is {guess} (a guess), convert it with\n"
+                      f"from pathlib import Path; file = Path({str(file)!r})\n"
+                      f"file.write_text(file.read_text(encoding={guess!r}), encoding='utf-8')")
+
+
+# --- Python's own documentation ----------------------------------------------------------------------
+
+def python_docs(limit_words: int | None = None) -> Corpus:
+    """Return the documentation that this Python carries, as plain prose; up to `limit_words` words.
+
+    It holds the language reference behind help() (`pydoc_data`) and the docstrings of the standard library's
+    sources. The order is a fixed shuffle, so a limit changes how much there is and not what kind.
+    The text is extracted once and kept in the cache folder; another Python version has another text.
+    """
+    if limit_words is not None and (isinstance(limit_words, bool) or not isinstance(limit_words, int)
+                                    or limit_words < 2):
+        raise ValueError(f"limit_words={limit_words!r} must be None or a whole number above 1, e.g. 50_000")
+    library = Path(sysconfig.get_path("stdlib"))
+    has_topics = importlib.util.find_spec("pydoc_data") is not None
+    code = [Path(file).read_bytes() for file in (__file__, sentences.__code__.co_filename)]
+    key = hashlib.sha256(repr((sys.version, str(library), has_topics, code)).encode()).hexdigest()[:16]
+    stored = _load(key)
+    if stored is None:
+        stored = _extract(library, has_topics)
+        _store(key, stored)
+    documents, words = stored["documents"], 0
+    if limit_words is not None:
+        documents = []
+        for document in stored["documents"]:
+            words += sum(_count_words(sentence) for sentence in document)
+            if words > limit_words and documents:
+                break
+            documents.append(document)
+    return Corpus("Python's documentation", documents,
+                  f"Python {sys.version.split()[0]}: {' and '.join(stored['parts'])}")
+
+
+def _extract(library: Path, has_topics: bool) -> dict:
+    texts, parts = [], []
+    if has_topics:
+        from pydoc_data.topics import topics  # half a megabyte of text, read only when it is needed
+
+        texts += [section for name in sorted(topics) for section in sections(topics[name])]
+        parts.append("the language reference of pydoc_data")
+    from_sources = list(docstrings(library))
+    if from_sources:
+        texts += from_sources
+        parts.append("the docstrings of the standard library")
+    if not parts:
+        raise FileNotFoundError(
+            f"this Python has neither pydoc_data nor library sources in {str(library)!r}, so there is no "
+            "text; use a Python from python.org, conda or uv, or your own text with text_files(path)")
+    if not has_topics:
+        _warn("this Python lacks pydoc_data (some Linux distributions strip it); "
+              "python_docs() holds the docstrings of the standard library only")
+    elif not from_sources:
+        _warn(f"no library sources in {str(library)!r}; python_docs() holds the language reference only")
+    documents, seen = [], set()
+    for text in texts:
+        # what came before is boilerplate, or one topic repeating another; held-out sentences must be new
+        document = [s for s in prose(text) if s not in seen and not seen.add(s)]
+        if len(document) >= 2:
+            documents.append(document)
+    documents.sort(key=lambda document: hashlib.sha256("\n".join(document).encode()).digest())
+    return {"parts": parts, "documents": documents}
+
+
+def _load(key: str) -> dict | None:
+    try:
+        file = runtime.cache_dir() / f"python_docs-{key}.json"
+        checksum, _, payload = file.read_bytes().partition(b"\n")
+    except OSError:
+        return None  # not there yet, or no cache folder; _store says so
+    if hashlib.sha256(payload).hexdigest().encode() == checksum:
+        return json.loads(payload)
+    _warn(f"the stored text {str(file)!r} is damaged; it is extracted again")
+    return None
+
+
+def _store(key: str, extracted: dict) -> None:
+    """Write beside the target and rename: a reader, or a second process, never sees half a file."""
+    payload, written = json.dumps(extracted).encode(), None
+    try:
+        folder = runtime.cache_dir()
+        handle, written = tempfile.mkstemp(dir=folder, prefix="python_docs-", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+        os.replace(written, folder / f"python_docs-{key}.json")
+    except OSError as error:
+        if written is not None:
+            Path(written).unlink(missing_ok=True)
+        if _load(key) is None:  # else a second process has just stored the same text
+            _warn(f"python_docs() works, but will be extracted again next time, as it could not be stored: "
+                  f"{error}")
+
+
+def _warn(message: str) -> None:
+    if "ipykernel" in sys.modules and runtime.quiet():
+        return  # a notebook under test: its outputs are compared, and must not depend on the machine
+    warnings.warn(message, RuntimeWarning, stacklevel=4)

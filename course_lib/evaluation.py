@@ -1,0 +1,160 @@
+"""Scores on held-out text, always between a floor and a ceiling.
+
+The *floor* is what guessing by word frequency reaches. The *ceiling* is what the exact reader of Tiny
+Town reaches on the very same positions (:mod:`course_lib.oracle`); for real text none is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from course_lib import checkpoints
+from course_lib.models import autocast, logits_at
+from course_lib.objectives import Batch, Objective
+from course_lib.oracle import Oracle
+
+__all__ = ["Score", "HeldOut", "floor", "ceiling", "next_word_ceiling", "t_interval"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Predictions on N positions, kept one by one so that they can be grouped."""
+
+    nats: np.ndarray  # float [N]: -log P(right token)
+    right: np.ndarray  # bool [N]: was the most probable token the right one?
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy in nats."""
+        return float(self.nats.mean())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of positions where the best guess was right, 0..1."""
+        return float(self.right.mean())
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss): the size of a fair die that would be as surprising."""
+        return math.exp(self.loss)
+
+    def at(self, which: np.ndarray) -> Score:
+        """Keep the positions marked by a bool array [N]."""
+        return Score(self.nats[which], self.right[which])
+
+
+class HeldOut:
+    """Held-out rows whose masks are drawn once, so that every model answers the same questions.
+
+    Calling it with a model gives ``{'held-out loss': nats, 'held-out accuracy': 0..1}``, as
+    :func:`course_lib.training.train` wants it for ``evaluate``.
+    """
+
+    def __init__(self, rows: Tensor, objective: Objective, seed: int = 1234):
+        self.rows, self.objective, self.seed = rows, objective, seed
+
+    @cached_property
+    def batch(self) -> Batch:
+        """The corrupted rows, the positions asked for and the right tokens there."""
+        return self.objective(self.rows, torch.Generator().manual_seed(self.seed))
+
+    @property
+    def fingerprint(self) -> list:
+        """What made these questions, for cache keys."""
+        return [checkpoints.data_hash(self.rows), repr(self.objective), self.seed]
+
+    def __call__(self, model: PreTrainedModel) -> dict[str, float]:
+        score = self.score(model)
+        return {"held-out loss": score.loss, "held-out accuracy": score.accuracy}
+
+    @torch.no_grad()
+    def log_probabilities(self, model: PreTrainedModel, rows_at_once: int = 256) -> Tensor:
+        """Log-probabilities over the vocabulary at each position asked for: float32 [N, V] on the CPU."""
+        was_training, device, parts = model.training, model.device, []
+        model.eval()
+        mask = self.batch.attention_mask
+        for ids, select in zip(
+            self.batch.input_ids.split(rows_at_once), self.batch.select.split(rows_at_once), strict=True
+        ):
+            with autocast(device):
+                logits = logits_at(model, ids.to(device), select.to(device), mask.to(device) if mask is not None else None)
+            parts.append(F.log_softmax(logits.float(), dim=-1).cpu())
+        model.train(was_training)
+        return torch.cat(parts)
+
+    def score(self, model: PreTrainedModel) -> Score:
+        """Score a model on all positions."""
+        return _score(self.log_probabilities(model), self.batch.targets)
+
+
+def floor(train_rows: Tensor, held_out: HeldOut, special_ids: Sequence[int]) -> Score:
+    """Score the reader that ignores all context: word frequencies counted on the training rows."""
+    words = train_rows[~torch.isin(train_rows, torch.tensor(list(special_ids)))]
+    size = int(max(words.max(), held_out.batch.targets.max())) + 1
+    counts = torch.bincount(words, minlength=size).double() + 1e-3  # an unseen word is improbable, not impossible
+    log_p = (counts / counts.sum()).log().float()
+    return _score(log_p.expand(len(held_out.batch.targets), -1), held_out.batch.targets)
+
+
+def ceiling(
+    oracle: Oracle, tokenizer: PreTrainedTokenizerBase, held_out: HeldOut, left_only: bool = False, **corruption
+) -> Score:
+    """Score the exact reader on the masked positions of Tiny Town's held-out rows: no model can do better.
+
+    ``left_only`` reads under a causal mask. ``corruption`` (rate, random, keep) when visible words
+    may be wrong, as after 80/10/10; see ``Oracle.restore``. Rows must begin where a story begins.
+    """
+    words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    batch, mask_id, nats, right = held_out.batch, tokenizer.mask_token_id, [], []
+    for inputs, select, row in zip(batch.input_ids, batch.select, held_out.rows, strict=True):
+        observed = [None if t == mask_id else words[t] for t in inputs[1:-1].tolist()]
+        at = (select[1:-1].nonzero().flatten()).tolist()
+        p = oracle.restore(observed, at, left_only, **corruption)
+        targets = [oracle.word_id[words[row[1 + t]]] for t in at]
+        nats.append(-np.log(p[np.arange(len(at)), targets]))
+        right.append(p.argmax(axis=1) == targets)
+    return Score(np.concatenate(nats), np.concatenate(right))
+
+
+def next_word_ceiling(oracle: Oracle, tokenizer: PreTrainedTokenizerBase, held_out: HeldOut) -> Score:
+    """Score the exact left-to-right reader on the next words that a :class:`CausalLM` batch asks for.
+
+    Its loss is the entropy of the language, estimated on these rows.
+    """
+    words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    nats, right = [], []
+    for select, row in zip(held_out.batch.select, held_out.rows, strict=True):
+        text = [words[t] for t in row[1:-1].tolist()]
+        asked = select[:-2].numpy()  # position t asks for token t + 1, and token 0 is [CLS]
+        p, targets = oracle.next_word(text), np.array([oracle.word_id[w] for w in text])
+        nats.append(-np.log(p[np.arange(len(text)), targets])[asked])
+        right.append((p.argmax(axis=1) == targets)[asked])
+    return Score(np.concatenate(nats), np.concatenate(right))
+
+
+# Student's t for a two-sided 95% interval, by degrees of freedom.
+_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean and 95% t interval of independent runs (seeds): (mean, low, high). At least two values."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"An interval needs at least two finite values, got {values.tolist()}: run more seeds.")
+    t = _T95[len(values) - 2] if len(values) - 2 < len(_T95) else 1.96 + 2.5 / (len(values) - 1)
+    half = t * values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
+
+
+def _score(log_p: Tensor, targets: Tensor) -> Score:
+    nats = -log_p.gather(1, targets[:, None])[:, 0]
+    return Score(nats.double().numpy(), (log_p.argmax(dim=1) == targets).numpy())

@@ -1,0 +1,352 @@
+"""Predictions and exercises of lesson 04: one body, two masks."""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from course_lib.exercises.engine import Exercise, Mistake
+from course_lib.exercises.questions import Question
+
+TITLE = "Encoder-only versus decoder-only"
+
+
+def next_word_targets(ids):
+    targets = torch.full_like(ids, -100)
+    targets[:, :-1] = ids[:, 1:]
+    return targets
+
+
+def next_word_targets_cases():
+    yield (torch.tensor([[2, 17, 9]]),)
+    yield (torch.tensor([[2, 8, 30, 11, 3], [2, 5, 5, 21, 3]]),)
+
+
+def next_word_targets_by_loop(ids):
+    rows = [[*row[1:], -100] for row in ids.tolist()]
+    return torch.tensor(rows)
+
+
+def next_word_targets_by_padding(ids):
+    return F.pad(ids[:, 1:], (0, 1), value=-100)
+
+
+def shifted_the_other_way(ids):
+    targets = torch.full_like(ids, -100)
+    targets[:, 1:] = ids[:, :-1]
+    return targets
+
+
+def shifted_twice(ids):
+    return F.pad(ids[:, 2:], (0, 2), value=-100)
+
+
+def selected_loss(logits, labels):
+    wanted = labels != -100
+    log_p = logits.log_softmax(dim=-1)
+    picked = log_p.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return -(picked * wanted).sum() / wanted.sum()
+
+
+def selected_loss_cases():
+    for seed, (B, T, V) in enumerate([(1, 4, 3), (2, 6, 5), (3, 8, 11)]):
+        generator = torch.Generator().manual_seed(seed)
+        labels = torch.randint(V, (B, T), generator=generator)
+        labels[torch.rand(B, T, generator=generator) < 0.6] = -100
+        labels[0, 0], labels[0, 1] = 0, -100  # token 0 is a word like any other here
+        yield torch.randn(B, T, V, generator=generator), labels
+
+
+def selected_loss_by_torch(logits, labels):
+    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+
+
+def selected_loss_by_loop(logits, labels):
+    terms = [
+        logits[b, t].logsumexp(0) - logits[b, t, labels[b, t]]
+        for b in range(labels.shape[0])
+        for t in range(labels.shape[1])
+        if labels[b, t] != -100
+    ]
+    return torch.stack(terms).mean()
+
+
+def mean_before_mask(logits, labels):
+    loss = F.cross_entropy(logits.flatten(0, 1), labels.clamp(min=0).flatten())  # already one number
+    wanted = (labels != -100).float()
+    return (loss * wanted).sum() / wanted.sum()
+
+
+def ignore_zero(logits, labels):
+    return F.cross_entropy(logits.flatten(0, 1), labels.clamp(min=0).flatten(), ignore_index=0)
+
+
+def divided_by_all(logits, labels):
+    return selected_loss(logits, labels) * (labels != -100).float().mean()
+
+
+def summed(logits, labels):
+    return selected_loss(logits, labels) * (labels != -100).sum()
+
+
+def corpus_perplexity(batches):
+    nats = sum(loss * words for loss, words in batches)
+    return math.exp(nats / sum(words for _, words in batches))
+
+
+def corpus_perplexity_cases():
+    yield ([(1.0, 10)],)
+    yield ([(0.5, 30), (2.0, 10)],)
+    yield ([(2.3, 4), (0.1, 400), (1.7, 60)],)
+
+
+def corpus_perplexity_by_product(batches):
+    total = sum(words for _, words in batches)
+    return math.prod(math.exp(loss) ** (words / total) for loss, words in batches)
+
+
+def mean_of_batches(batches):
+    return math.exp(sum(loss for loss, _ in batches) / len(batches))
+
+
+def mean_of_perplexities(batches):
+    total = sum(words for _, words in batches)
+    return sum(math.exp(loss) * words for loss, words in batches) / total
+
+
+def without_exp(batches):
+    return math.log(corpus_perplexity(batches))
+
+
+def base_two(batches):
+    return 2 ** math.log(corpus_perplexity(batches))
+
+
+def terms_in_loss(length, objective, rate=0.15):
+    words = length - 2
+    return words if objective == "causal" else max(1, round(words * rate))
+
+
+def terms_in_loss_cases():
+    yield 8, "causal"
+    yield 8, "masked"
+    yield 32, "masked"
+    yield 32, "causal"
+    yield 128, "masked", 0.4
+    yield 4, "masked"
+
+
+def terms_in_loss_by_list(length, objective, rate=0.15):
+    places = range(1, length - 1)
+    if objective == "masked":
+        places = places[: max(1, round(len(places) * rate))]
+    return len(places)
+
+
+def only_masked(length, objective, rate=0.15):
+    words = length - 2
+    return words if objective == "causal" else max(1, round(words * rate * 0.8))
+
+
+def counts_specials(length, objective, rate=0.15):
+    return length if objective == "causal" else max(1, round(length * rate))
+
+
+def all_places(length, objective, rate=0.15):
+    return length - 2
+
+
+def may_be_none(length, objective, rate=0.15):
+    words = length - 2
+    return words if objective == "causal" else int(words * rate)
+
+
+def share_of_the_way(loss, floor, ceiling):
+    return (floor - loss) / (floor - ceiling)
+
+
+def share_of_the_way_cases():
+    yield 5.0, 5.0, 1.0
+    yield 1.0, 5.0, 1.0
+    yield 2.0, 5.0, 1.0
+    yield 0.9, 4.3, 0.75
+
+
+def share_by_distance(loss, floor, ceiling):
+    return 1 - (loss - ceiling) / (floor - ceiling)
+
+
+def share_left(loss, floor, ceiling):
+    return (loss - ceiling) / (floor - ceiling)
+
+
+def ceiling_over_loss(loss, floor, ceiling):
+    return ceiling / loss
+
+
+def without_ceiling(loss, floor, ceiling):
+    return (floor - loss) / floor
+
+
+def divided_by_ceiling(loss, floor, ceiling):
+    return (floor - loss) / ceiling
+
+
+EXERCISES = (
+    Exercise(
+        name="next_word_targets", lesson=4, minutes=4, difficulty=1,
+        reference=next_word_targets, cases=next_word_targets_cases,
+        mistakes=(
+            Mistake("no shift", lambda ids: ids.clone(),
+                    "each position is asked for the token that it holds itself: nothing is left to predict."),
+            Mistake("wrong way", shifted_the_other_way,
+                    "each position is asked for the token before it, which a causal model has already seen."),
+            Mistake("twice", shifted_twice,
+                    "the targets are two steps ahead: that is what happens when labels are shifted by hand for a "
+                    "transformers model that shifts them again inside."),
+            Mistake("round the corner", lambda ids: ids.roll(-1, dims=1),
+                    "the last position is asked for the first token: `roll` goes round the corner, use -100 there."),
+        ),
+        hints=("Position t is asked for token t + 1. What is position T - 1 asked for?",
+               "Start with a tensor full of -100 and overwrite all but its last column."),
+        alternatives=(next_word_targets_by_loop, next_word_targets_by_padding),
+    ),
+    Exercise(
+        name="selected_loss", lesson=4, minutes=8, difficulty=2,
+        reference=selected_loss, cases=selected_loss_cases,
+        mistakes=(
+            Mistake("mean before the mask", mean_before_mask,
+                    "the loss was averaged over all positions first; masking one number changes nothing any more "
+                    "(a published bug). Ask for one loss per position, then mask, then average."),
+            Mistake("ignore_index=0", ignore_zero,
+                    "token 0 is left out of the loss and the unselected positions count as token 0 (a published "
+                    "bug): only the label -100 means 'not asked'."),
+            Mistake("divided by all", divided_by_all,
+                    "the sum is divided by all positions instead of the selected ones, so the loss shrinks with the "
+                    "masking rate."),
+            Mistake("summed", summed,
+                    "this is a sum over the selected positions: the loss is their mean."),
+        ),
+        hints=("How many numbers does cross-entropy give before it is averaged? One per position.",
+               "`F.cross_entropy(..., reduction='none')`, or let ignore_index do the work."),
+        alternatives=(selected_loss_by_torch, selected_loss_by_loop),
+    ),
+    Exercise(
+        name="corpus_perplexity", lesson=4, minutes=5, difficulty=1,
+        reference=corpus_perplexity, cases=corpus_perplexity_cases,
+        mistakes=(
+            Mistake("mean of batches", mean_of_batches,
+                    "every batch counts the same, whatever its number of words: weight the losses by their words."),
+            Mistake("mean of perplexities", mean_of_perplexities,
+                    "you averaged perplexities: average the nats first, then take the exponential once."),
+            Mistake("no exp", without_exp, "that is the mean loss in nats: perplexity is its exponential."),
+            Mistake("base two", base_two, "2 to the power of nats: a loss from natural logarithms needs exp."),
+        ),
+        hints=("How many nats did the whole text cost, and how many words has it?",
+               "exp(total nats / total words)."),
+        alternatives=(corpus_perplexity_by_product,),
+    ),
+    Exercise(
+        name="terms_in_loss", lesson=4, minutes=4, difficulty=1,
+        reference=terms_in_loss, cases=terms_in_loss_cases,
+        mistakes=(
+            Mistake("only [MASK]", only_masked,
+                    "you counted the positions that become [MASK] (80% of the selected): the loss is taken at all "
+                    "selected positions."),
+            Mistake("special tokens", counts_specials,
+                    "[CLS] and [SEP] are counted, but nobody is asked for them."),
+            Mistake("all places", all_places,
+                    "masked language modelling is asked only at the selected share of the words."),
+            Mistake("none at all", may_be_none,
+                    "a short row may end up with no prediction at all: BERT's rule rounds, and takes at least one."),
+        ),
+        hints=("A row of `length` tokens holds [CLS], words and [SEP].",
+               "BERT's rule: max(1, round(words * rate))."),
+        alternatives=(terms_in_loss_by_list,),
+    ),
+    Exercise(
+        name="share_of_the_way", lesson=4, minutes=3, difficulty=1,
+        reference=share_of_the_way, cases=share_of_the_way_cases,
+        mistakes=(
+            Mistake("what is left", share_left,
+                    "that is the share still to go: it is 1 at the floor and 0 at the ceiling."),
+            Mistake("quotient", ceiling_over_loss,
+                    "ceiling / loss is not 0 at the floor: measure distances from the floor."),
+            Mistake("no ceiling", without_ceiling,
+                    "the best possible loss is not 0 but the ceiling: divide by the whole way, floor to ceiling."),
+            Mistake("wrong length", divided_by_ceiling,
+                    "the whole way is floor minus ceiling, not the ceiling."),
+        ),
+        hints=("The answer must be 0 when loss = floor and 1 when loss = ceiling.",
+               "Way gone divided by whole way."),
+        alternatives=(share_by_distance,),
+    ),
+)  # fmt: skip
+
+QUESTIONS = (
+    Question(
+        name="same-weights", lesson=4,
+        text="The same weights run with the two-sided and with the causal mask. Both models have two layers. At which "
+        "positions are their outputs equal?",
+        options={"a": "at all positions", "b": "only at the last position, which sees everything either way",
+                 "c": "at no position"},
+        because={"b": "The last position saw the same words, and they had seen the same before.",
+                 "c": "In the first layer the last position does see the same; but in the second it reads neighbours "
+                 "that have by then read different things."},
+    ),
+    Question(
+        name="two-sided-next-word", lesson=4,
+        text="A two-sided body is trained to predict the next word, as GPT is. What happens to its loss?",
+        options={"a": "it ends near the exact entropy, like GPT's", "b": "it falls far below the exact entropy",
+                 "c": "it stays at the floor"},
+        because={"a": "Then the mask would not matter for this objective.",
+                 "b": "The answer stands in the input, one position to the right: the model copies it and learns "
+                 "nothing about language.",
+                 "c": "Then nothing at all was learned."},
+    ),
+    Question(
+        name="cost-of-the-mask", lesson=4,
+        text="15% of the words of a Tiny Town story are hidden. A perfect reader may look left and right, another "
+        "perfect reader only left. How many more of the hidden words does the first one get right?",
+        options={"a": "at most 5 of 100", "b": "6 to 14 of 100", "c": "15 of 100 or more"},
+        because={"a": "Then the right context would hardly matter here.",
+                 "b": "A real, moderate gap.", "c": "In this language much of what decides a word stands after it."},
+    ),
+    Question(
+        name="two-perplexities", lesson=4,
+        text="Two perfect readers of the same language: one fills masked words (it sees both sides), the other "
+        "predicts next words. Whose perplexity is lower?",
+        options={"a": "equal: the language has one entropy", "b": "the one that fills gaps",
+                 "c": "the one that predicts next words"},
+        because={"a": "Then the two numbers could be compared.",
+                 "b": "Its question is easier. Both are perfect, so the lower number says nothing about who is better.",
+                 "c": "Then guessing ahead would be easier than filling gaps."},
+    ),
+    Question(
+        name="faster-learner", lesson=4,
+        text="Three models read the same number of words: masked (asked at 15%), causal (asked at every word) and "
+        "causal asked at a random 15%. Which has come furthest from its floor to its ceiling?",
+        options={"a": "masked, 15%", "b": "causal, every word", "c": "causal, 15%"},
+        because={"a": "Then two-sided context would outweigh the denser signal.",
+                 "b": "It gets several times as many questions per sentence.",
+                 "c": "Then fewer questions would teach more."},
+    ),
+    Question(
+        name="both-masks", lesson=4,
+        text="One set of weights is trained under both masks in turn, with the same number of words in all. What "
+        "becomes of it?",
+        options={"a": "it keeps most of what each specialist can do",
+                 "b": "it fails at one or both",
+                 "c": "it beats both specialists"},
+        because={"a": "One body can serve under both masks; each half of the training helps the other.",
+                 "b": "The two objectives got in each other's way here.",
+                 "c": "The two objectives help each other more than the halved time costs."},
+    ),
+    Question(
+        name="passes-to-train", lesson=4,
+        text="A decoder learns from a sentence of 30 words. How many runs through the model does that take in training?",
+        options={"a": "30, one word after the other", "b": "one"},
+        because={"a": "Then earlier outputs would change when words are added.",
+                 "b": "Under the causal mask no output depends on later words, so all 30 questions are asked at once."},
+    ),
+)  # fmt: skip

@@ -1,0 +1,139 @@
+"""Ask before showing: predictions that a run answers, and multiple-choice questions that the reader answers.
+
+In a notebook: `predict("causal-leak", guess=None)  # type "a", "b" or "c"`, then the experiment, then
+`reveal("causal-leak", answer)` with an answer computed from the run. `quiz("mask-or-pad", answer=None)` is
+the same without an experiment.
+"""
+
+from dataclasses import dataclass, field
+
+from course_lib.exercises import registry
+from course_lib.exercises.show import Card, inline, plain, show
+from course_lib.exercises.store import load, now, record
+
+__all__ = ["Question", "Quiz", "predict", "quiz", "reveal"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prediction: options are lettered from 'a'; `because` has a sentence for each answer of the run."""
+
+    name: str
+    lesson: int
+    text: str
+    options: dict[str, str]
+    because: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Quiz:
+    """A self-check with one right option; `because` says for each option why it is right or not."""
+
+    name: str
+    lesson: int
+    text: str
+    options: dict[str, str]
+    answer: str
+    because: dict[str, str] = field(default_factory=dict)
+
+
+def predict(name, guess=None):
+    """Show a question before its experiment; with a guess (a letter), record it. Your first guess counts."""
+    question = registry.find("QUESTIONS", name)
+    if guess is None:
+        entry = load()["predictions"].get(name)
+        note = (
+            f"Your guess so far: {choice(question, entry['guess'])}"
+            if guessed(question, entry)
+            else ('What do you expect? Type a letter instead of None, as in guess="a", and run the cell.')
+        )
+    else:
+        letter = valid(question, guess, "guess")
+        entry = record("predictions", name, lambda old: committed(question, old, letter))
+        note = f"Your guess: {choice(question, letter)}"
+        if entry["first"] != letter:
+            note += f" Changed: your first guess, {entry['first']}, is the one that counts."
+    show(card("Predict", question, note))
+
+
+def reveal(name, answer, because=None):
+    """Say what the run answered (a letter computed from it), and whether your guess was right.
+
+    `because` replaces the question's own sentence for this answer, for a text with computed numbers.
+    """
+    question = registry.find("QUESTIONS", name)
+    letter = valid(question, answer, "answer")
+    entry = load()["predictions"].get(name)
+    said = f"the run says {choice(question, letter)}"
+    if not guessed(question, entry):
+        lead, kind = f"You made no guess; {said}", "note"
+    elif entry["first"] == letter:
+        lead, kind = f"Your guess was right: {said}", "right"
+    else:
+        lead, kind = f"You guessed {choice(question, entry['first'])} Instead, {said}", "not yet"
+    if guessed(question, entry):
+        record("predictions", name, lambda old: {**(old or entry), "answer": letter})
+    because = question.because.get(letter, "") if because is None else because
+    body = f"<b>{inline(lead)}</b>" + (f"<br>{inline(because)}" if because else "")
+    show(Card(body, plain(lead) + (f"\n{plain(because)}" if because else ""), kind))
+
+
+def quiz(name, answer=None):
+    """Show a self-check question; with an answer (a letter), say whether it is right and why."""
+    question = registry.find("QUIZZES", name)
+    if answer is None:
+        show(card("Quiz", question, 'Type a letter instead of None, as in answer="a", and run the cell.'))
+        return
+    letter = valid(question, answer, "answer")
+    right = letter == question.answer
+    record(
+        "quizzes",
+        name,
+        lambda old: {"first": letter, **(old or {}), "answer": letter, "right": right, "when": now()},
+    )
+    lead = f"{'Right' if right else 'Not yet'}: {choice(question, letter)}"
+    because = question.because.get(letter, "")
+    show(card("Quiz", question, f"{lead} {because}".strip(), "right" if right else "not yet"))
+
+
+def valid(question, letter, what):
+    """Return the letter in lower case; ValueError that names the options."""
+    tidy = letter.strip().lower() if isinstance(letter, str) else letter
+    if not isinstance(tidy, str) or tidy not in question.options:
+        letters = ", ".join(f'"{option}"' for option in question.options)
+        raise ValueError(f"{what} {letter!r} is none of the options of {question.name!r}: {letters}")
+    return tidy
+
+
+def guessed(question, entry):
+    """Return whether a progress entry holds a guess that is still one of the options."""
+    return bool(entry) and entry.get("first") in question.options and entry.get("guess") in question.options
+
+
+def committed(question, old, letter):
+    """Return the progress entry after a guess; the first one stays."""
+    if not guessed(question, old):
+        return {"first": letter, "guess": letter, "when": now()}
+    if old["guess"] == letter:
+        return old
+    return {**old, "guess": letter, "changed": [*old.get("changed", []), [letter, now()]]}
+
+
+def choice(question, letter):
+    """Return an option as a sentence: 'b) it falls to zero.'"""
+    text = question.options[letter]
+    return f"{letter}) {text}" + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def card(title, question, note, kind="note"):
+    """Return a question with its options and a note below."""
+    options = "".join(
+        f"<li><b>{letter})</b> {inline(text)}</li>" for letter, text in question.options.items()
+    )
+    body = (
+        f"<b>{title}:</b> {inline(question.text)}"
+        f'<ul style="list-style:none;padding-left:1em;margin:0.3em 0">{options}</ul><i>{inline(note)}</i>'
+    )
+    lines = [f"{title}: {plain(question.text)}"]
+    lines += [f"  {letter}) {plain(text)}" for letter, text in question.options.items()]
+    return Card(body, "\n".join([*lines, plain(note)]), kind)

@@ -1,0 +1,148 @@
+"""Tiny models: real ``transformers`` classes, built from small configurations.
+
+The default body (2 layers, width 128, 2 heads) has about 450,000 parameters with Tiny Town's
+vocabulary. First weights come from torch's global generator: call ``runtime.seed_all`` before.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import torch
+from torch.nn import functional as F
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertLMHeadModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from course_lib import runtime
+
+__all__ = ["ATTENTION", "autocast", "causal_bert", "logits_at",
+           "parameters", "tiny_bert", "tiny_gpt", "with_mask"]
+
+# BERT starts its weights with a spread of 0.02, at width 768. At width 128 that is so small that a tiny BERT
+# needs far more text before it learns to copy the hero's name; found by trying, see CONTRIBUTING.md.
+WIDE_START = 0.08
+ATTENTION = "course_attention"  # our name in transformers' attention registry
+
+
+def course_attention(
+    module, query, key, value, attention_mask, dropout=0.0, scaling=None, is_causal=None, **_
+):
+    """Compute scaled dot-product attention (AIAYN, section 3.2.1) by the fastest route of the device.
+
+    query, key, value [B, H, T, D/H]; additive or bool mask [B, 1, T, S] or None. Returns
+    ([B, T, H, D/H], None). Same mathematics as "sdpa"; but on CPUs its backward pass in bfloat16 takes ten
+    times as long as the two matrix products written out, and they need [B, H, T, S] numbers of memory.
+    """
+    if is_causal is None:
+        is_causal = getattr(module, "is_causal", False)
+    causal = bool(is_causal) and attention_mask is None and query.shape[2] > 1
+    mask = attention_mask
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
+        if causal:
+            mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()
+        scores = query @ key.transpose(2, 3) * (scaling or query.shape[3] ** -0.5)  # [B, H, T, S]
+        if mask is not None:
+            scores = scores.masked_fill(~mask, LOWEST) if mask.dtype == torch.bool else scores + mask
+        weights = F.dropout(scores.softmax(3, dtype=torch.float32), dropout).to(value.dtype)
+        out = weights @ value
+    else:
+        if mask is not None and mask.dtype != torch.bool:
+            mask = mask.to(query.dtype)
+        out = F.scaled_dot_product_attention(query, key, value, mask, dropout, causal, scale=scaling)
+    return out.transpose(1, 2).contiguous(), None
+
+
+LOWEST = torch.finfo(torch.bfloat16).min  # the additive mask's "may not", as in course_lib.attention
+ALL_ATTENTION_FUNCTIONS.register(ATTENTION, course_attention)
+ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
+
+
+def _bert_config(tokenizer: PreTrainedTokenizerBase, **overrides) -> BertConfig:
+    settings = dict(
+        vocab_size=len(tokenizer), hidden_size=128, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=512, max_position_embeddings=128, hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0, initializer_range=WIDE_START, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    config = BertConfig(**(settings | overrides))
+    config._attn_implementation = overrides.get("attn_implementation", ATTENTION)
+    return config
+
+
+def tiny_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> BertForMaskedLM:
+    """Build BERT with a masked-language-model head; ``overrides`` go to ``BertConfig``."""
+    return BertForMaskedLM(_bert_config(tokenizer, **overrides))
+
+
+def causal_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> BertLMHeadModel:
+    """Build the same body under the causal mask: ``BertLMHeadModel`` with ``is_decoder=True``.
+
+    Without ``is_decoder=True`` the class sees the future and says nothing (lesson 03).
+    """
+    return BertLMHeadModel(_bert_config(tokenizer, is_decoder=True, use_cache=False, **overrides))
+
+
+def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel:
+    """Build GPT-2 (causal mask, LayerNorm first); ``overrides`` go to ``GPT2Config``."""
+    settings = dict(
+        vocab_size=len(tokenizer), n_embd=128, n_layer=2, n_head=2, n_positions=128,
+        embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0, use_cache=False,
+        bos_token_id=tokenizer.cls_token_id, eos_token_id=tokenizer.sep_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    config = GPT2Config(**(settings | overrides))
+    config._attn_implementation = overrides.get("attn_implementation", ATTENTION)
+    return GPT2LMHeadModel(config)
+
+
+def with_mask(model: BertForMaskedLM | BertLMHeadModel, causal: bool) -> BertForMaskedLM | BertLMHeadModel:
+    """Copy a BERT model's weights into a body with the other mask: same tensors, one flag changed."""
+    config = type(model.config).from_dict(model.config.to_dict() | {"is_decoder": causal, "use_cache": False})
+    config._attn_implementation = model.config._attn_implementation
+    twin = (BertLMHeadModel if causal else BertForMaskedLM)(config)
+    twin.load_state_dict(model.state_dict())
+    return twin.to(model.device).train(model.training)
+
+
+def parameters(model: torch.nn.Module) -> int:
+    """Count the parameters, tied ones once."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def logits_at(
+    model: PreTrainedModel,
+    input_ids: torch.Tensor,
+    select: torch.Tensor,
+    attention_mask: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Compute the logits of the selected positions, and only what they need.
+
+    input_ids int64 [B, T], select bool [B, T] with N True. Returns [N, V], the same numbers as
+    ``model(input_ids).logits[select]``. The vocabulary head costs as much as the body when V is large. And
+    after the last attention every position is on its own, so that a BERT body goes on with the N selected
+    ones alone: of two layers a third of the work is saved, and a hook is all it takes.
+    """
+    body, head = model.base_model, model.cls if hasattr(model, "cls") else model.lm_head
+    if getattr(body, "encoder", None) is None or body.pooler is not None:  # GPT-2; or [CLS] is needed as well
+        return head(body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state[select])
+    after_attention = body.encoder.layer[-1].attention.output
+    hook = after_attention.register_forward_pre_hook(lambda _, inputs: tuple(x[select][None] for x in inputs))
+    try:
+        hidden = body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # [1, N, D]
+    finally:
+        hook.remove()
+    return head(hidden[0])
+
+
+def autocast(device: torch.device):
+    """Enter bfloat16 autocast where the machine multiplies it natively (runtime.precision), else nothing."""
+    dtype = runtime.precision(device)
+    return torch.autocast(device.type, dtype) if dtype == torch.bfloat16 else nullcontext()

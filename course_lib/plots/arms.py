@@ -1,0 +1,93 @@
+"""Draw arms side by side: every seed, the interval of the mean, floor and ceiling."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from course_lib.plots.page import ARMS, INK, PALE, figure, style
+
+__all__ = ["bars", "interval"]
+
+T_95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)  # Student's t, 1 to 10 degrees
+SIDES = {"floor": "right", "ceiling": "left"}  # where a label goes when the two marks are close
+
+
+def interval(values):
+    """Return (mean, low, high): the 95% interval of the mean of a few seeds, by Student's t.
+
+    One value has no interval: low and high are then the value itself.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or not values.size:
+        raise ValueError(
+            f"interval() takes a list with one number per seed, not something of shape {values.shape}"
+        )
+    mean, degrees = values.mean(), values.size - 1
+    if not degrees:
+        return float(mean), float(mean), float(mean)
+    # Beyond 10 degrees of freedom the series 1.96 + 2.4/n is within 1% of the exact factor.
+    factor = T_95[degrees - 1] if degrees <= len(T_95) else 1.96 + 2.4 / degrees
+    half = factor * values.std(ddof=1) / math.sqrt(values.size)
+    return float(mean), float(mean - half), float(mean + half)
+
+
+def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", caption=None, limits=None):
+    """Draw arms as horizontal bars with every seed as a dot, the 95% interval, and floor and ceiling marks.
+
+    rows: {arm: [one number per seed]} or [(arm, numbers)]; a single number is an arm with one seed.
+    floor, ceiling: a number for all arms, or {arm: number} where they differ. limits: (low, high) in view.
+    """
+    rows = list(rows.items()) if isinstance(rows, Mapping) else [tuple(row) for row in rows]
+    if not rows:
+        raise ValueError("bars() has no arm to draw")
+    with style():
+        fig = Figure(figsize=(7.4, 1.25 + 0.62 * len(rows)), layout="constrained")
+        ax = fig.add_subplot()
+        farthest, beside = 0.0, ("axes fraction", "data")
+        above = {"textcoords": "offset points", "va": "bottom", "fontsize": 11, "color": PALE}
+        for index, (_, seeds) in enumerate(rows):
+            seeds = np.atleast_1d(np.asarray(seeds, dtype=float))
+            mean, low, high = interval(seeds)
+            colour = ARMS[index % len(ARMS)][0]
+            ax.barh(index, mean, height=0.56, color=colour, alpha=0.45, edgecolor=colour, linewidth=1.2)
+            if len(seeds) > 1:
+                ax.plot([low, high], [index, index], color=INK, linewidth=1.6)
+                ax.plot([low, high], [index, index], "|", color=INK, markersize=9, markeredgewidth=1.6)
+                offsets = np.linspace(-0.16, 0.16, len(seeds))
+                ax.plot(seeds, index + offsets, "o", color="white", markeredgecolor=INK, markersize=5)
+            farthest = max(farthest, high, *seeds)
+            spread = f" ± {high - mean:.3f}" if len(seeds) > 1 else ""
+            ax.annotate(f"{mean:.3f}{spread}", (1.02, index), xycoords=beside, va="center", fontsize=11)
+        marks = [
+            (word, line, index, at_arm(limit, name))
+            for word, line, limit in (("floor", ":", floor), ("ceiling", "-", ceiling))
+            for index, (name, _) in enumerate(rows)
+            if at_arm(limit, name) is not None
+        ]
+        farthest = max([farthest, *(value for *_, value in marks)])
+        ax.set_xlim(*(limits or (0, farthest * 1.06 or 1)))
+        span = ax.get_xlim()[1] - ax.get_xlim()[0]
+        said = {}
+        for word, line, index, value in marks:
+            ax.plot([value, value], [index - 0.38, index + 0.38], color=INK, linewidth=2, linestyle=line)
+            if said.get(word) != value:  # one label for a run of arms with the same limit
+                rival = [at for other, _, row, at in marks if row == index and other != word]
+                side = "center" if not rival or abs(rival[0] - value) > 0.3 * span else SIDES[word]
+                ax.annotate(f"{word} {value:.3f}", (value, index - 0.4), (0, 2), ha=side, **above)
+            said[word] = value
+        ax.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=12)
+        ax.set_ylim(len(rows) - 0.45, -0.85)
+        ax.set_xlabel(metric)
+        if any(np.size(seeds) > 1 for _, seeds in rows):
+            below = {"textcoords": "offset points", "va": "top", "fontsize": 11, "color": PALE}
+            ax.annotate("mean ± 95%", (1.02, 0), (0, -22), xycoords="axes fraction", **below)
+        if title:
+            ax.set_title(title)
+        return figure(fig, alt, caption)
+
+
+def at_arm(limit, name):
+    """Return the floor or ceiling of one arm, or None."""
+    return limit.get(name) if isinstance(limit, Mapping) else limit

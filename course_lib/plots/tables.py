@@ -1,0 +1,93 @@
+"""Show tables and sentences that hold computed numbers."""
+
+import html
+import math
+import unicodedata
+
+import numpy as np
+from IPython.display import HTML, Markdown
+
+__all__ = ["Table", "markdown", "table"]
+
+
+class Table(HTML):
+    """A table as HTML, with aligned plain text for terminals and screen readers of them."""
+
+    def __init__(self, markup, text):
+        super().__init__(markup)
+        self.text = text
+
+    def __repr__(self):
+        return self.text
+
+
+class Text(Markdown):
+    """Markdown whose plain text is its own source."""
+
+    def __repr__(self):
+        return self.data
+
+
+def table(rows, header, caption=None, digits=3):
+    """Return a table: numbers to the right, floats with `digits` decimals, the first column heads its row."""
+    header = [str(name) for name in header]
+    rows = [list(row) for row in rows]
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"the row {row!r} has {len(row)} cells, but the header has {len(header)}")
+    cells = [[written(value, digits) for value in row] for row in rows]
+    numeric = [
+        bool(rows) and all(is_number(row[i]) or row[i] is None for row in rows) for i in range(len(header))
+    ]
+    sides = ["right" if number else "left" for number in numeric]
+
+    def line(texts, tag):
+        out = ""
+        for i, (text, side) in enumerate(zip(texts, sides, strict=True)):
+            name, scope = (
+                ("th", ' scope="col"') if tag == "col" else ("th", ' scope="row"') if i == 0 else ("td", "")
+            )
+            out += f'<{name}{scope} style="text-align:{side}">{html.escape(text)}</{name}>'
+        return f"<tr>{out}</tr>"
+
+    over = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    body = "".join(line(row, "row") for row in cells)
+    markup = f"<table>{over}<thead>{line(header, 'col')}</thead><tbody>{body}</tbody></table>"
+    widths = [max(map(width, column)) for column in zip(header, *cells, strict=True)]
+    lines = [padded(row, widths, sides) for row in (header, ["-" * size for size in widths], *cells)]
+    return Table(markup, "\n".join(([caption] if caption else []) + lines))
+
+
+def is_number(value):
+    """Return whether a cell holds a number (True and False are words)."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def written(value, digits):
+    """Return a table cell's text: 1,234 for counts, fixed decimals for floats, a dash for nothing."""
+    if value is None or isinstance(value, float | np.floating) and math.isnan(value):
+        return "–"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        return f"{value:,.{digits}f}"
+    return f"{value:,}" if is_number(value) else str(value)
+
+
+def width(text):
+    """Return how many columns a text takes in a terminal: Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def padded(texts, widths, sides):
+    """Return a row of plain text, each cell padded to its column."""
+    out = []
+    for text, size, side in zip(texts, widths, sides, strict=True):
+        fill = " " * (size - width(text))
+        out.append(fill + text if side == "right" else text + fill)
+    return "  ".join(out).rstrip()
+
+
+def markdown(text):
+    """Return text as displayed Markdown, for sentences that hold computed numbers."""
+    return Text(text)

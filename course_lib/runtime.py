@@ -1,0 +1,229 @@
+"""Where and how a lesson runs: device, number format, threads, seeds, cache folder, scale.
+
+Every choice has a safe default and one environment variable that overrides it, so that a notebook never
+needs an edit to run on another machine:
+
+    COURSE_DEVICE=cpu|cuda|mps   COURSE_PRECISION=fp32|bf16   COURSE_THREADS=2
+    COURSE_CACHE=folder          COURSE_SCALE=quick|full      COURSE_QUIET=1
+"""
+
+import os
+import random
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+__all__ = [
+    "CacheError",
+    "cache_dir",
+    "device",
+    "pick",
+    "precision",
+    "quiet",
+    "scale",
+    "seed_all",
+    "setup",
+    "threads",
+]
+
+SCALES = ("quick", "full")
+READY = "One Mask Apart is ready. (details: python -m course_lib doctor)"
+
+
+class CacheError(OSError):
+    """Say that the cache folder cannot be used, and what to do about it."""
+
+
+def device():
+    """Return the torch device that lessons train on: 'cuda' if there is one, else 'mps', else 'cpu'.
+
+    Raises ValueError when COURSE_DEVICE names a device that is unknown or absent.
+    """
+    import torch
+
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.insert(0, "mps")
+    if torch.cuda.is_available():
+        present.insert(0, "cuda")
+    wanted = os.environ.get("COURSE_DEVICE", "").strip()
+    if not wanted:
+        return torch.device(present[0])
+    fix = f"unset COURSE_DEVICE, or set it to one of: {', '.join(present)}"
+    try:
+        chosen = torch.device(wanted)
+    except RuntimeError:
+        raise ValueError(f"COURSE_DEVICE={wanted!r} is not the name of a device; {fix}") from None
+    if chosen.type not in present or (
+        chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()
+    ):
+        raise ValueError(f"COURSE_DEVICE={wanted!r} is not present on this machine; {fix}")
+    return chosen
+
+
+def precision(device=None):
+    """Return the dtype of matrix products: bfloat16 where the hardware multiplies it natively, else float32.
+
+    `device` defaults to `runtime.device()`. Emulated bfloat16 is slower than float32, so it does not count.
+    Raises ValueError when COURSE_PRECISION is neither 'fp32' nor 'bf16'.
+    """
+    import torch
+
+    names = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    wanted = os.environ.get("COURSE_PRECISION", "").strip().lower()
+    if wanted:
+        if wanted not in names:
+            raise ValueError(f"COURSE_PRECISION={wanted!r} is unknown; unset it, or set it to fp32 or bf16")
+        return names[wanted]
+    kind = (device if device is not None else globals()["device"]()).type
+    if kind == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif kind == "cpu":
+        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    else:
+        native = False
+    return torch.bfloat16 if native else torch.float32
+
+
+def threads():
+    """Set torch's thread count to the physical cores that this process may use, and return it.
+
+    COURSE_THREADS or else OMP_NUM_THREADS lowers the count. Raises ValueError when COURSE_THREADS is not a
+    whole number of at least 1.
+    """
+    import torch
+
+    count = _physical_cores()
+    wanted = os.environ.get("COURSE_THREADS", "").strip()
+    if wanted:
+        if not wanted.isdecimal() or int(wanted) < 1:
+            raise ValueError(
+                f"COURSE_THREADS={wanted!r} is not a thread count; unset it, or set it to 1 or more"
+            )
+        count = min(count, int(wanted))
+    else:
+        outer = (
+            os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+        )  # OpenMP allows a list: one per level
+        if outer.isdecimal() and int(outer) >= 1:
+            count = min(count, int(outer))
+    torch.set_num_threads(count)
+    return count
+
+
+def seed_all(seed):
+    """Seed the global generators of Python, NumPy and torch (models draw their first weights from torch's).
+
+    `seed` is a whole number from 0 to 2**32 - 1. Raises TypeError or ValueError for anything else.
+    """
+    import numpy
+    import torch
+
+    if isinstance(seed, bool) or not isinstance(seed, (int, numpy.integer)):
+        raise TypeError(f"the seed must be a whole number, not {seed!r} ({type(seed).__name__})")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"the seed must be between 0 and 2**32 - 1, not {seed}")
+    random.seed(int(seed))
+    numpy.random.seed(int(seed))
+    torch.manual_seed(int(seed))
+
+
+def cache_dir():
+    """Return the folder of trained models, created if need be: COURSE_CACHE, else the user's cache folder.
+
+    Raises CacheError, which names the folder and the fix, when it cannot be created or written.
+    """
+    folder = Path(os.environ.get("COURSE_CACHE") or _user_cache() / "one-mask-apart").expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A real write: permission bits do not tell of a read-only or full disk, nor mean anything to root.
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"one mask apart")
+    except OSError as error:
+        raise CacheError(
+            error.errno,
+            f"the cache folder cannot be written ({error.strerror or error}); free some space or fix its "
+            "permissions, or set COURSE_CACHE to a folder that can",
+            str(folder),
+        ) from error
+    return folder
+
+
+def scale():
+    """Return 'quick' (a laptop, the default) or 'full' (an evening or a GPU), as COURSE_SCALE says.
+
+    Raises ValueError for any other value.
+    """
+    wanted = os.environ.get("COURSE_SCALE", "").strip() or "quick"
+    if wanted not in SCALES:
+        raise ValueError(f"COURSE_SCALE={wanted!r} is unknown; unset it, or set it to {' or '.join(SCALES)}")
+    return wanted
+
+
+def pick(*, quick, full):
+    """Return the value for the current scale: `pick(quick=400, full=4_000)`."""
+    return {"quick": quick, "full": full}[scale()]
+
+
+def quiet():
+    """Tell whether progress bars should stay away: nobody watches, or outputs are compared.
+
+    COURSE_QUIET=1 or 0 decides. Otherwise true under pytest (so under nbval), under nbconvert and papermill,
+    and where neither a terminal nor a notebook front end shows what is printed.
+    """
+    wanted = os.environ.get("COURSE_QUIET", "").strip().lower()
+    if wanted:
+        return wanted not in ("0", "false", "no", "off")
+    if "PYTEST_VERSION" in os.environ:  # pytest sets it for itself and for the kernels it starts
+        return True
+    if "ipykernel" not in sys.modules:
+        return not sys.stderr.isatty()
+    return any(name in _parent_command() for name in ("nbconvert", "papermill", "nbval"))
+
+
+def setup(threads=True):
+    """Make a notebook ready and return its device: threads set, the libraries' bars and warnings silenced.
+
+    Prints one line that is the same on every machine. Assign the result (`device = runtime.setup()`):
+    shown as a cell's last value it would differ from machine to machine.
+    """
+    chosen = device()
+    if threads:
+        globals()["threads"]()
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    print(READY)
+    return chosen
+
+
+def _physical_cores():
+    """Count the physical cores that this process may use (hyper-threads add nothing to matrix products)."""
+    import torch
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return max(1, min(allowed, capabilities.get("num_physical_cores") or torch.get_num_threads()))
+
+
+def _user_cache():
+    """Return the platform's folder for files that can be made again."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _parent_command():
+    """Return the command line of the process that started this kernel, or '' where that cannot be told."""
+    try:
+        import psutil  # comes with ipykernel
+
+        return " ".join(psutil.Process().parent().cmdline())
+    except Exception:  # a guess must never stop a lesson
+        return ""

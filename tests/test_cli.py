@@ -1,0 +1,214 @@
+"""The command line: help that answers at once, a doctor that tells what is wrong, and bake's normal form."""
+
+import argparse
+import subprocess
+import sys
+from collections import namedtuple
+
+import nbformat
+import pytest
+
+from course_lib import bake, cli, doctor
+
+Disk = namedtuple("Disk", "total used free")
+
+
+def notebook(*sources, **metadata):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+
+
+def saved(path, *sources, **metadata):
+    nbformat.write(notebook(*sources, **metadata), path)
+    return path
+
+
+# --- the commands ------------------------------------------------------------------------------------------
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, runpy; sys.argv = ['course_lib', '--help']\n"
+        "try: runpy.run_module('course_lib', run_name='__main__')\n"
+        "except SystemExit as leave: status = leave.code\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'nbformat'} & set(sys.modules)\n"
+        "sys.exit(status or ', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, f"--help imported {done.stderr}"
+    assert "doctor" in done.stdout and "bake" in done.stdout
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_each_command_has_help(name, capsys):
+    with pytest.raises(SystemExit) as leave:
+        cli.main([name, "--help"])
+    assert leave.value.code == 0 and f"course_lib {name}" in capsys.readouterr().out
+
+
+def test_a_wrong_command_is_told_with_the_nearest_right_one(capsys):
+    assert cli.main(["docter"]) == 2
+    assert "Did you mean 'doctor'?" in capsys.readouterr().err
+    assert cli.main([]) == 2
+
+
+# --- doctor ------------------------------------------------------------------------------------------------
+
+
+def report(capsys, *arguments):
+    status = cli.main(["doctor", *arguments])
+    return status, capsys.readouterr().out
+
+
+def test_doctor_says_all_is_well(capsys):
+    status, text = report(capsys, "--no-training")
+    assert status == 0, text
+    for name in (
+        "python",
+        "torch",
+        "transformers",
+        "device",
+        "precision",
+        "threads",
+        "cache",
+        "free disk",
+        "free memory",
+    ):
+        assert f"\n  {name} " in f"\n{text}", f"no line for {name}"
+    assert "needed: no" in text and "All is well" in text
+
+
+def test_doctor_reports_a_bad_device(capsys, monkeypatch):
+    monkeypatch.setenv("COURSE_DEVICE", "gpu")
+    status, text = report(capsys, "--no-training")
+    assert status == 1 and "! device" in text and "COURSE_DEVICE='gpu'" in text and "1 to mend" in text
+
+
+def test_doctor_reports_a_cache_that_cannot_be_written(capsys, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file"))
+    status, text = report(capsys, "--no-training")
+    assert status == 1 and "! cache" in text and "set COURSE_CACHE" in text
+
+
+def test_doctor_reports_a_full_disk_and_little_memory(capsys, monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: Disk(10**11, 10**11, 10**7))
+    monkeypatch.setattr(doctor, "_free_memory", lambda: 10**8)
+    status, text = report(capsys, "--no-training")
+    assert status == 1 and "! free disk" in text and "! free memory" in text and "2 to mend" in text
+
+
+def test_doctor_reports_a_missing_package(capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "PACKAGES", ("torch", "no-such-package"))
+    status, text = report(capsys, "--no-training")
+    assert status == 1 and "! no-such-package" in text and "make setup" in text
+
+
+@pytest.mark.parametrize(
+    ("measured", "status", "said"),
+    [
+        ((200_000, 5.0, [5.3, 4.1]), 0, "All is well"),
+        ((2_000, 5.0, [5.3, 4.1]), 0, "slow: close other programs"),
+        ((200_000, 5.0, [5.3, 5.3]), 1, "the loss does not fall"),
+        ((200_000, 5.0, [5.3, float("nan")]), 1, "the loss does not fall"),
+    ],
+)
+def test_doctor_judges_the_training_run(capsys, monkeypatch, measured, status, said):
+    monkeypatch.setattr(doctor, "train_briefly", lambda seconds: measured)
+    found, text = report(capsys)
+    assert found == status and "tokens/s" in text and said in text
+
+
+@pytest.mark.slow
+def test_doctor_trains_for_about_the_time_it_was_given():
+    tokens, seconds, losses = doctor.train_briefly(1.0)
+    assert tokens > 0 and 0.2 < seconds < 10 and losses[-1] < losses[0]
+
+
+# --- bake --------------------------------------------------------------------------------------------------
+
+
+def baked(*arguments):
+    parser = argparse.ArgumentParser()
+    bake.arguments(parser)
+    return bake.run(parser.parse_args([str(argument) for argument in arguments]))
+
+
+def test_bake_runs_from_a_fresh_kernel_and_is_stable(tmp_path, capsys):
+    path = saved(tmp_path / "n.ipynb", "x = 2", "print('a'); print('b')\nx + 1", widgets={"state": {}})
+    assert bake.problems(path)
+    assert baked(path) == 0
+    once = path.read_bytes()
+    done = nbformat.read(path, as_version=4)
+    assert [cell.execution_count for cell in done.cells] == [1, 2]
+    assert done.cells[1].outputs[0].text == "a\nb\n" and done.cells[1].outputs[1].data["text/plain"] == "3"
+    assert "widgets" not in done.metadata and done.metadata.kernelspec.name == "python3"
+    assert baked("--check", path) == 0
+    assert baked(path) == 0
+    assert path.read_bytes() == once, "baking twice must change nothing"
+    assert "n.ipynb: fine" in capsys.readouterr().out
+
+
+def test_bake_writes_nothing_when_a_cell_fails(tmp_path, capsys):
+    path = saved(tmp_path / "n.ipynb", "x = 2", "x / 0", "print('never')")
+    before = path.read_bytes()
+    assert baked(path) == 1
+    shown = capsys.readouterr().out
+    assert "ZeroDivisionError" in shown and "code cell 2 of 3: x / 0" in shown and "nothing written" in shown
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_bake_runs_quiet_offline_and_cold(tmp_path):
+    names = "COURSE_QUIET", "COURSE_SCALE", "HF_HUB_OFFLINE", "COURSE_CACHE"
+    path = saved(tmp_path / "n.ipynb", f"import os\nprint([os.environ[name] for name in {names}])")
+    done = bake.execute(nbformat.read(path, as_version=4), tmp_path)
+    assert done.cells[0].outputs[0].text.startswith("['1', 'quick', '1', '")
+    assert "course-" in done.cells[0].outputs[0].text
+
+
+def test_bake_of_a_missing_file_is_told(tmp_path, capsys):
+    assert baked(tmp_path / "none.ipynb") == 2
+    assert "no such notebook" in capsys.readouterr().err
+
+
+def test_check_finds_code_that_changed_since_the_outputs(tmp_path):
+    path = saved(tmp_path / "n.ipynb", "1 + 1")
+    assert baked(path) == 0
+    changed = nbformat.read(path, as_version=4)
+    changed.cells[0].source = "1 + 2"
+    nbformat.write(changed, path)
+    assert any("code changed" in problem for problem in bake.problems(path))
+
+
+def test_normal_form_drops_what_differs_between_machines():
+    raw = notebook("f()", language_info={"name": "python", "version": "3.11.7"}, widgets={"state": {}})
+    cell = raw.cells[0]
+    cell.execution_count = 1
+    cell.metadata = {"tags": ["exercise"], "execution": {"iopub.status.busy": "2024"}, "collapsed": False}
+    view = {
+        "text/plain": f"saved in {bake.ROOT}/data",
+        "application/vnd.jupyter.widget-view+json": {"model_id": "1"},
+    }
+    cell.outputs = [
+        nbformat.v4.new_output("display_data", view, metadata={"width": 3}),
+        nbformat.v4.new_output("stream", name="stdout", text=f"{bake.ROOT}/data {bake.ROOT}-other"),
+    ]
+    new = bake.normalise(raw)
+    assert new.cells[0].metadata == {"tags": ["exercise"]}
+    assert new.cells[0].outputs[0].data == {"text/plain": "saved in ./data"}
+    assert new.cells[0].outputs[1].text == f"./data {bake.ROOT}-other"
+    assert set(new.metadata) == {"kernelspec", "language_info", "one_mask_apart"}
+    assert new.metadata.language_info == {"name": "python"}
+    assert bake.normalise(new) == new
+    assert cell.metadata["execution"], "the argument is left alone"
+    nbformat.validate(new)
+
+
+@pytest.mark.filterwarnings("ignore::nbformat.warnings.DuplicateCellId")
+def test_cell_ids_stay_and_are_made_unique():
+    raw = notebook("a", "b", "c")
+    raw.cells[0].id = raw.cells[1].id = "same"
+    raw.cells[2].id = "kept"
+    ids = [cell.id for cell in bake.normalise(raw).cells]
+    assert ids[0] == "same" and ids[2] == "kept" and len(set(ids)) == 3
+    assert ids == [cell.id for cell in bake.normalise(raw).cells], "new ids do not change from run to run"

@@ -1,0 +1,346 @@
+"""Figures carry alt text, labels do not overlap, masked cells leave the scale alone, tables read as text."""
+
+import html
+import math
+import re
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from course_lib import plots
+from course_lib.plots import arms, curves, heat
+
+ALT = "A causal mask over four tokens."
+TOKENS = ["the", "old", "cat", "slept"]
+LOWEST = torch.finfo(torch.float32).min
+
+
+def history(name="BERT", points=10, **changes):
+    """A History's fields, made up."""
+    fields = {
+        "name": name,
+        "tokens": [4096 * (i + 1) for i in range(points)],
+        "loss": [3 / (i + 1) for i in range(points)],
+        "accuracy": [0.7 * i / points for i in range(points)],
+        "seconds": [float(i) for i in range(points)],
+        "evals": {"held-out": [0.1, 0.5]},
+        "eval_tokens": [4096, 4096 * points],
+    }
+    return SimpleNamespace(**{**fields, **changes})
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    # A warning would stand in the notebook and fail its comparison.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def size(picture):
+    """Width and height of a PNG, from its header."""
+    assert picture.png.startswith(b"\x89PNG")
+    return int.from_bytes(picture.png[16:20], "big"), int.from_bytes(picture.png[20:24], "big")
+
+
+# --- the page ----------------------------------------------------------------------------------------------
+
+
+def test_a_figure_is_html_with_alt_text_and_stable_plain_text():
+    fig = Figure()
+    fig.add_subplot().plot([1, 2])
+    picture = plots.figure(fig, 'Loss "falls" below\n  2 & stays', caption="<b>")
+    assert repr(picture) == 'Figure: Loss "falls" below 2 & stays'
+    markup = picture._repr_html_()
+    assert html.unescape(re.search(r'alt="(.*?)"', markup)[1]) == picture.alt
+    assert "<figcaption>&lt;b&gt;</figcaption>" in markup and "max-width:100%" in markup
+    assert 'src="data:image/png;base64,' in markup
+
+
+@pytest.mark.parametrize("alt", [None, "", "short", "   x           ", 7])
+def test_alt_text_is_required(alt):
+    with pytest.raises(ValueError, match="15 characters"):
+        plots.figure(Figure(), alt)
+
+
+def test_figure_takes_a_figure():
+    with pytest.raises(TypeError, match="ax.figure"):
+        plots.figure(Figure().add_subplot(), ALT)
+
+
+def test_a_pyplot_figure_is_closed():
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    fig, _ = pyplot.subplots()
+    plots.figure(fig, ALT)
+    assert not pyplot.get_fignums()
+
+
+def test_the_same_figure_gives_the_same_bytes_and_other_settings_survive():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    assert plots.curve(history(), alt=ALT).png == plots.curve(history(), alt=ALT).png
+    assert dict(matplotlib.rcParams) == before
+
+
+# --- curves ------------------------------------------------------------------------------------------------
+
+
+def drawn(monkeypatch, module, call):
+    """Return the matplotlib figure that a plotting function hands to figure()."""
+    caught = []
+    show = module.figure
+    monkeypatch.setattr(module, "figure", lambda fig, *rest: caught.append(fig) or show(fig, *rest))
+    call()
+    return caught[0]
+
+
+def overlap(fig, texts):
+    """Return pairs of texts whose boxes overlap."""
+    canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    # Text's own box: that of an annotation would hold its leader line too.
+    boxes = [(text.get_text(), Text.get_window_extent(text, canvas.get_renderer())) for text in texts]
+    boxes = [(name, box) for name, box in boxes if name]
+    return [
+        (one, other)
+        for i, (one, box) in enumerate(boxes)
+        for other, rival in boxes[:i]
+        if box.overlaps(rival)
+    ]
+
+
+def test_labels_of_a_curve_do_not_overlap(monkeypatch):
+    runs = [
+        history(name, accuracy=[0.1 * i for i in range(9)] + [0.7 + 0.001 * k])
+        for k, name in enumerate("abc")
+    ]
+    fig = drawn(
+        monkeypatch,
+        curves,
+        lambda: plots.curve(
+            runs, "accuracy", floor=0.701, ceiling={"two-sided": 0.702, "left": 0.7}, alt=ALT
+        ),
+    )
+    ax = fig.axes[0]
+    texts = [text.get_text() for text in ax.texts]
+    assert sorted(texts) == ["a 0.700", "b 0.701", "c 0.702", "floor 0.701", "left 0.700", "two-sided 0.702"]
+    assert not overlap(fig, [*ax.texts, *ax.get_xticklabels(), ax.title])
+
+
+def test_arms_differ_in_colour_line_and_marker(monkeypatch):
+    fig = drawn(monkeypatch, curves, lambda: plots.curve([history(n) for n in "abcdef"], alt=ALT))
+    lines = fig.axes[0].lines
+    assert len({line.get_color() for line in lines}) == len({line.get_marker() for line in lines}) == 6
+
+
+def test_a_band_of_seeds_and_values_not_measured(monkeypatch):
+    run = history(accuracy=[math.nan] + [0.5] * 9)
+    band = {"BERT": {"tokens": run.tokens, "low": [0.4] * 10, "high": [0.6] * 10}}
+    fig = drawn(monkeypatch, curves, lambda: plots.curve(run, "accuracy", spread=band, alt=ALT))
+    assert len(fig.axes[0].collections) == 1
+    assert len(fig.axes[0].lines[0].get_xdata()) == 9
+
+
+def test_a_curve_of_evaluations_stands_at_their_tokens(monkeypatch):
+    fig = drawn(monkeypatch, curves, lambda: plots.curve(history(), "held-out", alt=ALT))
+    assert list(fig.axes[0].lines[0].get_xdata()) == [4096, 40960]
+
+
+@pytest.mark.parametrize(
+    "runs, metric, said",
+    [
+        ([], "loss", "no history"),
+        (history(), "perplexity", "loss, accuracy, held-out"),
+        (history(points=0), "loss", "0 values"),
+        (history(eval_tokens=[1]), "held-out", "2 values for 1 counts"),
+        (history(loss=[math.nan] * 10), "loss", "all nan"),
+    ],
+)
+def test_a_curve_that_cannot_be_drawn_says_why(runs, metric, said):
+    with pytest.raises(ValueError, match=said):
+        plots.curve(runs, metric, alt=ALT)
+
+
+def test_one_point_is_drawn():
+    assert size(plots.curve(history(points=1), "loss", floor=1.0, alt=ALT))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.01, 0.3))
+def test_labels_are_spaced_in_order_and_within_the_axis(places, step):
+    places = sorted(places)
+    moved = curves.spaced(places, step, 0.0, 1.0)
+    room = min(step, 1 / max(len(places) - 1, 1))
+    assert all(b - a >= room - 1e-9 for a, b in zip(moved, moved[1:], strict=False))
+    assert moved[0] >= -1e-9 and moved[-1] <= 1 + 1e-9
+    if all(b - a >= step for a, b in zip(places, places[1:], strict=False)):
+        assert moved == pytest.approx(places, abs=1e-9)
+
+
+# --- arms --------------------------------------------------------------------------------------------------
+
+
+def test_interval_is_students():
+    mean, low, high = plots.interval([1.0, 2.0, 3.0])
+    assert (mean, low, high) == pytest.approx((2.0, 2 - 4.303 / math.sqrt(3), 2 + 4.303 / math.sqrt(3)))
+    assert plots.interval([5]) == (5.0, 5.0, 5.0)
+    with pytest.raises(ValueError, match="one number per seed"):
+        plots.interval([])
+
+
+@pytest.mark.parametrize("seeds, exact", [(13, 2.1788), (16, 2.1314), (31, 2.0423), (101, 1.9840)])
+def test_interval_of_many_seeds_is_within_one_percent(seeds, exact):
+    values = np.arange(seeds, dtype=float)
+    mean, low, _ = plots.interval(values)
+    assert (mean - low) / (values.std(ddof=1) / math.sqrt(seeds)) == pytest.approx(exact, rel=0.01)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20))
+def test_interval_holds_the_mean(values):
+    mean, low, high = plots.interval(values)
+    assert low <= mean <= high
+
+
+@pytest.mark.parametrize(
+    "floor, ceiling", [(0.09, 0.73), (0.69, {"two-sided": 0.73, "left-only": 0.7}), (None, None)]
+)
+def test_marks_and_labels_of_bars_do_not_overlap(monkeypatch, floor, ceiling):
+    rows = {"two-sided": [0.721, 0.718, 0.725], "left-only": [0.585, 0.579, 0.588], "one seed": 0.3}
+    fig = drawn(monkeypatch, arms, lambda: plots.bars(rows, floor, ceiling, alt=ALT, title="Accuracy"))
+    ax = fig.axes[0]
+    assert not overlap(fig, [*ax.texts, *ax.get_yticklabels(), *ax.get_xticklabels(), ax.title])
+    shown = [text.get_text() for text in ax.texts]
+    assert "0.721 ± 0.009" in shown and "0.300" in shown
+    assert [name for name in shown if "ceiling" in name] == {0.73: ["ceiling 0.730"], None: []}.get(
+        ceiling if not isinstance(ceiling, dict) else "both", ["ceiling 0.730", "ceiling 0.700"]
+    )
+
+
+def test_bars_of_nothing():
+    with pytest.raises(ValueError, match="no arm"):
+        plots.bars({}, alt=ALT)
+
+
+# --- heat maps ---------------------------------------------------------------------------------------------
+
+
+def causal(lowest=LOWEST, dtype=torch.float32):
+    return torch.zeros(4, 4, dtype=dtype).masked_fill(torch.ones(4, 4).triu(1).bool(), lowest)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        causal(),
+        causal(float("-inf")),
+        causal(torch.finfo(torch.bfloat16).min, torch.bfloat16),
+        causal(torch.finfo(torch.float16).min, torch.float16),
+    ],
+)
+def test_masked_cells_are_hatched_and_leave_the_scale_alone(monkeypatch, matrix):
+    scores = torch.rand(4, 4) + matrix.float()
+    for shown in (matrix, scores):
+        fig = drawn(monkeypatch, heat, lambda shown=shown: plots.heatmap(shown, TOKENS, alt=ALT))
+        ax = fig.axes[0]
+        assert sum(patch.get_hatch() is not None for patch in ax.patches) == 6
+        assert ax.images[0].get_clim()[0] >= 0
+        assert len(ax.texts) == 10  # one value in each visible cell
+        monkeypatch.undo()
+
+
+def test_axes_name_who_looks_at_whom(monkeypatch):
+    fig = drawn(monkeypatch, heat, lambda: plots.heatmap(torch.rand(2, 4), TOKENS[:2], TOKENS, alt=ALT))
+    ax = fig.axes[0]
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("row = who looks", "column = at whom")
+    assert [label.get_text() for label in ax.get_xticklabels()] == TOKENS
+    assert [label.get_text() for label in ax.get_yticklabels()] == TOKENS[:2]
+
+
+@pytest.mark.parametrize("tokens", [1, 6, 16])
+@pytest.mark.parametrize("panels", [1, 3])
+def test_heatmaps_fit_a_page_and_their_names_do_not_touch(monkeypatch, tokens, panels):
+    names = [f"[word{i}]" for i in range(tokens)]
+    matrices = [{"matrix": -torch.rand(tokens, tokens), "title": f"number {i}"} for i in range(panels)]
+    fig = drawn(monkeypatch, heat, lambda: plots.heatmaps(matrices, names, alt=ALT, title="All of them"))
+    assert fig.get_figwidth() <= 10.5
+    for ax in fig.axes[:panels]:
+        assert not overlap(fig, ax.get_xticklabels()) and not overlap(fig, ax.get_yticklabels())
+        assert not overlap(fig, [*ax.texts, ax.title, *ax.get_xticklabels(), *fig.texts])
+
+
+def test_numpy_lists_bools_signs_and_blanks_are_drawn():
+    for matrix in (np.eye(4), np.eye(4, dtype=bool).tolist(), torch.randn(4, 4, requires_grad=True)):
+        assert size(plots.heatmap(matrix, TOKENS, alt=ALT))
+    assert size(plots.heatmap([[math.nan, 1.0], [2.0, -math.inf]], ["a", "b"], alt=ALT, limits=(0, 2)))
+    assert size(plots.heatmap(np.tri(12), list("abcdefghijkl"), alt=ALT, text=False))
+    assert size(plots.heatmap(np.full((2, 2), -np.inf), ["a", "b"], alt=ALT))
+
+
+def test_tokens_of_any_script_and_with_dollars_are_drawn():
+    assert size(plots.heatmap(np.eye(4), ["$x$", "中文", "[MASK]", "Ġthe\u202e"], alt=ALT))
+
+
+def test_a_matrix_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"shape \(4, 4\).*3 row names"):
+        plots.heatmap(torch.zeros(4, 4), TOKENS[:3], alt=ALT)
+    with pytest.raises(ValueError, match="no matrix"):
+        plots.heatmaps([], TOKENS, alt=ALT)
+
+
+@pytest.mark.parametrize(
+    "value, text", [(0.0, "0"), (1.0, "1"), (-0.001, "0.00"), (0.256, "0.26"), (12.34, "12.3"), (-3.0, "-3")]
+)
+def test_cells_are_short(value, text):
+    assert heat.short(value) == text
+
+
+# --- tables ------------------------------------------------------------------------------------------------
+
+
+def test_a_table_has_scopes_and_aligned_text():
+    table = plots.table(
+        [["two-sided", 0.72134, 1234567], ["左", None, 3]], ["arm", "accuracy", "tokens"], "A <c>"
+    )
+    assert repr(table) == (
+        "A <c>\n"
+        "arm        accuracy     tokens\n"
+        "---------  --------  ---------\n"
+        "two-sided     0.721  1,234,567\n"
+        "左                –          3"
+    )
+    markup = table._repr_html_()
+    assert markup.count('scope="col"') == 3 and markup.count('scope="row"') == 2
+    assert "<caption>A &lt;c&gt;</caption>" in markup
+
+
+def test_cells_of_a_table():
+    shown = repr(plots.table([["x", True, np.float32(0.5), np.int64(7), math.nan]], list("abcde"), digits=1))
+    assert shown.splitlines()[-1].split() == ["x", "yes", "0.5", "7", "–"]
+    assert repr(plots.table([], ["a", "b"])).splitlines() == ["a  b", "-  -"]
+
+
+def test_a_table_with_a_short_row_is_refused():
+    with pytest.raises(ValueError, match="1 cells, but the header has 2"):
+        plots.table([["x"]], ["a", "b"])
+
+
+@given(st.lists(st.lists(st.text(max_size=5), min_size=2, max_size=2), max_size=4))
+def test_any_text_in_a_table_is_escaped(rows):
+    markup = plots.table(rows, ["a", "b"])._repr_html_()
+    assert markup.count("<td") == len(rows) and markup.count("<th") == 2 + len(rows) + 1
+
+
+def test_markdown_reads_as_itself():
+    assert repr(plots.markdown("**0.72**")) == "**0.72**" == plots.markdown("**0.72**")._repr_markdown_()

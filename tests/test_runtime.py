@@ -1,0 +1,176 @@
+"""course_lib.runtime: defaults, overrides by variables, and errors that name the value and the fix."""
+
+import os
+import random
+import subprocess
+import sys
+
+import numpy
+import pytest
+import torch
+
+from course_lib import runtime
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Remove every COURSE_ variable and OMP_NUM_THREADS; return the function that sets one."""
+    for name in [name for name in os.environ if name.startswith("COURSE_")] + ["OMP_NUM_THREADS"]:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch.setenv
+
+
+def test_device_obeys_the_variable(environment):
+    assert runtime.device().type in ("cuda", "mps", "cpu")
+    environment("COURSE_DEVICE", "cpu")
+    assert runtime.device() == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "tpu:0", "cuda:99", "xla", "cpu please"])
+def test_device_rejects_what_is_not_there_by_name(environment, name):
+    environment("COURSE_DEVICE", name)
+    with pytest.raises(ValueError, match=f"COURSE_DEVICE='{name}'.*set it to one of: .*cpu"):
+        runtime.device()
+
+
+def test_precision_is_one_of_two_and_obeys_the_variable(environment):
+    cpu = torch.device("cpu")
+    assert runtime.precision() in (torch.float32, torch.bfloat16)
+    assert runtime.precision(torch.device("mps")) == torch.float32
+    environment("COURSE_PRECISION", "fp32")
+    assert runtime.precision(cpu) == torch.float32
+    environment("COURSE_PRECISION", "BF16")
+    assert runtime.precision(cpu) == torch.bfloat16
+    environment("COURSE_PRECISION", "fp16")
+    with pytest.raises(ValueError, match="COURSE_PRECISION='fp16'.*fp32 or bf16"):
+        runtime.precision(cpu)
+
+
+def test_bfloat16_only_where_the_cpu_multiplies_it(environment, monkeypatch):
+    cpu = torch.device("cpu")
+    for capabilities, dtype in [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True}, torch.bfloat16),
+        ({"avx2": True}, torch.float32),
+        ({}, torch.float32),
+    ]:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found)
+        assert runtime.precision(cpu) == dtype
+
+
+def test_threads_are_applied_and_lowered_by_the_variables(environment):
+    most = runtime.threads()
+    assert most == torch.get_num_threads() and 1 <= most <= os.cpu_count()
+    environment("OMP_NUM_THREADS", "1,2")
+    assert runtime.threads() == torch.get_num_threads() == 1
+    environment("COURSE_THREADS", str(most + 100))
+    assert runtime.threads() == most, "the variable lowers the count; it cannot make cores"
+    environment("COURSE_THREADS", "1")
+    assert runtime.threads() == 1
+
+
+@pytest.mark.parametrize("value", ["0", "-2", "two", "1.5"])
+def test_threads_rejects_what_is_not_a_count(environment, value):
+    environment("COURSE_THREADS", value)
+    with pytest.raises(ValueError, match=f"COURSE_THREADS='{value}'"):
+        runtime.threads()
+
+
+def test_seed_all_repeats_all_three_generators():
+    def draw():
+        return random.random(), numpy.random.rand(), torch.rand(()).item()
+
+    runtime.seed_all(7)
+    first = draw()
+    runtime.seed_all(numpy.int64(7))
+    assert draw() == first
+    runtime.seed_all(8)
+    assert all(new != old for new, old in zip(draw(), first, strict=True))
+
+
+@pytest.mark.parametrize("seed", [1.0, "1", None, True])
+def test_seed_all_rejects_what_is_not_a_whole_number(seed):
+    with pytest.raises(TypeError, match="whole number"):
+        runtime.seed_all(seed)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seed_all_rejects_what_is_out_of_range(seed):
+    with pytest.raises(ValueError, match=str(seed)):
+        runtime.seed_all(seed)
+
+
+def test_cache_dir_is_created_where_the_variable_says(environment, tmp_path):
+    environment("COURSE_CACHE", str(tmp_path / "a" / "b"))
+    assert runtime.cache_dir() == tmp_path / "a" / "b"
+    assert runtime.cache_dir().is_dir() and not list(runtime.cache_dir().iterdir())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the folder's name is the platform's")
+def test_cache_dir_defaults_to_the_users_cache(environment, tmp_path):
+    environment("XDG_CACHE_HOME", str(tmp_path))
+    assert runtime.cache_dir() == tmp_path / "one-mask-apart"
+
+
+def test_cache_dir_that_cannot_be_made_is_told(environment, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    environment("COURSE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(runtime.CacheError, match="set COURSE_CACHE") as caught:
+        runtime.cache_dir()
+    assert isinstance(caught.value, OSError) and "file" in str(caught.value)
+
+
+def test_cache_dir_on_a_full_disk_is_told(environment, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    environment("COURSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(runtime.tempfile, "TemporaryFile", full)
+    with pytest.raises(runtime.CacheError, match="No space left on device.*free some space") as caught:
+        runtime.cache_dir()
+    assert caught.value.errno == 28
+
+
+def test_scale_and_pick(environment):
+    assert runtime.scale() == "quick" and runtime.pick(quick=1, full=2) == 1
+    environment("COURSE_SCALE", "full")
+    assert runtime.scale() == "full" and runtime.pick(quick=1, full=2) == 2
+    environment("COURSE_SCALE", "huge")
+    with pytest.raises(ValueError, match="COURSE_SCALE='huge'.*quick or full"):
+        runtime.pick(quick=1, full=2)
+
+
+def test_quiet(environment, monkeypatch):
+    assert runtime.quiet(), "under pytest, so under nbval"
+    environment("COURSE_QUIET", "0")
+    assert not runtime.quiet()
+    environment("COURSE_QUIET", "1")
+    assert runtime.quiet()
+    monkeypatch.delenv("COURSE_QUIET")
+    monkeypatch.delenv("PYTEST_VERSION")
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    for command, expected in [
+        ("python -m jupyterlab", False),
+        ("python -m nbconvert --execute x.ipynb", True),
+    ]:
+        monkeypatch.setattr(runtime, "_parent_command", lambda line=command: line)
+        assert runtime.quiet() == expected
+
+
+def test_setup_prints_one_line_that_tells_nothing_of_the_machine(environment, capsys):
+    assert runtime.setup() == runtime.device()
+    shown = capsys.readouterr()
+    assert shown.out == "One Mask Apart is ready. (details: python -m course_lib doctor)\n"
+    assert shown.err == ""
+
+
+def test_importing_runtime_does_not_import_torch():
+    code = "import sys, course_lib.runtime; sys.exit('torch' in sys.modules)"
+    assert subprocess.call([sys.executable, "-c", code]) == 0
