@@ -28,7 +28,7 @@ CONTENDERS = {  # label: (function in contenders.py, precision)
     "Trainer, bf16": ("trainer", "bf16"),
 }
 REFERENCE = "Trainer, fp32"
-BUSY = 0.3  # of the processors taken by others: threads that wait for one another then lose far more than that
+BUSY = 0.3  # share of the processors that others use: threads that wait for one another lose far more
 MISSING = (
     "transformers.Trainer needs the package accelerate, which is not installed.\n"
     "Install the course's test extra: make setup, or pip install -e '.[test]' -c constraints.txt"
@@ -124,7 +124,7 @@ def report(found):
             f"{work / 1e6:>13.2f}{loss:>7.2f}{memory:>9}"
         )
     if load is not None and load > BUSY * machine["cores"]:
-        lines += ["", "This machine was busy with other work: believe the speeds not at all, the ratios a little."]
+        lines += ["", "The machine was busy with other work: repeat this when it is idle."]
     lines += ["", f"Took {found['seconds']:.0f} s. What is counted, and how: benchmarks/README.md"]
     return "\n".join(lines)
 

@@ -55,8 +55,8 @@ def load(name: str) -> Path | None:
         return None
     try:
         sums = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        good = {file: _checksum(folder / file) for file in sums} == sums
-    except (OSError, ValueError):
+        good = bool(sums) and {file: _checksum(folder / file) for file in sums} == sums
+    except (OSError, ValueError, TypeError):
         good = False
     if good:
         return folder

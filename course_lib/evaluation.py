@@ -70,7 +70,8 @@ class HeldOut:
     @property
     def fingerprint(self) -> list:
         """What made these questions, for cache keys."""
-        return [checkpoints.data_hash(self.rows), repr(self.objective), self.seed]
+        source = checkpoints.source_hash("evaluation")
+        return [checkpoints.data_hash(self.rows), repr(self.objective), self.seed, source]
 
     def __call__(self, model: PreTrainedModel) -> dict[str, float]:
         score = self.score(model)
@@ -82,11 +83,12 @@ class HeldOut:
         was_training, device, parts = model.training, model.device, []
         model.eval()
         mask = self.batch.attention_mask
+        mask = mask.to(device) if mask is not None else None
         for ids, select in zip(
             self.batch.input_ids.split(rows_at_once), self.batch.select.split(rows_at_once), strict=True
         ):
             with autocast(device):
-                logits = logits_at(model, ids.to(device), select.to(device), mask.to(device) if mask is not None else None)
+                logits = logits_at(model, ids.to(device), select.to(device), mask)
             parts.append(F.log_softmax(logits.float(), dim=-1).cpu())
         model.train(was_training)
         return torch.cat(parts)

@@ -8,7 +8,7 @@ __all__ = ["arguments", "run"]
 def arguments(parser):
     """Declare the command's options."""
     parser.add_argument("names", nargs="*", help="experiments to record; all of them if none is named")
-    parser.add_argument("--seeds", type=int, default=None, help="how many seeds per arm (default: the experiment's own)")
+    parser.add_argument("--seeds", type=int, default=None, help="seeds per arm (default: the experiment's own)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once, one thread each (default 2)")
     parser.add_argument("--list", action="store_true", help="only show what is recorded, outdated or missing")
 

@@ -117,7 +117,7 @@ class Experiment:
     control: str
     common: dict  # arguments that all arms share
     run: Callable[..., dict] = one_run
-    seeds: int = 5
+    seeds: int = 3  # the fewest that a record needs; more may be recorded
 
     @property
     def definition(self) -> str:
@@ -288,4 +288,6 @@ def _write(path: Path, data: dict) -> None:
     ordered = data | {"runs": {arm: dict(sorted(data["runs"][arm].items())) for arm in sorted(data["runs"])}}
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as draft:
         json.dump(ordered, draft, indent=1)
+        draft.write("\n")
+    os.chmod(draft.name, 0o644)  # a temporary file is private; a record is for everybody
     os.replace(draft.name, path)

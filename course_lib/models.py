@@ -1,6 +1,6 @@
 """Tiny models: real ``transformers`` classes, built from small configurations.
 
-The default body (2 layers, width 128, 2 heads) has about 450,000 parameters with Tiny Town's
+The default body (2 layers, width 128, 4 heads) has about 450,000 parameters with Tiny Town's
 vocabulary. First weights come from torch's global generator: call ``runtime.seed_all`` before.
 """
 
@@ -56,7 +56,7 @@ def course_attention(
         out = weights @ value
     else:
         if mask is not None and mask.dtype != torch.bool:
-            mask = mask.to(query.dtype)
+            mask = mask.clamp(min=torch.finfo(query.dtype).min).to(query.dtype)  # -inf would make NaN
         out = F.scaled_dot_product_attention(query, key, value, mask, dropout, causal, scale=scaling)
     return out.transpose(1, 2).contiguous(), None
 
@@ -68,7 +68,7 @@ ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION, ALL_MASK_ATTENTION_FUNCTIONS["s
 
 def _bert_config(tokenizer: PreTrainedTokenizerBase, **overrides) -> BertConfig:
     settings = dict(
-        vocab_size=len(tokenizer), hidden_size=128, num_hidden_layers=2, num_attention_heads=2,
+        vocab_size=len(tokenizer), hidden_size=128, num_hidden_layers=2, num_attention_heads=4,
         intermediate_size=512, max_position_embeddings=128, hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0, initializer_range=WIDE_START, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
@@ -93,7 +93,7 @@ def causal_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> BertLMHeadMo
 def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel:
     """Build GPT-2 (causal mask, LayerNorm first); ``overrides`` go to ``GPT2Config``."""
     settings = dict(
-        vocab_size=len(tokenizer), n_embd=128, n_layer=2, n_head=2, n_positions=128,
+        vocab_size=len(tokenizer), n_embd=128, n_layer=2, n_head=4, n_positions=128,
         embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0, use_cache=False,
         bos_token_id=tokenizer.cls_token_id, eos_token_id=tokenizer.sep_token_id,
         pad_token_id=tokenizer.pad_token_id,

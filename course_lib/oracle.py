@@ -209,6 +209,12 @@ class Oracle:
                 f"rate={rate} must lie between 0 and 1; random={random} and keep={keep} are two shares of the "
                 "selected words, sum <= 1."
             )
+        seen = [t for t in at if observed[t] is not None]
+        if seen and random == keep == 0:
+            raise ValueError(
+                f"{observed[seen[0]]!r} at place {seen[0]} was selected, yet is visible: hide it (None), or say how "
+                "words were corrupted, e.g. random=0.1, keep=0.1."
+            )
         noise = rate * random / (1 - rate + rate * (random + keep))  # P(replaced | visible)
         # What the words to the right rule out may be left out of the sum, but only a two-sided reader sees it.
         z = np.arange(self._Z) if left_only or noise else self._possible(observed)
@@ -225,13 +231,7 @@ class Oracle:
             if observed[t] is not None:  # selected, yet visible: kept, or replaced by chance
                 channel = np.full(len(self.vocabulary), random / len(self.vocabulary))
                 channel[self.word_id[observed[t]]] += keep
-                weighed = out[row] * channel
-                if weighed.sum() <= 0:
-                    raise ValueError(
-                        f"{observed[t]!r} at place {t} was selected, yet is visible: hide it (None), or say how "
-                        f"words were corrupted, e.g. random=0.1, keep=0.1 (now random={random}, keep={keep})."
-                    )
-                out[row] = weighed / weighed.sum()
+                out[row] = out[row] * channel / (out[row] * channel).sum()
         return out
 
     def follows(self, a: list[Sentence], b: list[Sentence], negative: str, sentences: int = 6) -> float:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import torch
 import transformers
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from course_lib import checkpoints, runtime
 from course_lib.models import autocast, logits_at
@@ -45,11 +47,11 @@ class History:
 
 
 class Diverged(ArithmeticError):
-    """The loss became NaN or infinite; the model holds its last good state, ``history`` what led there."""
+    """The loss became NaN or infinite; ``model`` holds its last good state, ``history`` what led there."""
 
-    def __init__(self, message: str, history: History):
+    def __init__(self, message: str, history: History, model: PreTrainedModel | None = None):
         super().__init__(message)
-        self.history = history
+        self.history, self.model = history, model
 
 
 def train(
@@ -82,25 +84,35 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = _to(objective(rows_now, generator), device)
+            if not len(batch.targets):  # the mean over nothing is NaN, but nothing diverged
+                raise ValueError(
+                    f"Step {step}: no token of the batch is to be predicted. Use larger batches, a higher rate "
+                    "or share, or rows that hold more than special tokens."
+                )
             with autocast(device):
                 logits = logits_at(model, batch.input_ids, batch.select, batch.attention_mask).float()  # [N, V]
             loss = F.cross_entropy(logits, batch.targets)
-            if step % check_every == 0 and not math.isfinite(loss.item()):
-                model.load_state_dict(good)
-                raise Diverged(
-                    f"The loss of {name!r} became {loss.item()} at step {step} (learning rate {rate:.2g}). The model is "
-                    f"back in its last good state. Try a lower learning rate, e.g. {learning_rate / 3:.1g}.",
-                    history,
-                )
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            slope = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            noting = step % note_every == 0 or step == steps
+            if noting or step % check_every == 0:
+                what, value = ("gradient", slope) if math.isfinite(loss.item()) else ("loss", loss)
+                if not math.isfinite(value.item()):
+                    model.load_state_dict(good)
+                    raise Diverged(
+                        f"The {what} of {name!r} became {value.item()} at step {step} (learning rate {rate:.2g}). The "
+                        f"model is back in its last good state. Try a lower rate, e.g. {learning_rate / 3:.1g}.",
+                        history, model,
+                    )  # fmt: skip
+                if noting:  # before the step: these weights have just been seen to give a finite loss
+                    good = _snapshot(model)
             optimizer.step()
             seen += rows_now.numel()
             n = len(batch.targets)
             loss_sum, predicted = loss_sum + loss.detach() * n, predicted + n
             right += (logits.detach().argmax(1) == batch.targets).sum()
-            if step % note_every == 0 or step == steps:
+            if noting:
                 mean_loss, accuracy = float(loss_sum) / predicted, float(right) / predicted
                 now = spent + time.perf_counter() - resumed
                 for column, value in zip(
@@ -111,8 +123,6 @@ def train(
                     column.append(value)
                 bar.set_postfix_str(f"loss {mean_loss:.2f}, accuracy {accuracy:.2f}, {seen / now:,.0f} tokens/s")
                 loss_sum, right, predicted = 0.0, 0.0, 0
-                if math.isfinite(mean_loss):
-                    good = _snapshot(model)
             if step in evaluate_at:
                 spent += time.perf_counter() - resumed
                 for key, value in evaluate(model).items():
@@ -139,7 +149,9 @@ def fit(
     ``build()`` draws the first weights after ``seed`` is set. The cache key covers the configuration, the
     rows, the objective, every setting, the library's source and the versions of torch and transformers;
     ``settings`` as in :func:`train`. The checkpoint opens with ``from_pretrained`` and in pipelines.
+    Nothing is kept when ``evaluate`` has no ``fingerprint`` (as HeldOut has): its numbers could be anything's.
     """
+    cache = cache and (evaluate is None or hasattr(evaluate, "fingerprint"))
     runtime.seed_all(seed)
     model = build()
     device = runtime.device()
@@ -155,13 +167,14 @@ def fit(
     if folder is not None:
         attention = model.config._attn_implementation
         model = type(model).from_pretrained(folder, attn_implementation=attention).to(device).eval()
-        return model, History(**json.loads((folder / "history.json").read_text(encoding="utf-8")))
+        kept = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+        return model, History(**kept | {"name": settings.get("name", "model")})
     history = train(model, rows, objective, steps, seed=seed, evaluate=evaluate, **settings)
     if cache and not history.interrupted:
 
         def write(draft: Path) -> None:
             model.save_pretrained(draft)
-            tokenizer.save_pretrained(draft)
+            (_for_writing(tokenizer) if model.can_generate() else tokenizer).save_pretrained(draft)
             (draft / "history.json").write_text(json.dumps(asdict(history)), encoding="utf-8")
 
         checkpoints.save(entry, write)
@@ -182,9 +195,10 @@ def _check(model, rows: Tensor, steps: int, batch_size: int, learning_rate: floa
             f"Rows of {rows.shape[1]} tokens do not fit a model with {longest} positions: cut the rows, or "
             "build the model with more (max_position_embeddings for BERT, n_positions for GPT-2)."
         )
-    if int(rows.max()) >= model.config.vocab_size:
+    wrong = int(rows.max()) if int(rows.min()) >= 0 else int(rows.min())
+    if not 0 <= wrong < model.config.vocab_size:
         raise ValueError(
-            f"Token id {int(rows.max())} is outside the model's vocabulary of {model.config.vocab_size}: "
+            f"Token id {wrong} is outside the model's vocabulary of {model.config.vocab_size}: "
             "build the model with the tokenizer that made the rows."
         )
 
@@ -215,6 +229,22 @@ def _to(batch: Batch, device: torch.device) -> Batch:
     return Batch(
         batch.input_ids.to(device), batch.select.to(device), batch.targets.to(device),
         mask.to(device) if mask is not None else None,
+    )  # fmt: skip
+
+
+def _for_writing(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Copy a tokenizer so that a text begins with [CLS] but stays open: a model that writes goes on after it.
+
+    The pipeline "text-generation" would end the prompt with [SEP], after which no training row goes on.
+    """
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    first = tokenizer.cls_token
+    backend.post_processor = TemplateProcessing(
+        single=f"{first} $A", special_tokens=[(first, tokenizer.cls_token_id)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, model_input_names=["input_ids", "attention_mask"],
+        clean_up_tokenization_spaces=False, **tokenizer.special_tokens_map,
     )  # fmt: skip
 
 

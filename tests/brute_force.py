@@ -166,9 +166,7 @@ def follows(all_stories, a, b, negative, n):
 
     def share(*runs):
         """P(each run stands at its place)."""
-        return sum(
-            p for story, p in all_stories.items() if all(story[i : i + len(run)] == run for i, run in runs)
-        )
+        return sum(p for story, p in all_stories.items() if all(story[i : i + len(run)] == run for i, run in runs))
 
     def mean(values):
         return sum(values) / len(values)

@@ -15,7 +15,7 @@ LEVELS = [
     ["models", "objectives", "checkpoints"],
     ["training", "evaluation"],
     ["experiments", "claims"],
-    ["plots", "exercises", "doctor", "bake", "bench"],
+    ["plots", "exercises", "doctor", "bake", "bench", "evidence"],
     ["cli"],
     ["__main__"],
 ]

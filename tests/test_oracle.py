@@ -102,9 +102,7 @@ VOCABULARY = TinyTown.from_dict(brute_force.GRAMMAR).vocabulary
 
 @given(
     words=short_texts,
-    fates=st.dictionaries(
-        st.integers(0, 5), st.sampled_from([None, "keep", *VOCABULARY]), min_size=1, max_size=4
-    ),
+    fates=st.dictionaries(st.integers(0, 5), st.sampled_from([None, "keep", *VOCABULARY]), min_size=1, max_size=4),
     rate=st.sampled_from([0.15, 0.4]),
     shares=st.sampled_from([(0.1, 0.1), (0.3, 0.0), (0.2, 0.5)]),  # (random, keep)
     left_only=st.booleans(),
@@ -202,9 +200,7 @@ def test_stories_are_as_frequent_as_their_probabilities(oracle, town):
     stories = [story.words for story in town.stories(n, seed=11, sentences=2)]
     marginal = oracle.fill(stories[0][:12], range(12))  # nothing is visible: P(word at place)
     for t in range(12):
-        counts = np.bincount(
-            [oracle.word_id[words[t]] for words in stories], minlength=len(oracle.vocabulary)
-        )
+        counts = np.bincount([oracle.word_id[words[t]] for words in stories], minlength=len(oracle.vocabulary))
         expected = n * marginal[t]
         assert counts[expected == 0].sum() == 0
         often = expected > 5
@@ -223,9 +219,7 @@ def test_next_word_is_calibrated_and_its_loss_is_the_entropy(oracle, town):
 
 @pytest.mark.parametrize("left_only", [False, True])
 @pytest.mark.parametrize("random,keep", [(0.0, 0.0), (0.1, 0.1)])
-def test_restore_is_calibrated_under_the_masking_that_models_are_trained_with(
-    oracle, town, left_only, random, keep
-):
+def test_restore_is_calibrated_under_the_masking_that_models_are_trained_with(oracle, town, left_only, random, keep):
     """The library's own masking corrupts the texts, with each word drawn for itself."""
     v = len(oracle.vocabulary)
     recipe = Masking(v, (v,), v + 1, mask=1 - random - keep, random=random, exact=False)
@@ -299,9 +293,7 @@ def test_a_visible_word_that_nothing_corrupted_cannot_be_restored(oracle):
         oracle.restore(words, [1])  # as after 80/10/10, when nobody said so
 
 
-@pytest.mark.parametrize(
-    "shares", [{"rate": 0.0}, {"rate": 1.0}, {"random": -0.1}, {"random": 0.6, "keep": 0.6}]
-)
+@pytest.mark.parametrize("shares", [{"rate": 0.0}, {"rate": 1.0}, {"random": -0.1}, {"random": 0.6, "keep": 0.6}])
 def test_impossible_shares_are_refused(oracle, shares):
     with pytest.raises(ValueError, match=next(iter(shares))):
         oracle.restore([None, "Anna"], [0], **shares)

@@ -166,9 +166,9 @@ QUESTIONS = (
     Question(
         name="first-word",
         lesson=0,
-        text="In `tomorrow Clara will go to the farm .` the first word is hidden. Two perfect readers know the "
-        "whole grammar; one reads from left to right, the other sees both sides. Who can be certain which "
-        "word it is?",
+        text="In `tomorrow Clara will go to the farm .` the first word is hidden. Two perfect readers know "
+        "the whole grammar; one reads from left to right, the other sees both sides. Who can be certain "
+        "which word it is?",
         options={"a": "both", "b": "only the one who sees both sides", "c": "neither"},
         because={
             "a": "Then what stands before the word would decide it.",

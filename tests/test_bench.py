@@ -1,0 +1,119 @@
+"""The benchmark: everybody runs, the table can be read, and the shortcut behind the speed changes nothing."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from course_lib import cli, models, runtime, tinytown, tokenization
+from course_lib.attention import causal_mask
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tokenization.word_tokenizer(tinytown.TinyTown.load().vocabulary)
+
+
+# --- the shortcut ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("build", [models.tiny_bert, models.causal_bert, models.tiny_gpt])
+@pytest.mark.parametrize("mask", ["none", "padding", "causal"])
+def test_selected_positions_get_the_same_logits_and_gradients(tokenizer, build, mask):
+    """The reference is transformers' own forward pass on all positions, with its eager attention."""
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(5, len(tokenizer), (6, 16), generator=draw)
+    select = torch.rand(ids.shape, generator=draw) < 0.2
+    padding = torch.ones_like(ids)
+    padding[:3, 10:] = 0
+    given = {"none": None, "padding": padding, "causal": causal_mask(16)}[mask]
+    found = []
+    for attention in (models.ATTENTION, "eager"):
+        runtime.seed_all(0)
+        model = build(tokenizer, attn_implementation=attention)
+        if attention == "eager":
+            logits = model(input_ids=ids, attention_mask=given).logits[select]
+        else:
+            logits = models.logits_at(model, ids, select, given)
+        torch.nn.functional.cross_entropy(logits, ids[select]).backward()
+        found.append((logits, [p.grad for p in model.parameters()]))
+    (ours, our_gradients), (theirs, their_gradients) = found
+    assert torch.allclose(ours, theirs, atol=2e-6)
+    for mine, other in zip(our_gradients, their_gradients, strict=True):
+        assert torch.allclose(mine, other, atol=2e-6)
+
+
+def test_the_hook_leaves_the_model_as_it_was(tokenizer):
+    model = models.tiny_bert(tokenizer)
+    ids = torch.randint(5, len(tokenizer), (2, 8))
+    with pytest.raises(IndexError):  # a selection of the wrong shape fails inside the hook
+        models.logits_at(model, ids, torch.ones(3, 9, dtype=torch.bool))
+    assert model(input_ids=ids).logits.shape == (2, 8, len(tokenizer))
+
+
+@pytest.mark.parametrize("mask", [None, "bool", "additive"])
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_in_bfloat16_is_the_same_mathematics(mask, causal):
+    draw = torch.Generator().manual_seed(0)
+    query, key, value = torch.randn(3, 2, 2, 6, 8, generator=draw)
+    allowed = torch.rand(2, 1, 6, 6, generator=draw) < 0.6
+    allowed |= torch.eye(6, dtype=torch.bool)
+    given = {None: None, "bool": allowed, "additive": (~allowed) * torch.finfo(torch.float32).min}[mask]
+    arguments = dict(scaling=8**-0.5, is_causal=causal)
+    exact, _ = models.course_attention(None, query, key, value, given, **arguments)
+    rough, _ = models.course_attention(None, *(x.bfloat16() for x in (query, key, value)), given, **arguments)
+    assert rough.dtype == torch.bfloat16
+    assert torch.allclose(exact, rough.float(), atol=0.05)
+
+
+# --- the benchmark -----------------------------------------------------------------------------------------
+
+
+def test_counts_the_matrix_products(tokenizer):
+    """Checked against PyTorch's own counter of a real step, forward and backward."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = models.tiny_bert(tokenizer, attn_implementation="eager")
+    ids = torch.randint(5, len(tokenizer), (4, 32))
+    count = script("contenders").flops_per_token
+    for select in (torch.ones_like(ids, dtype=torch.bool), torch.arange(32).expand(4, 32) % 8 == 0):
+        with FlopCounterMode(display=False) as counter:
+            models.logits_at(model, ids, select).sum().backward()
+        counted = counter.get_total_flops() / ids.numel()
+        assert count(model, 32, select.float().mean().item()) == pytest.approx(counted, rel=0.01)
+
+
+@pytest.mark.slow
+def test_prints_a_table_and_writes_json(tmp_path, capsys):
+    pytest.importorskip("accelerate")
+    file = tmp_path / "speed.json"
+    small = ["--rounds", "1", "--steps", "8", "--batch-size", "8", "--threads", "1", "--json", str(file)]
+    assert cli.main(["bench", *small]) == 0
+    text = capsys.readouterr().out
+    found = json.loads(file.read_text(encoding="utf-8"))
+    for label, runs in found["runs"].items():
+        assert f"\n{label} " in text
+        assert len(runs) == 1 and runs[0]["tokens_per_second"] > 0 and 4 < runs[0]["loss"] < 7
+    assert {"course, fp32", "Trainer, fp32"} <= set(found["runs"])
+    assert found["machine"]["threads"] == 1 and found["peak_flops"][0]["fp32"] > 1e8
+
+
+def test_says_what_is_missing_or_wrong(monkeypatch, capsys):
+    assert cli.main(["bench", "--steps", "3"]) == 2
+    assert "--steps 3: must be at least 8" in capsys.readouterr().err
+    find = importlib.util.find_spec
+    without = {"accelerate": None}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: without.get(name, name) and find(name, *a))
+    assert cli.main(["bench"]) == 1
+    assert "accelerate" in capsys.readouterr().err

@@ -1,0 +1,172 @@
+"""The cache: right keys, whole entries or none, and no disk trouble that costs a result."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_lib import checkpoints, runtime
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("COURSE_CACHE", str(folder))
+    return folder
+
+
+def write(text):
+    def fill(folder):
+        (folder / "deep").mkdir()
+        (folder / "deep" / "b.txt").write_text(text * 2, encoding="utf-8")
+        (folder / "a.txt").write_text(text, encoding="utf-8")
+
+    return fill
+
+
+# --- keys
+values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+                      lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=3), x, max_size=3))  # fmt: skip
+
+
+@given(values, values)
+def test_a_fingerprint_is_the_same_exactly_for_the_same_things(a, b):
+    same = json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    assert (checkpoints.fingerprint(x=a) == checkpoints.fingerprint(x=b)) == same
+    assert checkpoints.fingerprint(x=a, y=1) == checkpoints.fingerprint(y=1, x=a)
+    assert checkpoints.fingerprint(x=a) != checkpoints.fingerprint(y=a)
+
+
+def test_a_fingerprint_is_the_same_in_every_process():
+    code = "from course_lib.checkpoints import *; print(fingerprint(a=[1, 'x', None], b={'c': 0.1}))"
+    told = {
+        subprocess.check_output([sys.executable, "-c", code], text=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        for seed in ("0", "1")
+    }
+    assert told == {checkpoints.fingerprint(a=[1, "x", None], b={"c": 0.1}) + "\n"}
+
+
+def test_data_hash_sees_content_shape_and_type():
+    rows = torch.arange(12).reshape(3, 4)
+    changed = rows.clone()
+    changed[2, 1] += 1
+    every = [rows, changed, rows.reshape(4, 3), rows.int(), rows.T, rows[:2]]
+    assert len({checkpoints.data_hash(x) for x in every}) == len(every)
+    assert checkpoints.data_hash(rows) == checkpoints.data_hash(rows.clone())
+    assert checkpoints.data_hash(rows.T) == checkpoints.data_hash(rows.T.contiguous())
+
+
+def test_source_hash_follows_the_source(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_bytes(b"x = 1\ny = 2\n")
+    monkeypatch.setattr(checkpoints, "__file__", str(tmp_path / "checkpoints.py"))
+    before = checkpoints.source_hash("one", "two")
+    assert checkpoints.source_hash("two", "one") == before != checkpoints.source_hash("one")
+    (tmp_path / "one.py").write_bytes(b"x = 1\r\ny = 2\r\n")  # the same file, checked out on Windows
+    assert checkpoints.source_hash("one", "two") == before
+    (tmp_path / "one.py").write_bytes(b"x = 1\ny = 3\n")
+    assert checkpoints.source_hash("one", "two") != before
+
+
+# --- whole entries or none
+def test_what_was_saved_is_found(cache):
+    assert checkpoints.load("entry") is None
+    folder = checkpoints.save("entry", write("hello"))
+    assert folder == cache / "entry" == checkpoints.load("entry")
+    assert (folder / "deep" / "b.txt").read_text(encoding="utf-8") == "hellohello"
+    assert os.listdir(cache) == ["entry"]  # no draft stays behind
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda f: (f / "a.txt").write_text("hellO", encoding="utf-8"),
+        lambda f: (f / "a.txt").write_text("", encoding="utf-8"),
+        lambda f: (f / "deep" / "b.txt").unlink(),
+        lambda f: (f / "checksums.json").unlink(),
+        lambda f: (f / "checksums.json").write_text("", encoding="utf-8"),
+        lambda f: (f / "checksums.json").write_text("{}", encoding="utf-8"),
+        lambda f: (f / "checksums.json").write_text("3", encoding="utf-8"),
+        lambda f: (f / "checksums.json").write_bytes(b"\xff\xfe\x00"),
+    ],
+    ids=["changed", "cut", "file lost", "sums lost", "sums empty", "sums of nothing", "sums a number", "binary"],
+)
+def test_a_damaged_entry_is_removed_with_a_message(damage, capsys):
+    damage(checkpoints.save("entry", write("hello")))
+    assert checkpoints.load("entry") is None
+    assert "entry is damaged; it is made again" in capsys.readouterr().out
+    assert checkpoints.save("entry", write("hello")) == checkpoints.load("entry")
+
+
+def test_an_interrupted_write_leaves_nothing(cache):
+    def stop(folder):
+        write("half")(folder)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.save("entry", stop)
+    assert checkpoints.load("entry") is None and os.listdir(cache) == []
+
+
+def test_a_mistake_in_the_code_is_not_taken_for_a_full_disk(cache):
+    def mistake(folder):
+        raise KeyError("config")
+
+    with pytest.raises(KeyError):
+        checkpoints.save("entry", mistake)
+    assert os.listdir(cache) == []
+
+
+def test_many_writers_at_once_leave_one_whole_entry(cache):
+    gate, results = threading.Barrier(8), []
+
+    def work(i):
+        def slow(folder):
+            write(str(i))(folder)
+            gate.wait()  # everybody has written before anybody moves
+
+        results.append(checkpoints.save("entry", slow))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [cache / "entry"] * 8
+    assert checkpoints.load("entry") == cache / "entry" and os.listdir(cache) == ["entry"]
+
+
+# --- disk trouble
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_or_read_only_cache_loses_nothing(number, capsys):
+    def fail(folder):
+        raise OSError(number, os.strerror(number))
+
+    assert checkpoints.save("entry", fail) is None
+    told = capsys.readouterr().out
+    assert os.strerror(number) in told and "Nothing else is lost" in told and "COURSE_CACHE" in told
+
+
+def test_a_full_disk_as_safetensors_tells_it_loses_nothing(capsys):
+    def fail(folder):
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    assert checkpoints.save("entry", fail) is None
+    assert "No space left" in capsys.readouterr().out
+
+
+def test_a_cache_that_cannot_be_made_loses_nothing(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(runtime.CacheError):
+        runtime.cache_dir()
+    assert checkpoints.load("entry") is None
+    assert checkpoints.save("entry", write("x")) is None
+    assert "set COURSE_CACHE" in capsys.readouterr().out
