@@ -1,5 +1,5 @@
 # Thin: every target calls scripts/bootstrap.py, which works the same on Windows (python scripts/bootstrap.py lab).
-# Variables: PYTHON=python3.12   ARGS="..." (passed on)   JOBS=2 test files at once   NB_JOBS=1 notebooks at once
+# Variables: PYTHON=python3.12   ARGS="..." (passed on)   JOBS=2 test files at once   NB_JOBS=2 notebooks at once
 
 PYTHON ?= $(firstword $(foreach name,python3 python python3.14 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null)))
 JOBS ?=

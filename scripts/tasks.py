@@ -96,7 +96,7 @@ def test(arguments=()):
     than one process gets one thread each: two of two threads on two cores are many times slower than one.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    tests, notebooks = jobs("COURSE_JOBS", min(2, cores)), jobs("COURSE_NB_JOBS", 1)
+    tests, notebooks = jobs("COURSE_JOBS", min(2, cores)), jobs("COURSE_NB_JOBS", min(2, cores))
     pytest = [*PYTHON, "pytest", *arguments]
     steps = {
         "lint": lambda: lint(),
@@ -105,7 +105,7 @@ def test(arguments=()):
         ),
         "notebooks": lambda: call(
             [*pytest, *parallel(notebooks), "--nbval", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
-            + ["--nbval-current-env", "--nbval-cell-timeout", "180", "notebooks"],
+            + ["--nbval-current-env", "--nbval-cell-timeout", "300", "notebooks"],
             threads=1 if notebooks > 1 else None,
             **OFFLINE,
         ),

@@ -32,8 +32,8 @@ def write(text):
 
 
 # --- keys
-values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-                      lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=3), x, max_size=3))  # fmt: skip
+plain = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+values = st.recursive(plain, lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=3), x, max_size=3))
 
 
 @given(values, values)

@@ -144,6 +144,18 @@ def test_looking_on_changes_nothing():
     assert same(weights(alone), weights(watched))
 
 
+def test_an_evaluation_that_forgets_eval_mode_does_not_switch_dropout_off():
+    modes = []
+
+    def spy(rows, generator):
+        modes.append(model.training)
+        return MASKED(rows, generator)
+
+    model = bert()
+    train(model, ROWS, spy, 6, batch_size=4, evaluate=lambda m: {"x": float(m.eval().training)}, evaluations=3)
+    assert modes == [True] * 6
+
+
 def test_every_row_is_read_once_before_any_is_read_twice():
     rows, n = torch.arange(10)[:, None].expand(10, 3), 10
     for batch_size, steps in ((3, 20), (10, 3), (25, 4), (1, 30)):
@@ -319,7 +331,8 @@ def test_each_edit_makes_another_key(monkeypatch):
         dict(), dict(steps=7), dict(seed=1), dict(batch_size=9), dict(learning_rate=1e-3), dict(rows=changed),
         dict(rows=ROWS[:-1]), dict(objective=MaskedLM(Masking.of(TOKENIZER, rate=0.2))),
         dict(build=lambda: causal_bert(TOKENIZER, **SMALL)), dict(objective=CausalLM.of(TOKENIZER)),
-        dict(objective=CausalLM.of(TOKENIZER, 0.5)), dict(build=lambda: tiny_bert(TOKENIZER, **SMALL | {"hidden_size": 16})),
+        dict(objective=CausalLM.of(TOKENIZER, 0.5)),
+        dict(build=lambda: tiny_bert(TOKENIZER, **SMALL | {"hidden_size": 16})),
         dict(build=lambda: tiny_bert(TOKENIZER, **SMALL, initializer_range=0.3)),
         dict(build=lambda: tiny_bert(TOKENIZER, **SMALL, attn_implementation="eager")),
         dict(evaluate=held_out()), dict(evaluate=held_out(seed=2)), dict(evaluate=held_out(rows=ROWS[:21])),
@@ -328,13 +341,15 @@ def test_each_edit_makes_another_key(monkeypatch):
     for n, edit in enumerate(edits, 1):
         fitted(**{"build": lambda: tiny_bert(TOKENIZER, **SMALL)} | edit)
         assert len(entries()) == n, edit
-    for n, (name, value) in enumerate([("COURSE_PRECISION", "bf16")], len(edits) + 1):
-        monkeypatch.setenv(name, value)
-        fitted()
+    for n, seed in enumerate((8, 9), len(edits) + 1):
+        fitted(build=bert, seed=seed)  # bert() seeds itself: the same first weights, other batches
         assert len(entries()) == n
+    monkeypatch.setenv("COURSE_PRECISION", "bf16")
+    fitted()
+    assert len(entries()) == len(edits) + 3
     monkeypatch.setattr(checkpoints, "source_hash", lambda *modules: "edited")
     fitted()
-    assert len(entries()) == len(edits) + 2
+    assert len(entries()) == len(edits) + 4
 
 
 def test_the_course_s_own_modules_are_in_the_key(monkeypatch):
