@@ -213,7 +213,7 @@ def test_every_model_answers_the_same_questions():
 )
 def test_a_score_is_the_model_s_own_loss(objective):
     torch.manual_seed(0)
-    model = tiny_bert(TOKENIZER, initializer_range=0.3)
+    model = tiny_bert(TOKENIZER, initializer_range=0.3, hidden_dropout_prob=0.5)
     held_out = HeldOut(ROWS, objective)
     model.train()
     score = held_out.score(model)
