@@ -122,8 +122,7 @@ def base_two(batches):
 
 
 def terms_in_loss(length, objective, rate=0.15):
-    words = length - 2
-    return words if objective == "causal" else max(1, round(words * rate))
+    return length - 2 if objective == "causal" else max(1, round(length * rate))
 
 
 def terms_in_loss_cases():
@@ -136,15 +135,12 @@ def terms_in_loss_cases():
 
 
 def terms_in_loss_by_list(length, objective, rate=0.15):
-    places = range(1, length - 1)
-    if objective == "masked":
-        places = places[: max(1, round(len(places) * rate))]
-    return len(places)
+    places = list(range(length))
+    return len(places[: max(1, round(len(places) * rate))] if objective == "masked" else places[1:-1])
 
 
 def only_masked(length, objective, rate=0.15):
-    words = length - 2
-    return words if objective == "causal" else max(1, round(words * rate * 0.8))
+    return length - 2 if objective == "causal" else max(1, round(length * rate * 0.8))
 
 
 def counts_specials(length, objective, rate=0.15):
@@ -156,8 +152,7 @@ def all_places(length, objective, rate=0.15):
 
 
 def may_be_none(length, objective, rate=0.15):
-    words = length - 2
-    return words if objective == "causal" else int(words * rate)
+    return length - 2 if objective == "causal" else int(length * rate)
 
 
 def share_of_the_way(loss, floor, ceiling):
@@ -253,14 +248,14 @@ EXERCISES = (
                     "you counted the positions that become [MASK] (80% of the selected): the loss is taken at all "
                     "selected positions."),
             Mistake("special tokens", counts_specials,
-                    "[CLS] and [SEP] are counted, but nobody is asked for them."),
+                    "in next-word prediction nobody is asked for [CLS] or [SEP]: count only the words."),
             Mistake("all places", all_places,
                     "masked language modelling is asked only at the selected share of the words."),
             Mistake("none at all", may_be_none,
                     "a short row may end up with no prediction at all: BERT's rule rounds, and takes at least one."),
         ),
         hints=("A row of `length` tokens holds [CLS], words and [SEP].",
-               "BERT's rule: max(1, round(words * rate))."),
+               "BERT's rule: max(1, round(tokens * rate)). [CLS] and [SEP] count as tokens, but are never selected."),
         alternatives=(terms_in_loss_by_list,),
     ),
     Exercise(
