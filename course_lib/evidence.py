@@ -1,6 +1,7 @@
 """``python -m course_lib evidence``: run the recorded experiments, or say which records are missing or outdated."""
 
 import os
+import sys
 
 __all__ = ["arguments", "run"]
 
@@ -8,7 +9,7 @@ __all__ = ["arguments", "run"]
 def arguments(parser):
     """Declare the command's options."""
     parser.add_argument("names", nargs="*", help="experiments to record; all of them if none is named")
-    parser.add_argument("--seeds", type=int, default=None, help="seeds per arm (default: the experiment's own)")
+    parser.add_argument("--seeds", type=int, default=None, help="seeds per arm (default: the experiment's own, 5)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once, one thread each (default 2)")
     parser.add_argument("--list", action="store_true", help="only show what is recorded, outdated or missing")
 
@@ -20,18 +21,36 @@ def run(options):
 
     unknown = [name for name in options.names if name not in experiments.EXPERIMENTS]
     if unknown:
-        print(f"No experiment is called {', '.join(unknown)}. There are: {', '.join(experiments.EXPERIMENTS)}.")
+        there = ", ".join(experiments.EXPERIMENTS)
+        print(f"No experiment is called {', '.join(unknown)}. There are: {there}.", file=sys.stderr)
         return 2
     if options.jobs < 1 or (options.seeds is not None and options.seeds < 2):
-        print("--jobs must be at least 1, and --seeds at least 2: an interval needs two runs.")
+        print("--jobs must be at least 1, and --seeds at least 2: an interval needs two runs.", file=sys.stderr)
         return 2
     for name in options.names or experiments.EXPERIMENTS:
         if options.list:
-            try:
-                made = experiments.load(name).made_with
-                print(f"{name}: recorded {made['date']} ({made['device']}, torch {made['torch']})")
-            except ValueError as problem:
-                print(f"{name}: {problem}")
-        else:
-            print(f"written: {experiments.record(name, options.seeds, options.jobs)}")
+            print(_state(name))
+            continue
+        try:
+            path = experiments.record(experiments.find(name), options.seeds, options.jobs)
+        except (experiments.BeingRecorded, experiments.WorkerLost, ValueError) as problem:
+            print(problem, file=sys.stderr)
+            return 1
+        print(f"written: {path}")
     return 0
+
+
+def _state(name):
+    """Say in one line whether a record is fresh, and of what."""
+    from course_lib import experiments
+
+    try:
+        record = experiments.load(name)
+    except ValueError as problem:
+        return f"{name}: {problem}"
+    seeds = min(len(runs) for runs in record.runs.values())
+    made = "; ".join(
+        ", ".join(f"{key} {made[key]}" for key in ("device", "torch", "python") if key in made)
+        for made in record.made_with
+    )
+    return f"{name}: {len(record.runs)} arms x {seeds} seeds, {record.dates[-1]} ({made})"

@@ -1,0 +1,132 @@
+"""What an experiment is, and what a record of it holds: nothing here needs torch."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from course_lib import checkpoints
+from course_lib.tinytown import GRAMMAR_FILE
+
+__all__ = ["Experiment", "Record", "evidence_dir", "load", "read"]
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question, what we expect (written before the run), and arms that differ in the argument named ``vary``.
+
+    ``run`` is 'module:function' ('.module' for one of this folder), imported only when it runs. The function
+    takes a list of seeds and keyword arguments; for each seed it returns lists of numbers by name, of one length.
+    """
+
+    name: str
+    question: str
+    expectation: str
+    vary: str
+    arms: dict[str, dict]  # arm -> the arguments of `run` that it sets
+    control: str
+    common: dict  # arguments that all arms share
+    run: str = ".one_mask:read_and_fill"
+    seeds: int = 5  # the fewest that a record needs; more may be recorded
+    uses: tuple[str, ...] = (".texts",)  # further modules that make the numbers
+
+    def __post_init__(self):
+        if self.control not in self.arms:
+            raise ValueError(f"control={self.control!r} is not an arm of {self.name!r}: {', '.join(self.arms)}.")
+        for arm, settings in self.arms.items():
+            if twice := sorted(set(settings) & set(self.common)):
+                raise ValueError(f"{self.name!r}: arm {arm!r} and the common arguments both set {twice}.")
+
+    def settings(self, arm: str) -> dict:
+        """Return all arguments of one arm."""
+        return self.common | self.arms[arm]
+
+    def function(self) -> Callable[..., list[dict]]:
+        """Import and return the measuring function."""
+        module, _, name = self.run.partition(":")
+        return getattr(importlib.import_module(module, __package__), name)
+
+    @property
+    def source(self) -> str:
+        """Hash what the numbers are made by, apart from the arguments: the measuring code and the grammar."""
+        modules = (self.run.partition(":")[0], *self.uses)
+        found = [importlib.util.find_spec(module, __package__) for module in modules]
+        files = [GRAMMAR_FILE, *(Path(spec.origin) for spec in found)]
+        return checkpoints.fingerprint(source=[file.read_text(encoding="utf-8") for file in files])
+
+    @property
+    def definition(self) -> str:
+        """Hash the arms and the source: a record made by another definition is out of date."""
+        return checkpoints.fingerprint(arms=self.arms, common=self.common, run=self.run, source=self.source)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A recorded experiment: ``runs[arm][seed]`` is what the run returned."""
+
+    name: str
+    definition: str
+    runs: dict[str, dict[str, dict]]
+    made_with: list[dict]  # the environments it was made in
+    dates: list[str]
+
+    def final(self, arm: str, metric: str) -> list[float]:
+        """The last value of a metric for each seed of an arm."""
+        return [run[metric][-1] for run in self.runs[arm].values()]
+
+    def band(self, arm: str, metric: str) -> dict[str, list[float]]:
+        """Over training, the 95% interval of the mean over seeds: lists tokens, low, mean, high."""
+        from course_lib.evaluation import t_interval
+
+        runs = list(self.runs[arm].values())
+        columns = [t_interval(values) for values in zip(*(run[metric] for run in runs), strict=True)]
+        mean, low, high = (list(column) for column in zip(*columns, strict=True))
+        return {"tokens": runs[0]["tokens"], "low": low, "mean": mean, "high": high}
+
+    def difference(self, metric: str, arm: str, control: str) -> tuple[float, float, float]:
+        """Mean of arm minus control at the end, seed by seed, with its 95% t interval."""
+        from course_lib.evaluation import t_interval
+
+        return t_interval([a - b for a, b in zip(self.final(arm, metric), self.final(control, metric), strict=True)])
+
+
+def evidence_dir() -> Path:
+    """Where records are kept: ``data/evidence`` of the checkout."""
+    return ROOT / "data" / "evidence"
+
+
+def read(name: str) -> dict:
+    """Read the file of a record as it is; {} if there is none. Raises ValueError if it is damaged."""
+    path = evidence_dir() / f"{name}.json"
+    if not path.exists():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return data | {"runs": data["runs"], "environments": data["environments"], "definition": data["definition"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path.name} is not a record ({error!r}): restore it with git, or delete it and run "
+            f"python -m course_lib evidence {name}"
+        ) from None
+
+
+def load(experiment: Experiment) -> Record:
+    """Read a record; raises ValueError with the command to run if it is missing, partial or outdated."""
+    name = experiment.name
+    data, fix = read(name), f"Run: python -m course_lib evidence {name}"
+    if not data:
+        raise ValueError(f"{name!r} has not been recorded yet. {fix}")
+    if data["definition"] != experiment.definition:
+        raise ValueError(f"The record of {name!r} was made by another definition of the experiment. {fix}")
+    short = [arm for arm in experiment.arms if len(data["runs"].get(arm, {})) < experiment.seeds]
+    if short:
+        raise ValueError(f"The record of {name!r} lacks seeds in {short}. {fix}")
+    runs = {arm: {seed: run["numbers"] for seed, run in data["runs"][arm].items()} for arm in experiment.arms}
+    dates = sorted({run["date"] for arm in data["runs"].values() for run in arm.values()})
+    return Record(name, data["definition"], runs, data["environments"], dates)

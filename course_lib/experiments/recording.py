@@ -1,0 +1,189 @@
+"""Run the arms of an experiment over seeds, in parallel processes, and keep every finished run at once.
+
+Through joblib: by default processes of this machine with one thread each; inside
+``joblib.parallel_config(backend="dask")`` the same call runs on a Dask cluster ("ray" with Ray's backend).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import joblib
+from filelock import FileLock, Timeout
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from course_lib import checkpoints, runtime
+from course_lib.experiments.design import Experiment, evidence_dir, read
+
+__all__ = ["BeingRecorded", "WorkerLost", "missing", "record"]
+
+LIBRARY = ("attention", "masking", "models", "objectives", "packing", "training", "evaluation", "oracle", "tinytown")
+
+
+class BeingRecorded(RuntimeError):
+    """Say that another process is recording the same experiment."""
+
+
+class WorkerLost(RuntimeError):
+    """Say that a worker process was killed from outside; what was finished is kept."""
+
+
+def missing(experiment: Experiment, seeds: int) -> list[tuple[str, int]]:
+    """List the (arm, seed) pairs that a fresh record still lacks, seed by seed so that arms stay comparable."""
+    data = read(experiment.name)
+    runs = data["runs"] if data.get("definition") == experiment.definition else {}
+    return [(arm, s) for s in range(seeds) for arm in experiment.arms if str(s) not in runs.get(arm, {})]
+
+
+def record(
+    experiment: Experiment, seeds: int | None = None, jobs: int = 1, note: Callable[[str], None] = print
+) -> Path:
+    """Run what is missing of an experiment and write it down after every run. Returns the record's path.
+
+    Killed at any moment, the next call goes on: finished runs are in the record, or in the cache when the kill fell
+    between the two. Raises BeingRecorded when another process is at it, WorkerLost when a worker died.
+    """
+    path, seeds = evidence_dir() / f"{experiment.name}.json", seeds or experiment.seeds
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(runtime.cache_dir() / f"evidence-{checkpoints.fingerprint(path=str(path))}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BeingRecorded(
+            f"{experiment.name!r} is being recorded by another process: wait for it, or stop it and try again."
+        ) from None
+    try:
+        old = read(experiment.name)
+        todo = missing(experiment, seeds)
+        data = old if old.get("definition") == experiment.definition else _empty(experiment)
+        note(f"{experiment.name}: {len(todo)} runs to do, {jobs} at a time; {_estimate(old, experiment, todo, jobs)}")
+        if not todo:
+            return path
+        bar = _progress(len(todo), experiment.name)
+        work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
+            joblib.delayed(_run_once)(experiment, arm, seed) for arm, seed in todo
+        )
+        try:
+            for arm, seed, run, environment in work:
+                _add(data, arm, seed, run, environment)
+                _write(path, data)
+                bar.update()
+                bar.set_postfix_str(f"{arm}, seed {seed}: {run['seconds']:.0f} s")
+        except TerminatedWorkerError:
+            raise WorkerLost(
+                f"A worker of {experiment.name!r} was killed from outside (often: too little memory). What was "
+                "finished is kept; run the same command again, with fewer --jobs if it was memory."
+            ) from None
+        finally:
+            bar.close()
+        return path
+    finally:
+        lock.release()
+
+
+def _run_once(experiment: Experiment, arm: str, seed: int) -> tuple[str, int, dict, dict]:
+    """Run one arm with one seed, or take what an earlier call, or another experiment's same arm, left in the cache."""
+    settings, function = experiment.settings(arm), experiment.function()
+    environment = _environment()
+    entry = "run-" + checkpoints.fingerprint(
+        seed=seed, settings=settings, run=experiment.run, source=experiment.source,
+        library=checkpoints.source_hash(*LIBRARY), environment=environment,
+    )  # fmt: skip
+    folder = checkpoints.load(entry)
+    if folder is None:
+        os.environ["COURSE_QUIET"] = "1"
+        started = time.perf_counter()
+        with _one_thread():
+            numbers = _rounded(function([seed], **settings)[0])
+        run = {"date": datetime.date.today().isoformat(), "seconds": round(time.perf_counter() - started, 1)}
+        run |= {"numbers": numbers}
+        checkpoints.save(entry, lambda draft: (draft / "run.json").write_text(json.dumps(run), "utf-8"))
+    else:
+        run = json.loads((folder / "run.json").read_text("utf-8"))
+    return arm, seed, run, environment
+
+
+@contextlib.contextmanager
+def _one_thread():
+    """One thread per run: two in each of two processes collapse, and the numbers are the same for any --jobs."""
+    torch = sys.modules.get("torch")  # a run that does not need torch should not wait for it
+    before = torch.get_num_threads() if torch else 1
+    try:
+        if torch:
+            torch.set_num_threads(1)
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)
+
+
+def _empty(experiment: Experiment) -> dict:
+    return {
+        "name": experiment.name, "question": experiment.question, "expectation": experiment.expectation,
+        "vary": experiment.vary, "control": experiment.control, "common": experiment.common,
+        "arms": experiment.arms, "definition": experiment.definition, "environments": [], "runs": {},
+    }  # fmt: skip
+
+
+def _add(data: dict, arm: str, seed: int, run: dict, environment: dict) -> None:
+    """Put one run into the record, with the number of the environment that it was made in."""
+    if environment not in data["environments"]:
+        data["environments"].append(environment)
+    runs = data["runs"].setdefault(arm, {})
+    runs[str(seed)] = {"environment": data["environments"].index(environment), **run}
+
+
+def _estimate(old: dict, experiment: Experiment, todo: list[tuple[str, int]], jobs: int) -> str:
+    """Say how long it may take, judged by the runs of the last record (also of an outdated one)."""
+    if not todo:
+        return "nothing is missing"
+    known = {arm: [run["seconds"] for run in runs.values()] for arm, runs in old.get("runs", {}).items() if runs}
+    if not set(experiment.arms) <= set(known):
+        return "no earlier runs to judge the time by"
+    seconds = sum(sum(known[arm]) / len(known[arm]) for arm, _ in todo) / min(jobs, len(todo))
+    return f"about {max(1, round(seconds / 60))} min if it goes as last time"
+
+
+def _progress(runs: int, name: str):
+    from tqdm.auto import tqdm
+
+    return tqdm(total=runs, desc=name, unit="run", disable=not sys.stderr.isatty(), leave=False)
+
+
+def _rounded(numbers: dict) -> dict:
+    return {key: [round(v, 5) if isinstance(v, float) else v for v in values] for key, values in numbers.items()}
+
+
+def _environment() -> dict:
+    """Describe what the numbers were made with; only facts that cannot identify a person or a place."""
+    made = {"python": platform.python_version(), "machine": platform.machine(), "device": "cpu"}
+    if "torch" not in sys.modules:
+        return made
+    device = runtime.device()
+    versions = {name: metadata.version(name) for name in ("torch", "transformers")}
+    return made | versions | {"device": device.type, "precision": str(runtime.precision(device)).split(".")[-1]}
+
+
+def _write(path: Path, data: dict) -> None:
+    """Write beside the record and rename: a kill or a full disk leaves the old record or the new one."""
+    arms = {arm: dict(sorted(data["runs"][arm].items(), key=lambda run: int(run[0]))) for arm in data["arms"]
+            if arm in data["runs"]}  # fmt: skip
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False, encoding="utf-8") as draft:
+        try:
+            json.dump(data | {"runs": arms}, draft, indent=1)
+            draft.write("\n")
+        except BaseException:
+            os.unlink(draft.name)
+            raise
+    os.chmod(draft.name, 0o644)  # a temporary file is private; a record is for everybody
+    os.replace(draft.name, path)

@@ -1,0 +1,54 @@
+"""The recorded experiments of the course: what each asks, expects and varies."""
+
+from __future__ import annotations
+
+from course_lib.experiments.design import Experiment
+
+__all__ = ["EXPERIMENTS", "find"]
+
+_TOWN = {"corpus": "tiny town", "steps": 2048, "batch_size": 32, "learning_rate": 2e-3}
+_MASKED = {"objective": "masked", "causal": False}
+_CAUSAL = {"objective": "causal", "causal": True}
+
+EXPERIMENTS: dict[str, Experiment] = {
+    e.name: e
+    for e in (
+        Experiment(
+            "one-mask-apart",
+            "Same body, same masked words: what does the causal mask cost?",
+            "Two-sided above the left-only ceiling; left-only near, and never above, its own ceiling.",
+            "causal", {"two-sided": {"causal": False}, "left-only": {"causal": True}}, "left-only",
+            _TOWN | {"objective": "masked"},
+        ),
+        Experiment(
+            "loss-density",
+            "Does a causal model learn faster because of its direction, or because each word counts?",
+            "All positions learn faster per token than 15%; causal at 15% is closer to masked at 15%.",
+            "share", {"causal, all positions": {"share": 1.0}, "causal, 15%": {"share": 0.15}}, "causal, 15%",
+            _TOWN | _CAUSAL,
+        ),
+        Experiment(
+            "two-masks-one-model",
+            "Can one set of weights work under both masks?",
+            "Trained under both: close to each specialist. Specialists fall apart under the other mask.",
+            "objective", {
+                "masked": _MASKED, "causal": _CAUSAL | {"share": 1.0}, "both": {"objective": "both", "causal": False},
+            },
+            "both", _TOWN,
+        ),
+        Experiment(
+            "one-mask-apart-english",
+            "The same on real English, where no ceiling is known?",
+            "Two-sided above left-only, by less of the way than in Tiny Town after so few tokens.",
+            "causal", {"two-sided": {"causal": False}, "left-only": {"causal": True}}, "left-only",
+            {"corpus": "python docs", "objective": "masked", "steps": 6000, "batch_size": 32, "learning_rate": 2e-3},
+        ),
+    )
+}  # fmt: skip
+
+
+def find(name: str) -> Experiment:
+    """Return an experiment by its name; raises ValueError with the list of names."""
+    if name not in EXPERIMENTS:
+        raise ValueError(f"No experiment {name!r}. There are: {', '.join(EXPERIMENTS)}.")
+    return EXPERIMENTS[name]
