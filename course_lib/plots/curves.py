@@ -28,7 +28,8 @@ def curve(
 
     histories: a History or a list of them; metric: 'loss', 'accuracy' or a name in History.evals.
     floor, ceiling: a number, or {label: number} for several. limits: (low, high) of the vertical axis.
-    spread: {history's name: {'tokens': [...], 'low': [...], 'high': [...]}} recorded over seeds, a band.
+    spread: {history's name: {'tokens': [...], 'low': [...], 'high': [...], 'mean': [...]}} recorded over seeds, a
+    band; where it goes on beyond the history, its mean is drawn and labelled as well.
     """
     histories = [histories] if hasattr(histories, "tokens") else list(histories)
     if not histories:
@@ -45,6 +46,9 @@ def curve(
                 ax.fill_between(
                     band["tokens"], band["low"], band["high"], color=colour, alpha=0.2, linewidth=0
                 )
+            further = bool(band) and band["tokens"][-1] > x[-1]  # then its end is what the reader should read
+            if further and "mean" in band:
+                ax.plot(band["tokens"], band["mean"], color=colour, linewidth=1)
             every = max(len(x) // 6, 1)
             ax.plot(
                 x,
@@ -56,8 +60,11 @@ def curve(
                 markevery=every,
                 clip_on=False,
             )
-            labels.append((y[-1], history.name, colour, x[-1]))
-            last = max(last, x[-1])
+            if further and "mean" in band:
+                labels.append((band["mean"][-1], f"{history.name}, recorded", colour, band["tokens"][-1]))
+            else:
+                labels.append((y[-1], history.name, colour, x[-1]))
+            last = max(last, x[-1], band["tokens"][-1] if band else 0.0)
         for kind, limit, lined in (("floor", floor, (0, (1, 2))), ("ceiling", ceiling, (0, (6, 2)))):
             for name, value in limits_of(limit, kind):
                 ax.axhline(value, color=PALE, linewidth=1.3, linestyle=lined, zorder=1)
