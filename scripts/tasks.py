@@ -69,6 +69,7 @@ def lab(arguments=()):
         "jupyterlab",
         f"--ServerApp.root_dir={ROOT}",
         f"--LabApp.default_url=/lab/tree/{FIRST}",
+        "--ServerApp.log_level=WARN",  # or the address to open is lost among forty lines
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")

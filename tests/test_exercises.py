@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
 
 from course_lib.exercises import (
     check,
@@ -315,6 +316,18 @@ def test_check_names_what_it_cannot_take():
         check(lambda words, position: words)
     with pytest.raises(ValueError, match="did you mean 'hide'"):
         check(add_one, "hid")
+
+
+def test_a_notebook_shows_the_message_of_a_slip_and_no_line_of_the_library():
+    shell = InteractiveShell()
+    shown = []
+    shell._showtraceback = lambda kind, error, lines: shown.append("\n".join(lines))
+    shell.user_ns |= {"check": check, "hint": hint, "predict": predict}
+    for slip in ("check('hide')", "check(lambda words: words)", "hint('hide', 9)", "predict('first-word', 'z')"):
+        shell.run_cell(slip)
+    assert [text.split(":")[0] for text in shown] == ["TypeError", "ValueError", "ValueError", "ValueError"]
+    assert all("\n" not in text and "None" not in text for text in shown)
+    assert '"a", "b", "c"' in shown[-1]
 
 
 def test_check_shows_and_records(capsys):

@@ -228,6 +228,15 @@ def test_marks_and_labels_of_bars_do_not_overlap(monkeypatch, floor, ceiling):
     )
 
 
+def test_the_label_of_a_low_floor_stands_clear_of_the_axis(monkeypatch):
+    rows = {"answer in view": [1.0, 0.99], "generating": [0.02, 0.021]}
+    fig = drawn(monkeypatch, arms, lambda: plots.bars(rows, 0.02, alt=ALT))
+    ax = fig.axes[0]
+    fig.canvas.draw()
+    (label,) = (text for text in ax.texts if text.get_text().startswith("floor"))
+    assert label.get_window_extent().x0 >= ax.get_window_extent().x0
+
+
 def test_bars_of_nothing():
     with pytest.raises(ValueError, match="no arm"):
         plots.bars({}, alt=ALT)
@@ -278,6 +287,20 @@ def test_heatmaps_fit_a_page_and_their_names_do_not_touch(monkeypatch, tokens, p
     for ax in fig.axes[:panels]:
         assert not overlap(fig, ax.get_xticklabels()) and not overlap(fig, ax.get_yticklabels())
         assert not overlap(fig, [*ax.texts, ax.title, *ax.get_xticklabels(), *fig.texts])
+
+
+@pytest.mark.parametrize(
+    "names, rotation", [(["the", "river", "[PAD]"], 0), (["encoder", "MMMMMM", "a"], 90), (["$x$", "我们", "b"], 0)]
+)
+def test_short_names_stand_upright(monkeypatch, names, rotation):
+    fig = drawn(monkeypatch, heat, lambda: plots.heatmap(torch.rand(3, 3), names, alt=ALT))
+    labels = fig.axes[0].get_xticklabels()
+    assert {label.get_rotation() for label in labels} == {rotation} and not overlap(fig, labels)
+
+
+def test_a_figure_of_six_tokens_leaves_a_small_screen_room_for_its_code(monkeypatch):
+    fig = drawn(monkeypatch, heat, lambda: plots.heatmap(torch.rand(6, 6), [*"abcdef"], alt=ALT, title="six"))
+    assert fig.get_figheight() * 110 <= 500  # of the 720 pixels of a projector
 
 
 def test_numpy_lists_bools_signs_and_blanks_are_drawn():

@@ -55,7 +55,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from course_lib.exercises import registry, runs, values
-from course_lib.exercises.show import Card, inline, plain, pre, show
+from course_lib.exercises.show import Card, inline, plain, pre, show, slip
 from course_lib.exercises.store import now, record
 
 __all__ = ["Exercise", "Mistake", "Verdict", "check", "reference", "verdict"]
@@ -107,7 +107,9 @@ class Verdict:
         if self.details:
             rows = [(label, inline if label == "difference" else pre, shown) for label, shown in self.details]
             cells = "".join(
-                f'<tr><th scope="row" style="text-align:left;vertical-align:top">{inline(label)}</th>'
+                # no stripes: what is preformatted would stand in a box of the page's colour
+                f'<tr style="background:none"><th scope="row" style="text-align:left;vertical-align:top">'
+                f'{inline(label)}</th>'
                 f'<td style="text-align:left">{render(shown)}</td></tr>'
                 for label, render, shown in rows
             )
@@ -142,15 +144,15 @@ def attempt(entry, right):
 def name_of(function):
     """Return the function's name; errors say what check() wants."""
     if not callable(function):
-        raise TypeError(
+        text = (
             f"check() takes your function itself, without brackets or quotes, as in check(my_function); "
             f"this is {values.kind_of(function)}: {values.brief(function)}"
         )
+        raise slip(TypeError(text))
     name = getattr(function, "__name__", "<lambda>")
     if name == "<lambda>":
-        raise ValueError(
-            'this function has no name; say which exercise it answers: check(function, "its_name")'
-        )
+        text = 'this function has no name; say which exercise it answers: check(function, "its_name")'
+        raise slip(ValueError(text))
     return name
 
 

@@ -6,7 +6,7 @@ import sys
 import textwrap
 
 from course_lib.exercises import registry
-from course_lib.exercises.show import Card, inline, plain, pre, show
+from course_lib.exercises.show import Card, inline, plain, pre, show, slip
 
 __all__ = ["hint", "solution", "solution_source"]
 
@@ -21,7 +21,7 @@ def hint(name, number=None):
     if number is None:
         number = _given[name] = min(_given.get(name, 0) + 1, total)
     if number not in range(1, total + 1):
-        raise ValueError(f"hint {number!r} of {name}: its hints are numbered 1 to {total}")
+        raise slip(ValueError(f"hint {number!r} of {name}: its hints are numbered 1 to {total}"))
     title = f"Hint {number} of {total}"
     text = exercise.hints[number - 1]
     last = f'That was the last hint; `solution("{name}")` shows one right answer.' if number == total else ""

@@ -8,7 +8,7 @@ the same without an experiment.
 from dataclasses import dataclass, field
 
 from course_lib.exercises import registry
-from course_lib.exercises.show import Card, inline, plain, show
+from course_lib.exercises.show import Card, inline, plain, show, slip
 from course_lib.exercises.store import load, now, record
 
 __all__ = ["Question", "Quiz", "predict", "quiz", "reveal"]
@@ -101,7 +101,7 @@ def valid(question, letter, what):
     tidy = letter.strip().lower() if isinstance(letter, str) else letter
     if not isinstance(tidy, str) or tidy not in question.options:
         letters = ", ".join(f'"{option}"' for option in question.options)
-        raise ValueError(f"{what} {letter!r} is none of the options of {question.name!r}: {letters}")
+        raise slip(ValueError(f"{what} {letter!r} is none of the options of {question.name!r}: {letters}"))
     return tidy
 
 

@@ -8,6 +8,8 @@ import importlib
 import re
 from pathlib import Path
 
+from course_lib.exercises.show import slip
+
 __all__ = ["find", "lesson_numbers", "lesson_module", "everything"]
 
 KINDS = {"EXERCISES": "exercise", "QUESTIONS": "prediction", "QUIZZES": "quiz"}
@@ -22,7 +24,7 @@ def lesson_numbers():
 def lesson_module(number):
     """Import and return the module of one lesson; ValueError when there is none."""
     if number not in lesson_numbers():
-        raise ValueError(f"there is no lesson {number!r}; the lessons are {lesson_numbers()}")
+        raise slip(ValueError(f"there is no lesson {number!r}; the lessons are {lesson_numbers()}"))
     return importlib.import_module(f"course_lib.exercises.lesson_{number:02d}")
 
 
@@ -41,4 +43,4 @@ def find(kind, name):
     known = sorted(item.name for item in everything(kind))
     close = difflib.get_close_matches(str(name), known, n=1)
     advice = f"did you mean {close[0]!r}?" if close else f"known names: {', '.join(known) or 'none yet'}"
-    raise ValueError(f"there is no {KINDS[kind]} named {name!r}; {advice}")
+    raise slip(ValueError(f"there is no {KINDS[kind]} named {name!r}; {advice}"))

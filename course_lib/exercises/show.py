@@ -5,7 +5,7 @@ import re
 
 from IPython.display import HTML, display
 
-__all__ = ["Card", "inline", "plain", "show"]
+__all__ = ["Card", "inline", "plain", "show", "slip"]
 
 # Border colours of the Okabe-Ito palette; the words carry the meaning, the colour only repeats it.
 COLOURS = {"right": "#009E73", "not yet": "#D55E00", "note": "#0072B2", "open": "#999999"}
@@ -26,6 +26,12 @@ class Card(HTML):
 def show(card):
     """Display a card in a notebook; print its text elsewhere."""
     display(card)
+
+
+def slip(error):
+    """Return the error of a learner's slip, of which a notebook shows the message and no line of our own code."""
+    error._render_traceback_ = lambda: [f"{type(error).__name__}: {error}"]
+    return error
 
 
 def inline(text):

@@ -75,6 +75,8 @@ def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", 
             if said.get(word) != value:  # one label for a run of arms with the same limit
                 rival = [at for other, _, row, at in marks if row == index and other != word]
                 side = "center" if not rival or abs(rival[0] - value) > 0.3 * span else SIDES[word]
+                if value - ax.get_xlim()[0] < 0.1 * span:  # else the axis would cross its words
+                    side = "left"
                 ax.annotate(f"{word} {value:.3f}", (value, index - 0.4), (0, 2), ha=side, **above)
             said[word] = value
         ax.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=12)

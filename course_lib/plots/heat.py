@@ -1,13 +1,16 @@
 """Draw masks, attention weights and leak tests: matrices with tokens on both axes."""
 
 import math
+import unicodedata
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.textpath import text_to_path
 
 from course_lib.plots.page import INK, PALE, figure, style
 
@@ -92,7 +95,7 @@ def layout(panels, write, texts):
     """Return (size of a cell in inches, panels side by side) for a figure that fits a notebook's width."""
     width = max(panel[0].shape[1] for panel in panels)
     least = max(0.09 * max(map(len, texts), default=1) + 0.05, 0.3) if write else 0.19
-    best = max(least, 0.6 if write else 0.45 if width <= 12 else 0.3)
+    best = max(least, 0.5 if write else 0.45 if width <= 12 else 0.3)
     for across in range(min(len(panels), 4), 0, -1):
         fits = ((WIDEST - 0.9) / across - margin(panels, 2)) / width
         if fits >= least:
@@ -143,7 +146,7 @@ def draw_panel(ax, panel, low, high, colours, write, cell):
     for i, j in np.argwhere(~np.ma.getmaskarray(shown) & write):
         ink = "white" if sum(image.cmap(image.norm(values[i, j]))[:3]) < 1.5 else INK
         ax.text(j, i, short(values[i, j]), ha="center", va="center", fontsize=11, color=ink)
-    wide = 0.1 * max(len(str(name)) for name in columns) + 0.06 > cell
+    wide = max(inches(str(name)) for name in columns) + 0.06 > cell
     ax.set_xticks(range(len(columns)), [str(name) for name in columns], rotation=90 if wide else 0)
     ax.set_yticks(range(len(rows)), [str(name) for name in rows])
     ax.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
@@ -154,6 +157,15 @@ def draw_panel(ax, panel, low, high, colours, write, cell):
     ax.spines[:].set_visible(False)
     if title:
         ax.set_title(title, pad=8)
+
+
+def inches(name, size=11):
+    """Return how wide a tick label is (a Chinese character counts as wide as in any font: a square)."""
+    squares = sum(unicodedata.east_asian_width(letter) in "WF" for letter in name)
+    rest = "".join(letter for letter in name if unicodedata.east_asian_width(letter) not in "WF")
+    font = FontProperties(family="DejaVu Sans", size=size)
+    width = text_to_path.get_text_width_height_descent(rest, font, False)[0] if rest else 0
+    return (width + squares * size) / 72
 
 
 def short(value):
