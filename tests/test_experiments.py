@@ -1,73 +1,81 @@
-"""Records of experiments: complete, made by today's definition, resumable, and never damaged."""
+"""Records of experiments: complete, made by today's definition, resumable after any kill, and never damaged."""
 
 import dataclasses
 import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
+import toy_experiment
+from filelock import FileLock
 
 from course_lib import cli, evidence, experiments
-from course_lib.experiments import EXPERIMENTS, Experiment
+from course_lib.experiments import EXPERIMENTS, design, one_mask, recording
 
 ASKED = ("fill two-sided", "fill left-only", "next word")
 METRICS = {f"{asked} {unit}" for asked in ASKED for unit in ("accuracy", "nats")}
-
-
-def fake_run(seed, slope=1.0, offset=0.0):
-    """Stand in for a training run: two moments, a metric that depends on the arm and the seed."""
-    if (marker := experiments.evidence_dir().parent / "stop").exists() and seed == 1:
-        raise RuntimeError(f"stopped, as {marker.name} asks")
-    return {"tokens": [10, 20], "score": [offset, offset + slope * (seed + 1)]}
+HERE = Path(__file__).parent
 
 
 @pytest.fixture
-def made_up(monkeypatch, tmp_path):
-    """Register an experiment whose record goes to a temporary folder and whose runs stay in this process."""
-    experiment = Experiment(
-        "made-up", "Is it?", "It is.", "offset", {"a": {"offset": 0.0}, "b": {"offset": 5.0}}, "a", {}, run=fake_run
-    )
-    monkeypatch.setitem(EXPERIMENTS, "made-up", experiment)
-    monkeypatch.setattr(experiments, "evidence_dir", lambda: tmp_path / "evidence")
-    monkeypatch.setattr(experiments, "ProcessPoolExecutor", InThisProcess)
-    return experiment
+def toy(monkeypatch, tmp_path):
+    """Register the toy experiment; its record and its cache lie in a temporary folder."""
+    monkeypatch.setitem(EXPERIMENTS, "toy", toy_experiment.TOY)
+    (tmp_path / "evidence").mkdir()
+    monkeypatch.setenv("COURSE_EVIDENCE", str(tmp_path / "evidence"))
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    return toy_experiment.TOY
 
 
-class InThisProcess:
-    """A pool that runs each job at once, so that a test can see and stop it."""
+def recorded(toy, **settings):
+    return json.loads(experiments.record(toy, note=lambda _: None, **settings).read_text("utf-8"))
 
-    def __init__(self, jobs, **_):
-        self.jobs = jobs
 
-    def __enter__(self):
-        return self
+def numbers(data):
+    """Keep what must not depend on how often the recording was interrupted."""
+    return {arm: {seed: run["numbers"] for seed, run in runs.items()} for arm, runs in data["runs"].items()}
 
-    def __exit__(self, *_):
-        return None
 
-    def submit(self, function, *arguments):
-        from concurrent.futures import Future
+def expected(seeds):
+    return {
+        arm: {str(s): {"tokens": [10, 20], "score": [offset, offset + s + 1]} for s in range(seeds)}
+        for arm, offset in {"a": 0.0, "b": 5.0}.items()
+    }
 
-        future = Future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+
+def calls():
+    return (design.evidence_dir() / "calls.log").read_text("utf-8").split("\n")[:-1]
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
 def test_every_record_is_complete_and_fresh(name):
     """The lessons render these numbers: a missing, partial or outdated record fails here, with the command to run."""
     record, experiment = experiments.load(name), EXPERIMENTS[name]
-    assert set(record.runs) == set(experiment.arms)
+    assert list(record.runs) == list(experiment.arms)
     seeds = {arm: set(runs) for arm, runs in record.runs.items()}
     assert len({frozenset(s) for s in seeds.values()}) == 1, f"the arms have different seeds: {seeds}"
+    assert min(len(runs) for runs in record.runs.values()) >= 5
     for runs in record.runs.values():
         for run in runs.values():
-            assert set(run) == METRICS | {"tokens"}
             assert len({len(values) for values in run.values()}) == 1
             assert run["tokens"] == sorted(run["tokens"])
             assert all(0 <= x <= 1 for metric, xs in run.items() if "accuracy" in metric for x in xs)
-    assert {"date", "torch", "transformers", "device", "python"} <= set(record.made_with)
+    for made in record.made_with:
+        assert {"torch", "transformers", "device", "python", "precision"} <= set(made)
+
+
+@pytest.mark.parametrize("name", sorted(EXPERIMENTS))
+def test_the_file_says_what_the_definition_says(name):
+    """A reader of the file alone must find the question, the expectation and the settings that made the numbers."""
+    data, experiment = design.read(name), EXPERIMENTS[name]
+    for key in ("question", "expectation", "vary", "control", "common", "arms", "definition"):
+        assert data[key] == getattr(experiment, key), key
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
@@ -75,59 +83,190 @@ def test_arms_differ_in_what_the_experiment_varies(name):
     experiment = EXPERIMENTS[name]
     assert experiment.control in experiment.arms
     assert experiment.expectation.endswith(".")
+    assert callable(experiment.function())
     for arm in experiment.arms.values():
         assert experiment.vary in arm
-        assert not set(arm) & set(experiment.common)
 
 
-def test_a_record_is_written_and_read(made_up):
-    path = experiments.record("made-up", seeds=3, note=lambda _: None)
-    assert path.name == "made-up.json"
-    record = experiments.load("made-up")
-    assert record.final("b", "score") == [6.0, 7.0, 8.0]
+def test_a_definition_that_contradicts_itself_is_refused(toy):
+    with pytest.raises(ValueError, match="control='c' is not an arm of 'toy': a, b"):
+        dataclasses.replace(toy, control="c")
+    with pytest.raises(ValueError, match=r"arm 'a' and the common arguments both set \['offset'\]"):
+        dataclasses.replace(toy, common={"offset": 1.0, "slope": 1.0})
+
+
+def test_a_record_is_written_and_read(toy):
+    data = recorded(toy)
+    assert numbers(data) == expected(5)
+    assert data["environments"][0]["python"] and {run["environment"] for run in data["runs"]["a"].values()} == {0}
+    record = experiments.load("toy")
+    assert record.final("b", "score") == [6.0, 7.0, 8.0, 9.0, 10.0]
     assert record.difference("score", "b", "a") == (5.0, 5.0, 5.0)
-    assert record.band("a", "score")["mean"] == [0.0, 2.0]
+    assert record.band("a", "score")["mean"] == [0.0, 3.0]
 
 
-def test_an_interrupted_record_goes_on_and_equals_an_undisturbed_one(made_up):
-    whole = json.loads(experiments.record("made-up", seeds=3, note=lambda _: None).read_text("utf-8"))
-    (experiments.evidence_dir() / "made-up.json").unlink()
-    stop = experiments.evidence_dir().parent / "stop"
+def test_a_failure_keeps_what_was_finished_and_nothing_is_run_twice(toy):
+    stop = design.evidence_dir() / "stop"
     stop.touch()
-    EXPERIMENTS["made-up"] = dataclasses.replace(made_up, common={"slope": 1.0})  # other key: not from the cache
     with pytest.raises(RuntimeError, match="stopped"):
-        experiments.record("made-up", seeds=3, note=lambda _: None)
-    with pytest.raises(ValueError, match="lacks seeds|not been recorded"):
-        experiments.load("made-up")
+        recorded(toy)
+    with pytest.raises(ValueError, match="lacks seeds in"):
+        experiments.load("toy")
     stop.unlink()
-    again = json.loads(experiments.record("made-up", seeds=3, note=lambda _: None).read_text("utf-8"))
-    assert again["runs"] == whole["runs"]
+    assert numbers(recorded(toy)) == expected(5)
+    assert sorted(calls()) == sorted([f"{o} {s}" for o in (0.0, 5.0) for s in range(5)] + ["0.0 3"])  # the failed one
+    assert numbers(recorded(toy, seeds=7)) == expected(7)
+    assert len(calls()) == 15
 
 
-def test_another_definition_outdates_the_record(made_up, monkeypatch):
-    experiments.record("made-up", note=lambda _: None)
-    monkeypatch.setitem(EXPERIMENTS, "made-up", dataclasses.replace(made_up, common={"slope": 2.0}))
-    with pytest.raises(ValueError, match="another definition.*python -m course_lib evidence made-up"):
-        experiments.load("made-up")
+def test_a_run_that_was_finished_but_not_written_down_is_not_run_again(toy):
+    recorded(toy)
+    (design.evidence_dir() / "toy.json").unlink()
+    assert numbers(recorded(toy)) == expected(5)
+    assert len(calls()) == 10
 
 
-def test_a_missing_record_says_what_to_run(made_up):
-    with pytest.raises(ValueError, match="not been recorded yet. Run: python -m course_lib evidence made-up"):
-        experiments.load("made-up")
-    with pytest.raises(ValueError, match="No experiment 'nonsense'"):
+def test_another_definition_outdates_the_record(toy, monkeypatch):
+    recorded(toy)
+    changed = dataclasses.replace(toy, common={"slope": 2.0})
+    monkeypatch.setitem(EXPERIMENTS, "toy", changed)
+    with pytest.raises(ValueError, match="another definition.*python -m course_lib evidence toy"):
+        experiments.load("toy")
+    assert recorded(changed)["runs"]["b"]["4"]["numbers"]["score"] == [5.0, 15.0]
+    assert experiments.load("toy").final("a", "score") == [2.0, 4.0, 6.0, 8.0, 10.0]
+
+
+def test_the_definition_covers_the_measuring_code_and_the_grammar(toy, monkeypatch, tmp_path):
+    same = dataclasses.replace(toy, question="Other words?", expectation="Other words.")
+    assert same.definition == toy.definition  # wording does not make numbers
+    assert dataclasses.replace(toy, uses=(".texts",)).definition != toy.definition
+    before, grammar = toy.definition, tmp_path / "grammar.yaml"
+    grammar.write_text("another: town")
+    monkeypatch.setattr(design, "GRAMMAR_FILE", grammar)
+    assert toy.definition != before
+
+
+def test_problems_say_what_to_run(toy):
+    with pytest.raises(ValueError, match="not been recorded yet. Run: python -m course_lib evidence toy"):
+        experiments.load("toy")
+    with pytest.raises(ValueError, match="No experiment 'nonsense'. There are: one-mask-apart"):
         experiments.load("nonsense")
+    (design.evidence_dir() / "toy.json").write_text('{"runs": ')
+    with pytest.raises(ValueError, match="toy.json is not a record .* restore it with git"):
+        experiments.load("toy")
 
 
-def test_the_command_lists_and_refuses(made_up, capsys):
-    assert cli.main(["evidence", "--list", "made-up"]) == 0
+def test_two_processes_do_not_record_the_same_thing_at_once(toy):
+    recorded(toy)
+    lock = next((design.evidence_dir().parent / "cache").glob("evidence-*.lock"))
+    with FileLock(lock), pytest.raises(experiments.BeingRecorded, match="'toy' is being recorded by another process"):
+        recorded(toy, seeds=6)
+
+
+def test_the_time_is_estimated_from_earlier_runs(toy):
+    said = []
+    experiments.record(toy, note=said.append)
+    assert said == ["toy: 10 runs to do, 1 at a time; no earlier runs to judge the time by"]
+    data = design.read("toy")
+    for runs in data["runs"].values():
+        for run in runs.values():
+            run["seconds"] = 120.0
+    assert recording._estimate(data, toy, [("a", 5), ("b", 5)], jobs=2) == "about 2 min if it goes as last time"
+    experiments.record(toy, note=said.append)
+    assert said[1].endswith("nothing is missing")
+
+
+def test_the_command_lists_and_refuses(toy, capsys):
+    assert cli.main(["evidence", "--list", "toy"]) == 0
     assert "not been recorded" in capsys.readouterr().out
     assert cli.main(["evidence", "nonsense"]) == 2
-    assert cli.main(["evidence", "made-up", "--seeds", "1"]) == 2
+    assert cli.main(["evidence", "toy", "--seeds", "1"]) == 2
+    assert cli.main(["evidence", "toy", "--jobs", "1"]) == 0
+    assert cli.main(["evidence", "--list", "toy"]) == 0
+    assert "toy: 2 arms x 5 seeds" in capsys.readouterr().out
     assert evidence.__all__ == ["arguments", "run"]
 
 
 def test_one_run_measures_everything_on_a_tiny_budget():
-    run = experiments.one_run(0, steps=10, batch_size=8)
+    (run,) = one_mask.read_and_fill([0], steps=10, batch_size=8)
     assert set(run) == METRICS | {"tokens"}
     assert run["tokens"][-1] == 10 * 8 * experiments.LENGTH
     assert run["fill two-sided nats"][-1] < run["fill two-sided nats"][0] + 1
+
+
+def test_most_of_the_real_text_is_for_training():
+    """A split taken the wrong way round once left a tenth of the documents to train on: it looked like a result."""
+    data = experiments.material("python docs", held_out=1_000_000)
+    assert len(data.rows) > 5 * len(data.held_out) > 1000
+    rows = {tuple(row) for row in data.rows.tolist()}
+    assert not any(tuple(row) in rows for row in data.held_out.tolist())
+
+
+# --- killed at any moment, and on a cluster -----------------------------------------------------------
+
+
+def start(jobs, folder):
+    environment = os.environ | {
+        "COURSE_EVIDENCE": str(folder / "evidence"), "COURSE_CACHE": str(folder / "cache"), "PYTHONPATH": str(HERE),
+    }  # fmt: skip
+    (folder / "evidence").mkdir(parents=True, exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "toy_experiment.py", str(jobs)], cwd=HERE, env=environment, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs process groups")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_at_random_it_goes_on_to_the_same_record(jobs, tmp_path):
+    """Kill the whole process group again and again; at the end the record is the one of an undisturbed run."""
+    rng, kills, record = random.Random(jobs), 0, tmp_path / "evidence" / "toy.json"
+    while kills < 10:
+        process = start(jobs, tmp_path)
+        time.sleep(rng.uniform(0.2, 1.6))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        kills += 1
+        if record.exists():
+            runs = json.loads(record.read_text("utf-8"))["runs"]  # never half a file
+            assert all(numbers({"runs": runs})[arm][s] == expected(6)[arm][s] for arm in runs for s in runs[arm])
+            if sum(map(len, runs.values())) == 12:
+                record.unlink()  # all done before the kill: begin again, from an empty cache
+                (tmp_path / "cache").rename(tmp_path / f"cache-{kills}")
+    out, err = start(jobs, tmp_path).communicate(timeout=60)
+    assert numbers(json.loads(record.read_text("utf-8"))) == expected(6), out + err
+    assert sorted(file.name for file in (tmp_path / "evidence").iterdir()) == ["calls.log", "toy.json"]
+
+
+@pytest.mark.slow
+def test_on_a_dask_cluster_that_loses_a_worker_the_record_is_the_same(toy, monkeypatch):
+    """joblib's Dask backend on two worker processes, one of them killed in mid-run."""
+    distributed = pytest.importorskip("distributed")
+    joblib = pytest.importorskip("joblib")
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    slow = dataclasses.replace(toy, common={"slope": 1.0, "wait": 0.3})
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        joblib.parallel_config(backend="dask", wait_for_workers_timeout=60),
+    ):
+        workers, killed = list(client.run(os.getpid).values()), []
+        killer = threading.Thread(target=kill_when_busy, args=(workers[0], killed))
+        killer.start()
+        data = recorded(slow, seeds=6)
+        killer.join()
+    assert killed == workers[:1]
+    assert numbers(data) == expected(6)
+
+
+def kill_when_busy(pid, killed):
+    """Kill a process once three runs have begun."""
+    for _ in range(300):
+        if (design.evidence_dir() / "calls.log").exists() and len(calls()) >= 3:
+            os.kill(pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+            killed.append(pid)
+            return
+        time.sleep(0.05)

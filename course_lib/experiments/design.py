@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,8 +98,8 @@ class Record:
 
 
 def evidence_dir() -> Path:
-    """Where records are kept: ``data/evidence`` of the checkout."""
-    return ROOT / "data" / "evidence"
+    """Where records are kept: ``data/evidence`` of the checkout, or the folder that COURSE_EVIDENCE names."""
+    return Path(os.environ.get("COURSE_EVIDENCE") or ROOT / "data" / "evidence").expanduser()
 
 
 def read(name: str) -> dict:

@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -178,12 +177,6 @@ def _write(path: Path, data: dict) -> None:
     """Write beside the record and rename: a kill or a full disk leaves the old record or the new one."""
     arms = {arm: dict(sorted(data["runs"][arm].items(), key=lambda run: int(run[0]))) for arm in data["arms"]
             if arm in data["runs"]}  # fmt: skip
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".", delete=False, encoding="utf-8") as draft:
-        try:
-            json.dump(data | {"runs": arms}, draft, indent=1)
-            draft.write("\n")
-        except BaseException:
-            os.unlink(draft.name)
-            raise
-    os.chmod(draft.name, 0o644)  # a temporary file is private; a record is for everybody
-    os.replace(draft.name, path)
+    draft = path.with_name(f".{path.name}.part")  # one name, under the lock: a kill leaves no litter behind
+    draft.write_text(json.dumps(data | {"runs": arms}, indent=1) + "\n", encoding="utf-8")
+    os.replace(draft, path)
