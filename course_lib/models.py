@@ -129,17 +129,25 @@ def logits_at(
     ``model(input_ids).logits[select]``. The vocabulary head costs as much as the body when V is large. And
     after the last attention every position is on its own, so that a BERT body goes on with the N selected
     ones alone: of two layers a third of the work is saved, and a hook is all it takes.
+    ``select`` may also list positions, int64 [B, K]: then it returns [B, K, V].
     """
     body, head = model.base_model, model.cls if hasattr(model, "cls") else model.lm_head
     if getattr(body, "encoder", None) is None or body.pooler is not None:  # GPT-2; or [CLS] is needed as well
-        return head(body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state[select])
+        hidden = body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return head(_picked(hidden, select))
     after_attention = body.encoder.layer[-1].attention.output
-    hook = after_attention.register_forward_pre_hook(lambda _, inputs: tuple(x[select][None] for x in inputs))
+    hook = after_attention.register_forward_pre_hook(lambda _, inputs: tuple(_picked(x, select) for x in inputs))
     try:
-        hidden = body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # [1, N, D]
+        return head(body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state)
     finally:
         hook.remove()
-    return head(hidden[0])
+
+
+def _picked(hidden: torch.Tensor, select: torch.Tensor) -> torch.Tensor:
+    """Take the selected positions of [B, T, D]: [N, D] for a bool mask, [B, K, D] for listed positions."""
+    if select.dtype == torch.bool:
+        return hidden[select]
+    return hidden.gather(1, select[:, :, None].expand(-1, -1, hidden.shape[2]))
 
 
 def autocast(device: torch.device):

@@ -17,13 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from course_lib import checkpoints, runtime
+from course_lib import checkpoints, processes, runtime
 from course_lib.models import autocast, logits_at
 from course_lib.objectives import Batch, Objective
 
 __all__ = ["History", "Diverged", "train", "fit"]
 
-MADE_BY = ("attention", "masking", "models", "objectives", "training")  # modules whose edit outdates a cached model
+# modules whose edit outdates a cached model
+MADE_BY = ("attention", "masking", "models", "objectives", "processes", "training")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,14 @@ class History:
         """Training speed over the whole run, evaluations left out."""
         return self.tokens[-1] / self.seconds[-1] if self.seconds and self.seconds[-1] else 0.0
 
+    def note(self, step: int, tokens: int, seconds: float, loss: float, accuracy: float) -> None:
+        """Add one entry to each of the five lists."""
+        self.steps.append(step)
+        self.tokens.append(tokens)
+        self.seconds.append(seconds)
+        self.loss.append(loss)
+        self.accuracy.append(accuracy)
+
 
 class Diverged(ArithmeticError):
     """The loss became NaN or infinite; ``model`` holds its last good state, ``history`` what led there."""
@@ -65,10 +74,14 @@ def train(
     up, then a cosine down), gradients clipped at norm 1. ``evaluate(model)`` returns named numbers and is
     called ``evaluations`` times. Interrupted by the user (Ctrl-C, the stop button) it keeps what it has.
     Raises Diverged when the loss is no longer a number.
+
+    Inside ``processes.joined()`` several processes share each batch of ``batch_size`` rows and end with the
+    weights that one process would have (without dropout, whose draws are each process's own).
     """
     _check(model, rows, steps, batch_size, learning_rate)
     device = runtime.device()
     model.to(device).train()
+    processes.start_alike(model)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type != "mps"
     )
@@ -83,17 +96,20 @@ def train(
             rate = _one_cycle(step, steps, learning_rate)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            batch = _to(objective(rows_now, generator), device)
-            if not len(batch.targets):  # the mean over nothing is NaN, but nothing diverged
+            batch = objective(rows_now, generator)  # every process draws the whole batch, and takes its share
+            n = len(batch.targets)
+            if not n:  # the mean over nothing is NaN, but nothing diverged
                 raise ValueError(
                     f"Step {step}: no token of the batch is to be predicted. Use larger batches, a higher rate "
                     "or share, or rows that hold more than special tokens."
                 )
+            batch = _to(processes.share(batch), device)
             with autocast(device):
                 logits = logits_at(model, batch.input_ids, batch.select, batch.attention_mask).float()  # [N, V]
-            loss = F.cross_entropy(logits, batch.targets)
+            loss = F.cross_entropy(logits, batch.targets, reduction="sum") / n
             optimizer.zero_grad()
             loss.backward()
+            loss, hits = processes.add_up(model, loss.detach(), (logits.detach().argmax(1) == batch.targets).sum())
             slope = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             noting = step % note_every == 0 or step == steps
             if noting or step % check_every == 0:
@@ -109,18 +125,11 @@ def train(
                     good = _snapshot(model)
             optimizer.step()
             seen += rows_now.numel()
-            n = len(batch.targets)
-            loss_sum, predicted = loss_sum + loss.detach() * n, predicted + n
-            right += (logits.detach().argmax(1) == batch.targets).sum()
+            loss_sum, right, predicted = loss_sum + loss * n, right + hits, predicted + n
             if noting:
                 mean_loss, accuracy = float(loss_sum) / predicted, float(right) / predicted
                 now = spent + time.perf_counter() - resumed
-                for column, value in zip(
-                    (history.steps, history.tokens, history.seconds, history.loss, history.accuracy),
-                    (step, seen, now, mean_loss, accuracy),
-                    strict=True,
-                ):
-                    column.append(value)
+                history.note(step, seen, now, mean_loss, accuracy)
                 bar.set_postfix_str(f"loss {mean_loss:.2f}, accuracy {accuracy:.2f}, {seen / now:,.0f} tokens/s")
                 loss_sum, right, predicted = 0.0, 0.0, 0
             if step in evaluate_at:
@@ -187,6 +196,12 @@ def _check(model, rows: Tensor, steps: int, batch_size: int, learning_rate: floa
         raise ValueError(f"rows must be token ids of shape [N, T], not {rows.dtype} {tuple(rows.shape)}.")
     if steps < 1 or batch_size < 1:
         raise ValueError(f"steps={steps}, batch_size={batch_size}: both must be at least 1.")
+    together = processes.rank()[1]
+    if batch_size < together:
+        raise ValueError(
+            f"batch_size={batch_size} cannot be shared by {together} processes: each needs at least one row. "
+            f"Use batch_size={together} or more, or fewer processes."
+        )
     if not (learning_rate > 0 and math.isfinite(learning_rate)):
         raise ValueError(f"learning_rate={learning_rate} must be a positive number, e.g. 3e-3.")
     longest = model.config.max_position_embeddings
@@ -256,4 +271,4 @@ def _progress(steps: int, name: str):
     """A progress bar with loss, accuracy, speed and time left; nothing where output must be stable."""
     from tqdm.auto import tqdm  # imported late: it looks for a notebook, and warns without ipywidgets
 
-    return tqdm(total=steps, desc=name, disable=runtime.quiet(), leave=False)
+    return tqdm(total=steps, desc=name, disable=processes.rank()[0] > 0 or runtime.quiet(), leave=False)

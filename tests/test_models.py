@@ -223,6 +223,16 @@ def test_logits_at_are_the_full_ones(build, ids):
 
 
 @BUILDERS
+def test_logits_at_listed_positions_are_the_full_ones(build, ids):
+    model = small(build)
+    positions = torch.tensor([[0, 5, 5], [11, 2, 7], [3, 4, 0]])
+    full = model(ids).logits
+    ours = logits_at(model, ids, positions)
+    assert ours.shape == (B, 3, len(TOKENIZER))
+    torch.testing.assert_close(ours, full[torch.arange(B)[:, None], positions], atol=1e-5, rtol=1e-5)
+
+
+@BUILDERS
 def test_logits_at_leaves_the_model_as_it_was(build, ids):
     model = small(build)
     with torch.no_grad():
