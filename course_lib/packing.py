@@ -89,6 +89,7 @@ class Pairs:
     labels: Tensor  # int64 [N]: 0 = B follows A, 1 = it does not, as in BERT's code and in transformers
     origins: Tensor  # int64 [N, 2, 3]: of A and of B the document, first and end sentence; empty sentences don't count
     negative: str  # what label 1 means, one of oracle.NEGATIVES
+    matched: bool = False  # see balanced_pairs
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -96,7 +97,7 @@ class Pairs:
     def __getitem__(self, rows: slice | Sequence[int] | Tensor) -> Pairs:
         """Take some of the rows: a slice, indices or a bool mask."""
         parts = (part[rows] for part in (self.input_ids, self.token_type_ids, self.labels, self.origins))
-        return Pairs(*parts, self.negative)
+        return Pairs(*parts, self.negative, self.matched)
 
     def segments(self, row: int) -> tuple[list[int], list[int]]:
         """Return the ids of A and of B in one row, without special tokens."""
@@ -199,7 +200,7 @@ def balanced_pairs(
     if not made:
         raise ValueError("Whatever was drawn as a negative does follow, word for word: give more varied documents.")
     rng.shuffle(made)
-    return _pairs(tokenizer, made, length, negative)
+    return _pairs(tokenizer, made, length, negative, matched)
 
 
 def _draw(negative: str, matched: bool, texts, places, d: int, i: int, k: int, rng) -> tuple[int, int, int]:
@@ -238,12 +239,12 @@ def _pair(docs: list[Document], a: Span, b: Span, label: int, room: int, rng: ra
     return ids_a, ids_b, label, (a, b)
 
 
-def _pairs(tokenizer, made: list[tuple], length: int, negative: str) -> Pairs:
+def _pairs(tokenizer, made: list[tuple], length: int, negative: str, matched: bool = False) -> Pairs:
     cls, sep = _ends(tokenizer)
     input_ids = _padded(tokenizer, [[cls, *a, sep, *b, sep] for a, b, *_ in made], length)
     types = _padded(tokenizer, [[0] * (len(a) + 2) + [1] * (len(b) + 1) for a, b, *_ in made], length, fill=0)
     labels, origins = (torch.tensor([pair[at] for pair in made]) for at in (2, 3))
-    return Pairs(input_ids, types, labels, origins, negative)
+    return Pairs(input_ids, types, labels, origins, negative, matched)
 
 
 def _whole(documents: Iterable[Document], room: int, sep: int) -> Iterator[list[int]]:

@@ -172,12 +172,12 @@ def test_label_0_is_next_as_in_transformers():
 
 
 def test_rows_of_pairs_can_be_taken():
-    pairs = balanced_pairs(TOKENIZER, different(6, 4), 16, random.Random(0))
+    pairs = balanced_pairs(TOKENIZER, different(6, 4), 16, random.Random(0), matched=True)
     for which in (slice(3, 9), torch.tensor([7, 0, 7]), pairs.labels == 1):
         some = pairs[which]
         for name in ("input_ids", "token_type_ids", "labels", "origins"):
             assert torch.equal(getattr(some, name), getattr(pairs, name)[which])
-        assert len(some) == len(some.labels) and some.negative == pairs.negative
+        assert len(some) == len(some.labels) and (some.negative, some.matched) == ("other document", True)
 
 
 @pytest.mark.parametrize("make", [segment_pairs, *(lambda *a, n=n: balanced_pairs(*a, n, 1) for n in NEGATIVES)])

@@ -27,7 +27,8 @@ from course_lib.experiments.design import Experiment, evidence_dir, read
 __all__ = ["BeingRecorded", "WorkerLost", "missing", "record"]
 
 LIBRARY = (  # modules whose edit outdates a run that lies in the cache
-    "attention", "evaluation", "masking", "models", "objectives", "oracle", "packing", "processes", "tinytown", "training",
+    "attention", "evaluation", "masking", "models", "objectives", "oracle", "packing", "processes", "tinytown",
+    "training",
 )  # fmt: skip
 
 
