@@ -7,6 +7,8 @@ needs an edit to run on another machine:
     COURSE_CACHE=folder          COURSE_SCALE=quick|full      COURSE_QUIET=1
 """
 
+import html
+import io
 import os
 import random
 import sys
@@ -16,6 +18,7 @@ from pathlib import Path
 
 __all__ = [
     "CacheError",
+    "bar",
     "cache_dir",
     "device",
     "pick",
@@ -181,6 +184,34 @@ def quiet():
     if "ipykernel" not in sys.modules:
         return not sys.stderr.isatty()
     return any(name in _parent_command() for name in ("nbconvert", "papermill", "nbval"))
+
+
+def bar(total, name, shown=True):
+    """Return a progress bar with tqdm's interface: HTML in a notebook, text in a terminal, nothing where quiet.
+
+    tqdm's own bar for notebooks is a widget, and in a notebook that was saved and opened again a widget is
+    the line "Error displaying widget". This one leaves nothing behind when it is closed.
+    """
+    from tqdm.std import tqdm
+
+    if quiet() or not shown or "ipykernel" not in sys.modules:
+        return tqdm(total=total, desc=name, disable=quiet() or not shown, leave=False)
+    from IPython.display import HTML, display
+
+    class Bar(tqdm):
+        monitor_interval = 0  # no thread beside the kernel's
+
+        def __init__(self):
+            self.shown = display(HTML(""), display_id=True)
+            numbers = "{desc}: {percentage:.0f}%, {n_fmt} of {total_fmt}, {elapsed} < {remaining}{postfix}"
+            super().__init__(total=total, desc=name, leave=False, file=io.StringIO(), bar_format=numbers)
+
+        def display(self, msg=None, pos=None):
+            look = "width:16em;height:1.1em;vertical-align:middle;margin-right:0.6em"
+            gauge = f'<progress value="{self.n}" max="{self.total}" style="{look}"></progress>'
+            self.shown.update(HTML("" if msg == "" else gauge + html.escape(str(self))))
+
+    return Bar()
 
 
 def setup(threads=True):

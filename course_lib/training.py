@@ -90,7 +90,7 @@ def train(
     check_every, note_every = (1 if device.type == "cpu" else 20), max(1, steps // 50)
     evaluate_at = {round(steps * (i + 1) / evaluations) for i in range(evaluations)} if evaluate else set()
     seen, loss_sum, right, predicted, spent, resumed = 0, 0.0, 0.0, 0, 0.0, time.perf_counter()
-    bar = _progress(steps, name)
+    bar = runtime.bar(steps, name, shown=processes.rank()[0] == 0)
     try:
         for step, rows_now in enumerate(_batches(rows, batch_size, steps, generator), 1):
             rate = _one_cycle(step, steps, learning_rate)
@@ -265,10 +265,3 @@ def _for_writing(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
 
 def _snapshot(model) -> dict[str, Tensor]:
     return {key: value.detach().clone() for key, value in model.state_dict().items()}
-
-
-def _progress(steps: int, name: str):
-    """A progress bar with loss, accuracy, speed and time left; nothing where output must be stable."""
-    from tqdm.auto import tqdm  # imported late: it looks for a notebook, and warns without ipywidgets
-
-    return tqdm(total=steps, desc=name, disable=processes.rank()[0] > 0 or runtime.quiet(), leave=False)

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -174,3 +175,26 @@ def test_setup_prints_one_line_that_tells_nothing_of_the_machine(environment, ca
 def test_importing_runtime_does_not_import_torch():
     code = "import sys, course_lib.runtime; sys.exit('torch' in sys.modules)"
     assert subprocess.call([sys.executable, "-c", code]) == 0
+
+
+def test_a_notebook_bar_is_no_widget_and_leaves_nothing(monkeypatch):
+    monkeypatch.setenv("COURSE_QUIET", "0")
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    shown = []
+    handle = SimpleNamespace(update=lambda html: shown.append(html.data))
+    monkeypatch.setattr("IPython.display.display", lambda html, display_id: handle)
+    bar = runtime.bar(4, "<b>")
+    bar.set_postfix_str("loss 1.00")
+    bar.update(2)
+    bar.refresh()
+    assert 'value="2" max="4"' in shown[-1] and ": 50%, 2 of 4" in shown[-1] and "loss 1.00" in shown[-1]
+    assert "<b>" not in shown[-1], "a name is text"
+    bar.close()
+    assert shown[-1] == ""
+
+
+def test_no_bar_where_it_is_quiet(monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_QUIET", "1")
+    with runtime.bar(2, "run") as bar:
+        bar.update()
+    assert capsys.readouterr() == ("", "")
