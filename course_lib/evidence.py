@@ -32,12 +32,19 @@ def run(options):
             print(_state(name))
             continue
         try:
-            path = experiments.record(experiments.find(name), options.seeds, options.jobs)
+            path = experiments.record(experiments.find(name), options.seeds, options.jobs, together=_together())
         except (experiments.BeingRecorded, experiments.WorkerLost, ValueError) as problem:
             print(problem, file=sys.stderr)
             return 1
         print(f"written: {path}")
     return 0
+
+
+def _together():
+    """How many seeds a process trains at once: one by one on a processor, as one stack on a CUDA GPU."""
+    from course_lib import runtime
+
+    return 32 if runtime.device().type == "cuda" else 1
 
 
 def _state(name):

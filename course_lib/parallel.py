@@ -72,7 +72,7 @@ def train_seeds(
     evaluate_at = {round(steps * (i + 1) / evaluations) for i in range(evaluations)} if evaluate else set()
     loss_sum, right, predicted = 0.0, 0.0, 0.0
     seen, spent, resumed = 0, 0.0, time.perf_counter()
-    bar = training._progress(steps, f"{name}, {len(seeds)} seeds")
+    bar = runtime.bar(steps, f"{name}, {len(seeds)} seeds")
     try:
         for step, rows_now in enumerate(batches, 1):
             rate = training._one_cycle(step, steps, learning_rate)

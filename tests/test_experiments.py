@@ -15,8 +15,11 @@ import pytest
 import toy_experiment
 from filelock import FileLock
 
-from course_lib import cli, evidence, experiments
+from course_lib import cli, evidence, experiments, models
 from course_lib.experiments import EXPERIMENTS, design, one_mask, recording
+from course_lib.experiments.plan import Plan
+from course_lib.masking import Masking
+from course_lib.objectives import MaskedLM
 
 ASKED = ("fill two-sided", "fill left-only", "next word")
 METRICS = {f"{asked} {unit}" for asked in ASKED for unit in ("accuracy", "nats")}
@@ -117,6 +120,35 @@ def test_a_failure_keeps_what_was_finished_and_nothing_is_run_twice(toy):
     assert sorted(calls()) == sorted([f"{o} {s}" for o in (0.0, 5.0) for s in range(5)] + ["0.0 3"])  # the failed one
     assert numbers(recorded(toy, seeds=7)) == expected(7)
     assert len(calls()) == 15
+
+
+def test_seeds_that_run_together_give_the_same_record(toy):
+    """On a GPU a process takes all missing seeds of an arm; here the toy counts how often it is called."""
+    data = recorded(toy, together=3)
+    assert numbers(data) == expected(5)
+    assert sorted(calls()) == ["0.0 0", "0.0 3", "5.0 0", "5.0 3"]  # two calls per arm: seeds 0-2 and 3-4
+    assert [run["together"] for run in data["runs"]["a"].values()] == [3, 3, 3, 2, 2]
+    assert numbers(recorded(toy, seeds=7, together=32)) == expected(7)
+    assert len(calls()) == 6
+
+
+def test_a_plan_stacks_seeds_on_a_gpu_only(monkeypatch):
+    """The stack gives what one after another gives (float32, one thread): the device decides only the way."""
+    monkeypatch.setenv("COURSE_PRECISION", "fp32")
+    data = experiments.material()
+    goal = MaskedLM(Masking.of(data.tokenizer))
+
+    def measure(model):
+        return {"nats": data.fill().score(model).loss}
+
+    plan = Plan(lambda: models.tiny_bert(data.tokenizer), data.rows[:64], goal, measure, steps=10, batch_size=4)
+    assert not plan._stacks([0, 1])
+    alone = plan.run([0, 1])
+    monkeypatch.setattr(Plan, "_stacks", lambda self, seeds: True)
+    for one, stacked in zip(alone, plan.run([0, 1]), strict=True):
+        assert one["tokens"] == stacked["tokens"]
+        assert one["nats"] == pytest.approx(stacked["nats"], abs=1e-3)
+    assert alone[0]["nats"] != alone[1]["nats"]
 
 
 def test_a_run_that_was_finished_but_not_written_down_is_not_run_again(toy):

@@ -48,12 +48,15 @@ def missing(experiment: Experiment, seeds: int) -> list[tuple[str, int]]:
 
 
 def record(
-    experiment: Experiment, seeds: int | None = None, jobs: int = 1, note: Callable[[str], None] = print
-) -> Path:
+    experiment: Experiment, seeds: int | None = None, jobs: int = 1, note: Callable[[str], None] = print,
+    together: int = 1,
+) -> Path:  # fmt: skip
     """Run what is missing of an experiment and write it down after every run. Returns the record's path.
 
-    Killed at any moment, the next call goes on: finished runs are in the record, or in the cache when the kill fell
-    between the two. Raises BeingRecorded when another process is at it, WorkerLost when a worker died.
+    ``jobs`` processes at once; each is given up to ``together`` seeds of an arm, which a GPU trains as one stack
+    (course_lib.parallel). Killed at any moment, the next call goes on: finished runs are in the record, or in the
+    cache when the kill fell between the two. Raises BeingRecorded when another process is at it, WorkerLost when a
+    worker died.
     """
     path, seeds = evidence_dir() / f"{experiment.name}.json", seeds or experiment.seeds
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,13 +76,14 @@ def record(
             return path
         bar = _progress(len(todo), experiment.name)
         work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-            joblib.delayed(_run_once)(experiment, arm, seed) for arm, seed in todo
+            joblib.delayed(_run)(experiment, arm, group) for arm, group in _groups(todo, together)
         )
         try:
-            for arm, seed, run, environment in work:
-                _add(data, arm, seed, run, environment)
+            for arm, runs, environment in work:
+                _add(data, arm, runs, environment)
                 _write(path, data)
-                bar.update()
+                bar.update(len(runs))
+                seed, run = list(runs.items())[-1]
                 bar.set_postfix_str(f"{arm}, seed {seed}: {run['seconds']:.0f} s")
         except TerminatedWorkerError:
             raise WorkerLost(
@@ -93,26 +97,45 @@ def record(
         lock.release()
 
 
-def _run_once(experiment: Experiment, arm: str, seed: int) -> tuple[str, int, dict, dict]:
-    """Run one arm with one seed, or take what an earlier call, or another experiment's same arm, left in the cache."""
+def _groups(todo: list[tuple[str, int]], together: int) -> list[tuple[str, list[int]]]:
+    """Put up to ``together`` seeds of an arm into one group; the groups of all arms stay side by side."""
+    blocks: dict[tuple[int, str], list[int]] = {}
+    for arm, seed in todo:
+        blocks.setdefault((seed // together, arm), []).append(seed)
+    return [(arm, seeds) for (_, arm), seeds in blocks.items()]
+
+
+def _run(experiment: Experiment, arm: str, seeds: list[int]) -> tuple[str, dict[int, dict], dict]:
+    """Run one arm with some seeds, or take what an earlier call, or another experiment's same arm, left in the cache.
+
+    Returns the arm, the run of each seed, and the environment that made them.
+    """
     settings, function = experiment.settings(arm), experiment.function()
     environment = _environment()
-    entry = "run-" + checkpoints.fingerprint(
-        seed=seed, settings=settings, run=experiment.run, source=experiment.source,
-        library=checkpoints.source_hash(*LIBRARY), environment=environment,
-    )  # fmt: skip
-    folder = checkpoints.load(entry)
-    if folder is None:
+    entries = {
+        seed: "run-" + checkpoints.fingerprint(
+            seed=seed, settings=settings, run=experiment.run, source=experiment.source,
+            library=checkpoints.source_hash(*LIBRARY), environment=environment,
+        ) for seed in seeds
+    }  # fmt: skip
+    folders = {seed: checkpoints.load(entry) for seed, entry in entries.items()}
+    runs = {seed: json.loads((f / "run.json").read_text("utf-8")) for seed, f in folders.items() if f is not None}
+    if left := [seed for seed in seeds if seed not in runs]:
         os.environ["COURSE_QUIET"] = "1"
         started = time.perf_counter()
         with _one_thread():
-            numbers = _rounded(function([seed], **settings)[0])
-        run = {"date": datetime.date.today().isoformat(), "seconds": round(time.perf_counter() - started, 1)}
-        run |= {"numbers": numbers}
-        checkpoints.save(entry, lambda draft: (draft / "run.json").write_text(json.dumps(run), "utf-8"))
-    else:
-        run = json.loads((folder / "run.json").read_text("utf-8"))
-    return arm, seed, run, environment
+            numbers = function(left, **settings)
+        seconds = round((time.perf_counter() - started) / len(left), 1)
+        for seed, found in zip(left, numbers, strict=True):
+            run = {"date": datetime.date.today().isoformat(), "seconds": seconds}
+            run |= {"together": len(left)} if len(left) > 1 else {}
+            runs[seed] = run | {"numbers": _rounded(found)}
+            _keep(entries[seed], runs[seed])
+    return arm, {seed: runs[seed] for seed in seeds}, environment
+
+
+def _keep(entry: str, run: dict) -> None:
+    checkpoints.save(entry, lambda draft: (draft / "run.json").write_text(json.dumps(run), "utf-8"))
 
 
 @contextlib.contextmanager
@@ -137,12 +160,12 @@ def _empty(experiment: Experiment) -> dict:
     }  # fmt: skip
 
 
-def _add(data: dict, arm: str, seed: int, run: dict, environment: dict) -> None:
-    """Put one run into the record, with the number of the environment that it was made in."""
+def _add(data: dict, arm: str, runs: dict[int, dict], environment: dict) -> None:
+    """Put runs of one arm into the record, with the number of the environment that they were made in."""
     if environment not in data["environments"]:
         data["environments"].append(environment)
-    runs = data["runs"].setdefault(arm, {})
-    runs[str(seed)] = {"environment": data["environments"].index(environment), **run}
+    made = data["environments"].index(environment)
+    data["runs"].setdefault(arm, {}).update({str(seed): {"environment": made, **run} for seed, run in runs.items()})
 
 
 def _estimate(old: dict, experiment: Experiment, todo: list[tuple[str, int]], jobs: int) -> str:
