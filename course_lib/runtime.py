@@ -234,9 +234,10 @@ def setup(threads=True):
 
 def _physical_cores():
     """Count the physical cores that this process may use (hyper-threads add nothing to matrix products)."""
+    import joblib
     import torch
 
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = joblib.cpu_count()  # minds a container's quota (a hub's limit per student) and the affinity
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return max(1, min(allowed, capabilities.get("num_physical_cores") or torch.get_num_threads()))
 

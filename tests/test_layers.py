@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "course_lib"
 LEVELS = [
-    ["runtime", "tinytown", "attention", "prose"],
+    ["runtime", "threads", "tinytown", "attention", "prose"],
     ["oracle", "corpora", "tokenization"],
     ["masking", "packing"],
     ["models", "objectives", "checkpoints", "processes"],

@@ -75,6 +75,9 @@ def test_threads_are_applied_and_lowered_by_the_variables(environment):
     assert runtime.threads() == most, "the variable lowers the count; it cannot make cores"
     environment("COURSE_THREADS", "1")
     assert runtime.threads() == 1
+    environment("COURSE_THREADS", str(most))
+    environment("LOKY_MAX_CPU_COUNT", "1")  # as a container's processor quota does, which a test cannot set
+    assert runtime.threads() == 1, "threads beyond the quota would stop each other"
 
 
 @pytest.mark.parametrize("value", ["0", "-2", "two", "1.5"])

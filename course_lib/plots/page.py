@@ -87,5 +87,5 @@ def figure(fig, alt, caption=None):
     png = buffer.getvalue()
     data = base64.b64encode(png).decode()
     under = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    image = f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{data}">'
+    image = f'<img alt="{html.escape(alt)}" style="max-width:100%;max-height:80vh" src="data:image/png;base64,{data}">'
     return Picture(f'<figure style="margin:0">{image}{under}</figure>', alt, png)
