@@ -37,9 +37,15 @@ def source_hash(*modules: str) -> str:
 
 
 def data_hash(rows) -> str:
-    """Hash a torch tensor's shape, type and content. Returns 16 hexadecimal digits."""
-    data = rows.detach().cpu().contiguous().numpy()
-    return hashlib.sha256(repr(data.shape).encode() + str(data.dtype).encode() + data.tobytes()).hexdigest()[:16]
+    """Hash shape, type and content of a torch tensor, or of all tensors of an object such as packing.Pairs.
+
+    Returns 16 hexadecimal digits.
+    """
+    tensors = [rows] if hasattr(rows, "detach") else [part for part in vars(rows).values() if hasattr(part, "detach")]
+    digest = hashlib.sha256()
+    for data in (tensor.detach().cpu().contiguous().numpy() for tensor in tensors):
+        digest.update(repr(data.shape).encode() + str(data.dtype).encode() + data.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def load(name: str) -> Path | None:

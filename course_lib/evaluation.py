@@ -18,16 +18,17 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import checkpoints
-from course_lib.models import autocast, logits_at
+from course_lib.models import answers, autocast
 from course_lib.objectives import Batch, Objective
 from course_lib.oracle import Oracle
+from course_lib.packing import Pairs
 
-__all__ = ["Score", "HeldOut", "floor", "ceiling", "next_word_ceiling", "t_interval"]
+__all__ = ["Score", "HeldOut", "floor", "ceiling", "next_word_ceiling", "pair_ceiling", "t_interval"]
 
 
 @dataclass(frozen=True)
 class Score:
-    """Predictions on N positions, kept one by one so that they can be grouped."""
+    """Predictions on N positions (or of N pairs), kept one by one so that they can be grouped."""
 
     nats: np.ndarray  # float [N]: -log P(right token)
     right: np.ndarray  # bool [N]: was the most probable token the right one?
@@ -55,11 +56,11 @@ class Score:
 class HeldOut:
     """Held-out rows whose masks are drawn once, so that every model answers the same questions.
 
-    Calling it with a model gives ``{'held-out loss': nats, 'held-out accuracy': 0..1}``, as
-    :func:`course_lib.training.train` wants it for ``evaluate``.
+    Calling it with a model gives ``{'held-out loss': nats, 'held-out accuracy': 0..1}`` and, where pairs are
+    judged, 'pair loss' and 'pair accuracy', as :func:`course_lib.training.train` wants it for ``evaluate``.
     """
 
-    def __init__(self, rows: Tensor, objective: Objective, seed: int = 1234):
+    def __init__(self, rows: Tensor | Pairs, objective: Objective, seed: int = 1234):
         self.rows, self.objective, self.seed = rows, objective, seed
 
     @cached_property
@@ -74,28 +75,38 @@ class HeldOut:
         return [checkpoints.data_hash(self.rows), repr(self.objective), self.seed, source]
 
     def __call__(self, model: PreTrainedModel) -> dict[str, float]:
-        score = self.score(model)
-        return {"held-out loss": score.loss, "held-out accuracy": score.accuracy}
+        words, pairs = self._log_probabilities(model)
+        scores = {"held-out": _score(words, self.batch.targets)} if len(self.batch.targets) else {}
+        if pairs is not None:
+            scores["pair"] = _score(pairs, self.batch.pair_labels)
+        return {f"{name} {what}": getattr(s, what) for name, s in scores.items() for what in ("loss", "accuracy")}
 
-    @torch.no_grad()
     def log_probabilities(self, model: PreTrainedModel, rows_at_once: int = 256) -> Tensor:
         """Log-probabilities over the vocabulary at each position asked for: float32 [N, V] on the CPU."""
-        was_training, device, parts = model.training, model.device, []
-        model.eval()
-        mask = self.batch.attention_mask
-        mask = mask.to(device) if mask is not None else None
-        for ids, select in zip(
-            self.batch.input_ids.split(rows_at_once), self.batch.select.split(rows_at_once), strict=True
-        ):
-            with autocast(device):
-                logits = logits_at(model, ids.to(device), select.to(device), mask)
-            parts.append(F.log_softmax(logits.float(), dim=-1).cpu())
-        model.train(was_training)
-        return torch.cat(parts)
+        return self._log_probabilities(model, rows_at_once)[0]
 
     def score(self, model: PreTrainedModel) -> Score:
         """Score a model on all positions."""
         return _score(self.log_probabilities(model), self.batch.targets)
+
+    def pair_score(self, model: PreTrainedModel) -> Score:
+        """Score a model's judgement of the pairs; raises ValueError if none are asked about."""
+        if self.batch.pair_labels is None:
+            raise ValueError(f"{type(self.objective).__name__} asks about words only: use objectives.PreTraining.")
+        return _score(self._log_probabilities(model)[1], self.batch.pair_labels)
+
+    @torch.no_grad()
+    def _log_probabilities(self, model: PreTrainedModel, rows_at_once: int = 256) -> tuple[Tensor, Tensor | None]:
+        """Log-probabilities of words [N, V] and of pairs [B, 2], None if there are none."""
+        was_training, device, parts = model.training, model.device, []
+        model.eval()
+        for part in self.batch.split(rows_at_once):
+            with autocast(device):
+                found = answers(model, part.to(device))
+            parts.append([None if logits is None else F.log_softmax(logits.float(), dim=-1).cpu() for logits in found])
+        model.train(was_training)
+        words, pairs = zip(*parts, strict=True)
+        return torch.cat(words), None if pairs[0] is None else torch.cat(pairs)
 
 
 def floor(train_rows: Tensor, held_out: HeldOut, special_ids: Sequence[int]) -> Score:
@@ -141,6 +152,21 @@ def next_word_ceiling(oracle: Oracle, tokenizer: PreTrainedTokenizerBase, held_o
         nats.append(-np.log(p[np.arange(len(text)), targets])[asked])
         right.append((p.argmax(axis=1) == targets)[asked])
     return Score(np.concatenate(nats), np.concatenate(right))
+
+
+def pair_ceiling(oracle: Oracle, documents: Sequence[Sequence[str]], pairs: Pairs) -> Score:
+    """Score the exact reader on pairs that ``packing.balanced_pairs`` made of these Tiny Town documents.
+
+    documents: lists of sentences as text, all of one length. Raises ValueError if a pair was cut to fit its row.
+    """
+    log_p = []
+    for row, spans in enumerate(pairs.origins.tolist()):
+        a, b = ([sentence.split() for sentence in documents[d][first:end]] for d, first, end in spans)
+        if [sum(map(len, side)) for side in (a, b)] != [len(ids) for ids in pairs.segments(row)]:
+            raise ValueError(f"Pair {row} is not the whole text of its sentences: make the pairs with longer rows.")
+        follows = oracle.follows(a, b, pairs.negative, len(documents[spans[0][0]]), pairs.matched)
+        log_p.append([follows, 1 - follows])
+    return _score(torch.tensor(log_p, dtype=torch.float64).log(), pairs.labels)
 
 
 # Student's t for a two-sided 95% interval, by degrees of freedom.

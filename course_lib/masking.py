@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from course_lib.tokenization import require_special_tokens
 
-__all__ = ["IGNORE", "Masked", "Masking"]
+__all__ = ["IGNORE", "Masked", "Masking", "StaticMasking"]
 
 IGNORE = -100  # the label that cross-entropy leaves out, as everywhere in transformers
 
@@ -64,7 +66,19 @@ class Masking:
 
     def ordinary(self, ids: Tensor) -> Tensor:
         """Mark the tokens that may be selected: bool like ``ids``, False at special tokens."""
-        return ~torch.isin(ids, torch.tensor(self.special_ids, device=ids.device))
+        return self._may_be_selected.to(ids.device)[ids]
+
+    @cached_property
+    def _may_be_selected(self) -> Tensor:
+        """bool [V]: False at special tokens. Made once: a look-up costs a fifth of torch.isin."""
+        table = torch.ones(self.vocab_size, dtype=torch.bool)
+        table[[token for token in self.special_ids if token < self.vocab_size]] = False
+        return table
+
+    @cached_property
+    def _ordinary_ids(self) -> Tensor:
+        """The tokens that may stand in for another, int64."""
+        return self._may_be_selected.nonzero()[:, 0]
 
     def select(self, ids: Tensor, generator: torch.Generator) -> Tensor:
         """Draw the positions to predict: bool [B, T] for ids [B, T]."""
@@ -72,13 +86,13 @@ class Masking:
         draw = torch.rand(ids.shape, generator=generator, device=generator.device).to(ids.device)
         if not self.exact:
             return may & (draw < self.rate)
-        draw = draw.masked_fill(~may, 2.0)  # special tokens sort last
-        rank = draw.argsort(dim=1).argsort(dim=1)
         tokens = torch.full_like(may, True).sum(dim=1) if self.pad_id is None else (ids != self.pad_id).sum(dim=1)
         count = (tokens.double() * self.rate).round().clamp(min=1)  # double, as 0.15 * n in Python
         if self.limit is not None:
             count = count.clamp(max=self.limit)
-        return may & (rank < count[:, None])
+        lowest = draw.masked_fill_(~may, 2.0).topk(int(count.max()), dim=1, largest=False).indices  # special: last
+        taken = torch.arange(lowest.shape[1], device=ids.device) < count[:, None]
+        return torch.zeros_like(may).scatter_(1, lowest, taken) & may
 
     def __call__(self, ids: Tensor, generator: torch.Generator) -> Masked:
         """Corrupt ids [B, T]; the input is left as it is. The same generator state gives the same masks."""
@@ -92,7 +106,45 @@ class Masking:
         to_random = selected & (fate >= self.mask) & (fate < self.mask + self.random)
         out = ids.masked_fill(to_mask, self.mask_id)
         if self.random:
-            pool = torch.tensor(sorted(set(range(self.vocab_size)) - set(self.special_ids)), device=ids.device)
+            pool = self._ordinary_ids.to(ids.device)
             pick = torch.randint(len(pool), ids.shape, generator=generator, device=generator.device)
             out = torch.where(to_random, pool[pick.to(ids.device)], out)
         return Masked(out, ids.masked_fill(~selected, IGNORE), selected)
+
+
+@dataclass(frozen=True)
+class StaticMasking:
+    """Draw ``copies`` masks for each row once and for all, as preprocessing does; use it in place of a Masking.
+
+    ``copies=1`` is one static mask. ``copies=10`` is BERT's own preprocessing: ten copies of the data, masked
+    differently and shuffled (dupe_factor in create_pretraining_data.py; RoBERTa, section 4.1). A Masking by itself is
+    dynamic: a new mask whenever a row is fed. Nothing is stored: a mask follows from the row's tokens, the number of
+    its copy and ``seed``, so that rows with the same text have the same masks.
+    """
+
+    masking: Masking
+    copies: int = 1
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.copies < 1:
+            raise ValueError(f"copies={self.copies}: each row needs at least one mask; a Masking alone is dynamic.")
+
+    @property
+    def pad_id(self) -> int | None:
+        """The padding token of the masking."""
+        return self.masking.pad_id
+
+    def __call__(self, ids: Tensor, generator: torch.Generator) -> Masked:
+        """Corrupt ids [B, T]; ``generator`` only draws which of its copies each row is fed as."""
+        which = torch.randint(self.copies, ids.shape[:1], generator=generator, device=generator.device).tolist()
+        made = [self.copy(row[None], copy) for row, copy in zip(ids, which, strict=True)]
+        return Masked(*(torch.cat([getattr(m, part) for m in made]) for part in ("input_ids", "labels", "selected")))
+
+    def copy(self, row: Tensor, number: int) -> Masked:
+        """Corrupt one row [1, T] as its copy of that number, 0 to copies - 1."""
+        if not 0 <= number < self.copies:
+            raise ValueError(f"number={number}: there are {self.copies} copies, 0 to {self.copies - 1}.")
+        text = zlib.crc32(row.cpu().numpy().astype("<i8").tobytes())
+        seed = zlib.crc32(f"{self.seed} {number} {text}".encode())
+        return self.masking(row, torch.Generator().manual_seed(seed))

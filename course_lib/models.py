@@ -6,13 +6,14 @@ vocabulary. First weights come from torch's global generator: call ``runtime.see
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch.nn import functional as F
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    BertForPreTraining,
     BertLMHeadModel,
     GPT2Config,
     GPT2LMHeadModel,
@@ -24,7 +25,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from course_lib import runtime
 
-__all__ = ["ATTENTION", "autocast", "causal_bert", "logits_at",
+__all__ = ["ATTENTION", "answers", "autocast", "causal_bert", "logits_at", "pair_bert",
            "parameters", "tiny_bert", "tiny_gpt", "with_mask"]
 
 # BERT starts its weights with a spread of 0.02, at width 768. At width 128 that is so small that a tiny BERT
@@ -90,6 +91,14 @@ def causal_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> BertLMHeadMo
     return BertLMHeadModel(_bert_config(tokenizer, is_decoder=True, use_cache=False, **overrides))
 
 
+def pair_bert(tokenizer: PreTrainedTokenizerBase, causal: bool = False, **overrides) -> BertForPreTraining:
+    """Build BERT with both of its heads, one for words and one for pairs; ``overrides`` go to ``BertConfig``.
+
+    With ``causal`` the body has the causal mask. [CLS] then sees nothing but itself: judge from the last token.
+    """
+    return BertForPreTraining(_bert_config(tokenizer, is_decoder=causal, use_cache=False, **overrides))
+
+
 def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel:
     """Build GPT-2 (causal mask, LayerNorm first); ``overrides`` go to ``GPT2Config``."""
     settings = dict(
@@ -103,11 +112,14 @@ def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel
     return GPT2LMHeadModel(config)
 
 
-def with_mask(model: BertForMaskedLM | BertLMHeadModel, causal: bool) -> BertForMaskedLM | BertLMHeadModel:
+def with_mask(
+    model: BertForMaskedLM | BertLMHeadModel | BertForPreTraining, causal: bool
+) -> BertForMaskedLM | BertLMHeadModel | BertForPreTraining:
     """Copy a BERT model's weights into a body with the other mask: same tensors, one flag changed."""
     config = type(model.config).from_dict(model.config.to_dict() | {"is_decoder": causal, "use_cache": False})
     config._attn_implementation = model.config._attn_implementation
-    twin = (BertLMHeadModel if causal else BertForMaskedLM)(config)
+    both_heads = isinstance(model, BertForPreTraining)
+    twin = (BertForPreTraining if both_heads else BertLMHeadModel if causal else BertForMaskedLM)(config)
     twin.load_state_dict(model.state_dict())
     return twin.to(model.device).train(model.training)
 
@@ -122,6 +134,7 @@ def logits_at(
     input_ids: torch.Tensor,
     select: torch.Tensor,
     attention_mask: torch.Tensor | None = None,
+    token_type_ids: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Compute the logits of the selected positions, and only what they need.
 
@@ -132,13 +145,52 @@ def logits_at(
     ``select`` may also list positions, int64 [B, K]: then it returns [B, K, V].
     """
     body, head = model.base_model, model.cls if hasattr(model, "cls") else model.lm_head
+    head = getattr(head, "predictions", head)  # of BertForPreTraining's two heads, the one for words
+    seen = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
     if getattr(body, "encoder", None) is None or body.pooler is not None:  # GPT-2; or [CLS] is needed as well
-        hidden = body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return head(_picked(hidden, select))
-    after_attention = body.encoder.layer[-1].attention.output
-    hook = after_attention.register_forward_pre_hook(lambda _, inputs: tuple(_picked(x, select) for x in inputs))
+        return head(_picked(body(**seen).last_hidden_state, select))
+    with _only(body, select):
+        return head(body(**seen).last_hidden_state)
+
+
+def answers(model: PreTrainedModel, batch) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Compute what a ``objectives.Batch`` asks for: the logits of its words [N, V] and of its pairs [B, 2] or None.
+
+    The pooler and the pair head read [CLS], and then these are the numbers of ``model(input_ids, ...)``, or the
+    positions ``batch.judge_at``. As in :func:`logits_at`, only what is needed goes on after the last attention.
+    Raises TypeError if pairs are to be judged by a model without a head for them.
+    """
+    if hasattr(batch, "logits"):  # a batch that knows how it is read, such as translation.TranslationBatch
+        return batch.logits(model), None
+    seen = {"attention_mask": batch.attention_mask, "token_type_ids": batch.token_type_ids}
+    if batch.pair_labels is None:
+        return logits_at(model, batch.input_ids, batch.select, **seen), None
+    if not isinstance(model, BertForPreTraining):
+        raise TypeError(f"{type(model).__name__} has no head for pairs: build the model with models.pair_bert.")
+    body, at = model.bert, batch.judge_at
+    at = torch.zeros_like(batch.pair_labels) if at is None else at
+    judge = F.one_hot(at, batch.input_ids.shape[1]).bool()  # [B, T]: one position in each row
+    needed = batch.select | judge
+    with _only(body, needed, together=True):
+        hidden = body(input_ids=batch.input_ids, **seen).last_hidden_state[0]  # [N + at most B, D]
+    pooled = body.pooler(hidden[judge[needed]][:, None])  # it takes the first position, here the only one
+    return model.cls.predictions(hidden[batch.select[needed]]), model.cls.seq_relationship(pooled)
+
+
+@contextmanager
+def _only(body, select: torch.Tensor, together: bool = False):
+    """Let a BERT body go on with the selected positions alone after its last attention.
+
+    Its last hidden states are then [N, D] (or what :func:`_picked` makes of ``select``); with ``together``
+    [1, N, D], one sequence, which a body with a pooler can go on with.
+    """
+
+    def pick(_, inputs):
+        return tuple(_picked(x, select)[None] if together else _picked(x, select) for x in inputs)
+
+    hook = body.encoder.layer[-1].attention.output.register_forward_pre_hook(pick)
     try:
-        return head(body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state)
+        yield
     finally:
         hook.remove()
 

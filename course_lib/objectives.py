@@ -1,32 +1,78 @@
 """Training objectives: what is hidden from the model, and which tokens it has to predict.
 
 An objective turns rows of token ids into a batch. The loss is the same for all of them: cross-entropy,
-in nats, averaged over the selected positions.
+in nats, averaged over the selected positions; and over the pairs, where pairs are judged as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from course_lib.attention import causal_mask
 from course_lib.masking import Masking
+from course_lib.packing import Pairs
 
-__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks"]
+__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "PreTraining"]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step needs: inputs, the positions to predict from, and the right tokens there."""
+    """What one step needs: inputs, the positions to predict from, the right tokens there, and the pairs' labels."""
 
     input_ids: Tensor  # int64 [B, T]
     select: Tensor  # bool [B, T], N of them True
     targets: Tensor  # int64 [N]
-    attention_mask: Tensor | None = None  # additive float [1, 1, T, T], or None for the model's own
+    attention_mask: Tensor | None = None  # additive float [1, 1, T, T], or bool [B, T], False at padding, or none
+    token_type_ids: Tensor | None = None  # int64 [B, T], 1 in segment B; None: a single segment
+    pair_labels: Tensor | None = None  # int64 [B], 0 = B follows A; None: nothing is asked about pairs
+    judge_at: Tensor | None = None  # int64 [B], the position that the pair is judged from; None: [CLS]
+
+    @property
+    def tokens(self) -> int:
+        """Count the tokens, without the padding that the mask hides."""
+        padded = self.attention_mask is not None and self.attention_mask.ndim == 2
+        return int(self.attention_mask.sum()) if padded else self.input_ids.numel()
+
+    @property
+    def asked(self) -> tuple[int, int]:
+        """Count the words and the pairs that are asked for."""
+        return len(self.targets), 0 if self.pair_labels is None else len(self.pair_labels)
+
+    def to(self, device: torch.device) -> Batch:
+        """Copy to a device."""
+        return Batch(**{name: None if part is None else part.to(device) for name, part in vars(self).items()})
+
+    def split(self, size: int) -> Iterator[Batch]:
+        """Cut into batches of at most ``size`` rows."""
+        for start in range(0, len(self.select), size):
+            before, asked = (int(self.select[a:b].sum()) for a, b in ((0, start), (start, start + size)))
+            cut = {
+                name: part[start : start + size] for name, part in vars(self).items()
+                if name != "targets" and part is not None and part.ndim < 4  # a mask [1, 1, T, T] serves all rows
+            }  # fmt: skip
+            yield replace(self, **cut, targets=self.targets[before : before + asked])
+
+    def loss(self, words: Tensor, pairs: Tensor | None, asked: tuple[int, int] | None = None) -> Tensor:
+        """Add the mean loss of the words, logits [N, V], and that of the pairs [B, 2] (BERT, appendix A.2).
+
+        ``asked`` counts the whole batch where this is one process's share of it.
+        """
+        n_words, n_pairs = asked or self.asked
+        loss = F.cross_entropy(words.float(), self.targets, reduction="sum") / max(n_words, 1)
+        if n_pairs:
+            loss = loss + F.cross_entropy(pairs.float(), self.pair_labels, reduction="sum") / n_pairs
+        return loss
+
+    def hits(self, words: Tensor, pairs: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Count the right best guesses among the words and among the pairs."""
+        right = (words.detach().argmax(1) == self.targets).sum()
+        return right, right.new_zeros(()) if pairs is None else (pairs.detach().argmax(1) == self.pair_labels).sum()
 
 
 @dataclass(frozen=True)
@@ -36,9 +82,11 @@ class MaskedLM:
     masking: Masking
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
-        """Draw new masks for rows [B, T]: dynamic masking."""
-        masked = self.masking(rows, generator)
-        return Batch(masked.input_ids, masked.selected, masked.labels[masked.selected])
+        """Draw new masks for rows [B, T]: dynamic masking. Padding is neither asked for nor looked at."""
+        masked, pad = self.masking(rows, generator), self.masking.pad_id
+        padded = pad is not None and bool((rows == pad).any())
+        targets = masked.labels[masked.selected]
+        return Batch(masked.input_ids, masked.selected, targets, rows != pad if padded else None)
 
 
 @dataclass(frozen=True)
@@ -89,4 +137,37 @@ class BothMasks:
         return replace(self.causal(rows, generator), attention_mask=mask)
 
 
-Objective = Callable[[Tensor, torch.Generator], Batch]  # rows int64 [B, T] -> Batch
+@dataclass(frozen=True)
+class PreTraining:
+    """Judge whether B follows A, and predict words as ``words`` asks (BERT, section 3.1 and appendix A.2).
+
+    ``words`` is BERT's MaskedLM, or CausalLM for a body under the causal mask, or None: next sentence prediction
+    alone. ``judge_at`` is 'first', [CLS], as in BERT; or 'last': the last token before the padding, which under
+    a causal mask is the only one that has seen all of A and B; or None: the same rows, and no question about pairs
+    (BERT's "No NSP", section 5.1).
+    """
+
+    pad_id: int
+    words: MaskedLM | CausalLM | None = None
+    judge_at: str | None = "first"
+
+    def __post_init__(self):
+        if self.judge_at not in ("first", "last", None):
+            raise ValueError(f"judge_at={self.judge_at!r}: a pair is judged from its 'first' or its 'last' token.")
+        if self.judge_at is None and self.words is None:
+            raise ValueError("words=None, judge_at=None: nothing is asked. Give one of the two.")
+
+    def __call__(self, pairs: Pairs, generator: torch.Generator) -> Batch:
+        """Ask for the pairs' labels [B], and for words of their rows [B, T]."""
+        if not isinstance(pairs, Pairs):
+            raise TypeError(f"PreTraining judges pairs, not {type(pairs).__name__}: see packing.balanced_pairs.")
+        ids, real = pairs.input_ids, pairs.input_ids != self.pad_id
+        words = self.words or (lambda rows, _: Batch(rows, torch.zeros_like(real), rows[:0, 0]))
+        return replace(
+            words(ids, generator), attention_mask=real, token_type_ids=pairs.token_type_ids,
+            pair_labels=pairs.labels if self.judge_at else None,
+            judge_at=real.sum(dim=1) - 1 if self.judge_at == "last" else None,
+        )  # fmt: skip
+
+
+Objective = Callable[[Tensor | Pairs, torch.Generator], Batch]  # rows int64 [B, T], or pairs of them -> Batch

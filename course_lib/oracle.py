@@ -234,12 +234,15 @@ class Oracle:
                 out[row] = out[row] * channel / (out[row] * channel).sum()
         return out
 
-    def follows(self, a: list[Sentence], b: list[Sentence], negative: str, sentences: int = 6) -> float:
+    def follows(
+        self, a: list[Sentence], b: list[Sentence], negative: str, sentences: int = 6, matched: bool = False
+    ) -> float:
         """Compute P(b follows a), 0..1, when half of all pairs are neighbours and half are of one negative kind.
 
         ``a`` and ``b`` are runs of sentences out of stories of ``sentences`` sentences, every place
         equally likely. ``negative``: 'other document' (NSP), 'same document' (not the next run), or
-        'swapped' (b, then a: sentence order prediction, ALBERT section 3.1).
+        'swapped' (b, then a: sentence order prediction, ALBERT section 3.1). With ``matched``, a and b of another
+        document come from the places that they have in neighbours (``packing.balanced_pairs``).
         """
         if negative not in NEGATIVES:
             raise ValueError(f"negative={negative!r} is unknown; choose one of {NEGATIVES}.")
@@ -267,9 +270,10 @@ class Oracle:
             same += [joined(B, A, gap) for gap in range(sentences - n - m - i + 1)]
         positive = np.mean(following)
         if negative == "other document":
+            before, after = (n, m) if matched else (0, 0)  # sentences that a neighbour needs
             alone = [
-                np.mean([(kind[i] @ run.sum(axis=1)).sum() / self._Z for i in range(sentences - size + 1)])
-                for run, size in ((A, n), (B, m))
+                np.mean([(kind[i] @ run.sum(axis=1)).sum() / self._Z for i in range(first, end)])
+                for run, first, end in ((A, 0, sentences - n - after + 1), (B, before, sentences - m + 1))
             ]
             contrast = alone[0] * alone[1]
         else:

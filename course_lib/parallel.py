@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from course_lib import processes, runtime, training
+from course_lib.attention import bidirectional_mask, padding_mask
 from course_lib.masking import IGNORE
 from course_lib.models import autocast, logits_at
 from course_lib.objectives import Batch, Objective
@@ -71,7 +72,7 @@ def train_seeds(
     check_every, note_every = (1 if device.type == "cpu" else 20), max(1, steps // 50)
     evaluate_at = {round(steps * (i + 1) / evaluations) for i in range(evaluations)} if evaluate else set()
     loss_sum, right, predicted = 0.0, 0.0, 0.0
-    seen, spent, resumed = 0, 0.0, time.perf_counter()
+    seen, spent, resumed = [0] * len(seeds), 0.0, time.perf_counter()
     bar = runtime.bar(steps, f"{name}, {len(seeds)} seeds")
     try:
         for step, rows_now in enumerate(batches, 1):
@@ -102,26 +103,26 @@ def train_seeds(
                 if noting:
                     good = stack.copy()
             optimizer.step()
-            seen += rows_now[0].numel()
+            seen = [before + batch.tokens for before, batch in zip(seen, drawn, strict=True)]
             loss_sum, right, predicted = loss_sum + nats.detach(), right + hits, predicted + n
             if noting:
                 now = spent + time.perf_counter() - resumed
                 columns = (loss_sum.cpu() / predicted).tolist(), (right.cpu() / predicted).tolist()
-                for history, *one in zip(histories, *columns, strict=True):
-                    history.note(step, seen, now, *one)
-                bar.set_postfix_str(f"{len(seeds) * seen / now:,.0f} tokens/s")
+                for history, tokens, *one in zip(histories, seen, *columns, strict=True):
+                    history.note(step, tokens, now, *one)
+                bar.set_postfix_str(f"{sum(seen) / now:,.0f} tokens/s")
                 loss_sum, right, predicted = 0.0, 0.0, 0.0
             if step in evaluate_at:
                 spent += time.perf_counter() - resumed
                 stack.write_back()
-                for model, history in zip(models, histories, strict=True):
+                for model, history, tokens in zip(models, histories, seen, strict=True):
                     for key, value in evaluate(model).items():
                         history.evals.setdefault(key, []).append(value)
-                    history.eval_tokens.append(seen)
+                    history.eval_tokens.append(tokens)
                 resumed = time.perf_counter()
             bar.update()
     except KeyboardInterrupt:
-        print(f"{name}: stopped by you after {seen:,} tokens for each seed; kept as it is.")
+        print(f"{name}: stopped by you after {max(seen):,} tokens for each seed; kept as it is.")
         histories = [replace(history, interrupted=True) for history in histories]
     finally:
         bar.close()
@@ -159,11 +160,9 @@ class _Stack:
     def read(self, drawn: list[Batch]) -> tuple[Tensor, Tensor]:
         """Sum the loss in nats and the hits over one batch per seed: [S], [S]."""
         ids, positions, labels = (x.to(self.device) for x in _aligned(drawn))
-        masks = [batch.attention_mask for batch in drawn]
-        some = next((mask for mask in masks if mask is not None), None)
         inputs = [ids, positions, labels]
-        if some is not None:  # additive: zeros hide nothing
-            inputs.append(torch.stack([torch.zeros_like(some) if m is None else m for m in masks]).to(self.device))
+        if any(batch.attention_mask is not None for batch in drawn):
+            inputs.append(_stacked_masks(drawn).to(self.device))
 
         def one(weights, buffers, ids, positions, labels, mask=None):
             logits = functional_call(self.frame, (weights, buffers), (ids, positions, mask)).float()  # [B, K, V]
@@ -214,6 +213,15 @@ def _aligned(drawn: list[Batch]) -> tuple[Tensor, Tensor, Tensor]:
     most = int(select.sum(dim=2).max())
     positions = (~select).byte().argsort(dim=2, stable=True)[:, :, :most]  # the selected ones first, in order
     return ids, positions, labels.gather(2, positions)
+
+
+def _stacked_masks(drawn: list[Batch]) -> Tensor:
+    """Bring the masks of S batches, padding, causal or none, to one additive shape: [S, 1 or B, 1, T, T]."""
+    length, masks = drawn[0].input_ids.shape[1], []
+    for mask in (batch.attention_mask for batch in drawn):
+        additive = bidirectional_mask(length) if mask is None else mask if mask.ndim == 4 else padding_mask(mask)
+        masks.append(additive.cpu().expand(-1, -1, length, length))
+    return torch.stack(torch.broadcast_tensors(*masks))
 
 
 def _obstacle(model: PreTrainedModel, rows: Tensor, objective: Objective) -> str:

@@ -14,12 +14,12 @@ import transformers
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from course_lib import checkpoints, processes, runtime
-from course_lib.models import autocast, logits_at
-from course_lib.objectives import Batch, Objective
+from course_lib.models import answers, autocast
+from course_lib.objectives import Objective
+from course_lib.packing import Pairs
 
 __all__ = ["History", "Diverged", "train", "fit"]
 
@@ -33,10 +33,11 @@ class History:
 
     name: str
     steps: list[int] = field(default_factory=list)
-    tokens: list[int] = field(default_factory=list)  # seen so far, B * T per step
+    tokens: list[int] = field(default_factory=list)  # seen so far: B * T per step, without padding
     seconds: list[float] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)  # nats per predicted token, mean since the last entry
-    accuracy: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)  # nats per word, plus nats per pair; mean since the last entry
+    accuracy: list[float] = field(default_factory=list)  # of the words; of the pairs if no word is asked for
+    pair_accuracy: list[float] = field(default_factory=list)  # stays empty where no pairs are judged
     evals: dict[str, list[float]] = field(default_factory=dict)
     eval_tokens: list[int] = field(default_factory=list)
     interrupted: bool = False
@@ -46,13 +47,17 @@ class History:
         """Training speed over the whole run, evaluations left out."""
         return self.tokens[-1] / self.seconds[-1] if self.seconds and self.seconds[-1] else 0.0
 
-    def note(self, step: int, tokens: int, seconds: float, loss: float, accuracy: float) -> None:
-        """Add one entry to each of the five lists."""
+    def note(
+        self, step: int, tokens: int, seconds: float, loss: float, accuracy: float, pair_accuracy: float | None = None
+    ) -> None:
+        """Add one entry to each of the lists."""
         self.steps.append(step)
         self.tokens.append(tokens)
         self.seconds.append(seconds)
         self.loss.append(loss)
         self.accuracy.append(accuracy)
+        if pair_accuracy is not None:
+            self.pair_accuracy.append(pair_accuracy)
 
 
 class Diverged(ArithmeticError):
@@ -64,14 +69,14 @@ class Diverged(ArithmeticError):
 
 
 def train(
-    model: PreTrainedModel, rows: Tensor, objective: Objective, steps: int, *, batch_size: int = 128,
+    model: PreTrainedModel, rows: Tensor | Pairs, objective: Objective, steps: int, *, batch_size: int = 128,
     learning_rate: float = 3e-3, seed: int = 0, name: str = "model",
     evaluate: Callable[[PreTrainedModel], dict[str, float]] | None = None, evaluations: int = 10,
 ) -> History:  # fmt: skip
     """Train a model in place and return its history.
 
-    rows int64 [N, T]. AdamW with beta2 0.98 (RoBERTa, section 3.1), one cycle of the learning rate (10%
-    up, then a cosine down), gradients clipped at norm 1. ``evaluate(model)`` returns named numbers and is
+    rows int64 [N, T], or Pairs. AdamW with beta2 0.98 (RoBERTa, section 3.1), one cycle of the learning rate
+    (10% up, then a cosine down), gradients clipped at norm 1. ``evaluate(model)`` returns named numbers and is
     called ``evaluations`` times. Interrupted by the user (Ctrl-C, the stop button) it keeps what it has.
     Raises Diverged when the loss is no longer a number.
 
@@ -90,6 +95,7 @@ def train(
     check_every, note_every = (1 if device.type == "cpu" else 20), max(1, steps // 50)
     evaluate_at = {round(steps * (i + 1) / evaluations) for i in range(evaluations)} if evaluate else set()
     seen, loss_sum, right, predicted, spent, resumed = 0, 0.0, 0.0, 0, 0.0, time.perf_counter()
+    pairs_right, judged = 0.0, 0
     bar = runtime.bar(steps, name, shown=processes.rank()[0] == 0)
     try:
         for step, rows_now in enumerate(_batches(rows, batch_size, steps, generator), 1):
@@ -97,19 +103,20 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = objective(rows_now, generator)  # every process draws the whole batch, and takes its share
-            n = len(batch.targets)
+            asked, seen = batch.asked, seen + batch.tokens
+            n = asked[0] or asked[1]
             if not n:  # the mean over nothing is NaN, but nothing diverged
                 raise ValueError(
                     f"Step {step}: no token of the batch is to be predicted. Use larger batches, a higher rate "
                     "or share, or rows that hold more than special tokens."
                 )
-            batch = _to(processes.share(batch), device)
+            batch = processes.share(batch).to(device)
             with autocast(device):
-                logits = logits_at(model, batch.input_ids, batch.select, batch.attention_mask).float()  # [N, V]
-            loss = F.cross_entropy(logits, batch.targets, reduction="sum") / n
+                words, pairs = answers(model, batch)  # logits [N, V] and [B, 2], or None
+            loss = batch.loss(words, pairs, asked)
             optimizer.zero_grad()
             loss.backward()
-            loss, hits = processes.add_up(model, loss.detach(), (logits.detach().argmax(1) == batch.targets).sum())
+            loss, hits, pair_hits = processes.add_up(model, loss.detach(), *batch.hits(words, pairs))
             slope = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             noting = step % note_every == 0 or step == steps
             if noting or step % check_every == 0:
@@ -124,14 +131,14 @@ def train(
                 if noting:  # before the step: these weights have just been seen to give a finite loss
                     good = _snapshot(model)
             optimizer.step()
-            seen += rows_now.numel()
-            loss_sum, right, predicted = loss_sum + loss * n, right + hits, predicted + n
+            loss_sum, right, predicted = loss_sum + loss * n, right + (hits if asked[0] else pair_hits), predicted + n
+            pairs_right, judged = pairs_right + pair_hits, judged + asked[1]
             if noting:
                 mean_loss, accuracy = float(loss_sum) / predicted, float(right) / predicted
                 now = spent + time.perf_counter() - resumed
-                history.note(step, seen, now, mean_loss, accuracy)
+                history.note(step, seen, now, mean_loss, accuracy, float(pairs_right) / judged if judged else None)
                 bar.set_postfix_str(f"loss {mean_loss:.2f}, accuracy {accuracy:.2f}, {seen / now:,.0f} tokens/s")
-                loss_sum, right, predicted = 0.0, 0.0, 0
+                loss_sum, right, predicted, pairs_right, judged = 0.0, 0.0, 0, 0.0, 0
             if step in evaluate_at:
                 spent += time.perf_counter() - resumed
                 for key, value in evaluate(model).items():
@@ -150,7 +157,7 @@ def train(
 
 
 def fit(
-    build: Callable[[], PreTrainedModel], rows: Tensor, objective: Objective, steps: int, *,
+    build: Callable[[], PreTrainedModel], rows: Tensor | Pairs, objective: Objective, steps: int, *,
     tokenizer: PreTrainedTokenizerBase, seed: int = 0, cache: bool = True, evaluate=None, **settings,
 ) -> tuple[PreTrainedModel, History]:  # fmt: skip
     """Build and train a model, or load it if the same thing was trained before. Returns (model, history).
@@ -190,8 +197,9 @@ def fit(
     return model, history
 
 
-def _check(model, rows: Tensor, steps: int, batch_size: int, learning_rate: float) -> None:
+def _check(model, rows: Tensor | Pairs, steps: int, batch_size: int, learning_rate: float) -> None:
     """Refuse settings that cannot work, before any time is spent."""
+    rows = rows.input_ids if isinstance(rows, Pairs) else rows
     if rows.ndim != 2 or len(rows) == 0 or rows.is_floating_point():
         raise ValueError(f"rows must be token ids of shape [N, T], not {rows.dtype} {tuple(rows.shape)}.")
     if steps < 1 or batch_size < 1:
@@ -218,7 +226,7 @@ def _check(model, rows: Tensor, steps: int, batch_size: int, learning_rate: floa
         )
 
 
-def _batches(rows: Tensor, batch_size: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
+def _batches(rows: Tensor | Pairs, batch_size: int, steps: int, generator: torch.Generator) -> Iterator[Tensor | Pairs]:
     """Yield ``steps`` batches [B, T]: every row once in random order, then again in another order."""
     order, at = torch.randperm(len(rows), generator=generator), 0
     for _ in range(steps):
@@ -237,14 +245,6 @@ def _one_cycle(step: int, steps: int, peak: float, warm_up: float = 0.1) -> floa
     if step <= up:
         return peak * step / up
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - up) / max(1, steps - up))))
-
-
-def _to(batch: Batch, device: torch.device) -> Batch:
-    mask = batch.attention_mask
-    return Batch(
-        batch.input_ids.to(device), batch.select.to(device), batch.targets.to(device),
-        mask.to(device) if mask is not None else None,
-    )  # fmt: skip
 
 
 def _for_writing(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
