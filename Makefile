@@ -22,7 +22,7 @@ help:
 	@echo "make doctor   check this machine: versions, device, memory, disk, a five-second training run"
 	@echo "make lint     ruff over the library, the tests and the notebooks"
 	@echo "make bake     run all notebooks again and store their outputs   (ARGS=notebooks/03_attention_masks.ipynb for one)"
-	@echo "make bench    measure the training loop against transformers' Trainer"
+	@echo "make bench    measure the library against its peers (ARGS=--quick: a minute or two)"
 	@echo "make clean    remove .venv and every cache inside this folder"
 
 setup lab test lint doctor bake bench:

@@ -1,6 +1,6 @@
 """The contenders of training_speed.py: each runs alone in a fresh process and prints one line of JSON.
 
-    python benchmarks/contenders.py {peak,course,trainer} {fp32,bf16} --steps 60
+    python benchmarks/contenders.py {peak,course,trainer,plain,d2l} {fp32,bf16} --steps 60
 
 The same model, rows, batch and hyperparameters for all; README.md says what is counted and why.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 if __name__ == "__main__" and importlib.util.find_spec("course_lib") is None:  # run from a checkout alone
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import peers
 import torch
 
 from course_lib import (
@@ -31,7 +32,7 @@ from course_lib import (
     training,
 )
 
-__all__ = ["course", "flops_per_token", "peak", "trainer"]
+__all__ = ["course", "d2l", "flops_per_token", "make_trainer", "peak", "plain", "trainer"]
 
 LENGTH, LEARNING_RATE, WARM_UP_SHARE, STORIES = 32, 3e-3, 0.25, 4000
 
@@ -79,14 +80,9 @@ def course(steps, batch_size, bf16):
 
 def trainer(steps, batch_size, bf16):
     """Train with transformers.Trainer and DataCollatorForLanguageModeling, everything else the same."""
-    from transformers import DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
+    from transformers import TrainerCallback
 
     tokenizer, rows = _data()
-    special = torch.isin(rows, torch.tensor(sorted(set(tokenizer.all_special_ids))))
-    dataset = [  # as its documentation advises: special tokens marked beforehand, to save the collator work
-        {"input_ids": row, "special_tokens_mask": mask}
-        for row, mask in zip(rows.tolist(), special.int().tolist(), strict=True)
-    ]
     model = _model(tokenizer, attn_implementation="sdpa")  # its default
     device, clock, first = runtime.device(), [], max(1, round(WARM_UP_SHARE * steps))
 
@@ -96,18 +92,8 @@ def trainer(steps, batch_size, bf16):
                 _finish(device)
                 clock.append(time.perf_counter())
 
-    with tempfile.TemporaryDirectory() as folder:
-        settings = TrainingArguments(
-            output_dir=folder, max_steps=steps, per_device_train_batch_size=batch_size, bf16=bf16, seed=0,
-            learning_rate=LEARNING_RATE, lr_scheduler_type="cosine", warmup_steps=round(0.1 * steps),
-            optim="adamw_torch_fused", adam_beta2=0.98, weight_decay=0.01, max_grad_norm=1.0,
-            logging_steps=first, save_strategy="no", report_to="none", disable_tqdm=True,
-            dataloader_pin_memory=device.type == "cuda", use_cpu=device.type == "cpu",
-        )  # fmt: skip
-        collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
-        run = Trainer(model, settings, data_collator=collator, train_dataset=dataset, callbacks=[Clock()])
-        run.pop_callback(next(c for c in run.callback_handler.callbacks if "Printer" in type(c).__name__))
-        run.train()
+    run = make_trainer(tokenizer, rows, model, steps, batch_size, LEARNING_RATE, bf16, Clock())
+    run.train()
     late = [x["loss"] for x in run.state.log_history if x.get("step", 0) > first and "loss" in x]
     return {
         "tokens_per_second": (steps - first) * batch_size * LENGTH / (clock[1] - clock[0]),
@@ -115,6 +101,56 @@ def trainer(steps, batch_size, bf16):
         "loss": sum(late) / len(late),
         "memory_mb": _memory_mb(),
     }
+
+
+def make_trainer(tokenizer, rows, model, steps, batch_size, learning_rate, bf16, callback, seed=0):
+    """Set Trainer up as its documentation advises: special tokens marked beforehand, nothing saved or reported."""
+    from transformers import DataCollatorForLanguageModeling, Trainer, TrainingArguments
+
+    device, special = runtime.device(), torch.isin(rows, torch.tensor(sorted(set(tokenizer.all_special_ids))))
+    dataset = [
+        {"input_ids": row, "special_tokens_mask": mask}
+        for row, mask in zip(rows.tolist(), special.int().tolist(), strict=True)
+    ]
+    folder = tempfile.TemporaryDirectory()
+    settings = TrainingArguments(
+        output_dir=folder.name, max_steps=steps, per_device_train_batch_size=batch_size, bf16=bf16, seed=seed,
+        learning_rate=learning_rate, lr_scheduler_type="cosine", warmup_steps=round(0.1 * steps),
+        optim="adamw_torch_fused", adam_beta2=0.98, weight_decay=0.01, max_grad_norm=1.0,
+        logging_steps=max(1, round(WARM_UP_SHARE * steps)), save_strategy="no", report_to="none", disable_tqdm=True,
+        dataloader_pin_memory=device.type == "cuda", use_cpu=device.type == "cpu",
+    )  # fmt: skip
+    collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
+    run = Trainer(model, settings, data_collator=collator, train_dataset=dataset, callbacks=[callback])
+    run.folder = folder  # goes when the Trainer goes
+    run.pop_callback(next(c for c in run.callback_handler.callbacks if "Printer" in type(c).__name__))
+    return run
+
+
+def plain(steps, batch_size, bf16):
+    """Train in a plain loop, as a tutorial writes it."""
+    data = _data()
+    model = _model(data[0], attn_implementation="sdpa").to(runtime.device())
+    rate, loss = peers.plain(data, model, steps, batch_size, LEARNING_RATE, WARM_UP_SHARE)
+    return {
+        "tokens_per_second": rate, "flops_per_token": flops_per_token(model, LENGTH, 1.0), "loss": loss,
+        "memory_mb": _memory_mb(),
+    }  # fmt: skip
+
+
+def d2l(steps, batch_size, bf16):
+    """Train the BERT of the d2l book."""
+    data = _data()
+    runtime.seed_all(0)
+    net = peers.d2l_model(len(data[0]), LENGTH).to(runtime.device())
+    rate, loss = peers.d2l(data, net, steps, batch_size, LEARNING_RATE, WARM_UP_SHARE)
+    weights = {name: 0 for name in ("encoder", "mlm")}
+    for name, module in net.named_modules():
+        if isinstance(module, torch.nn.Linear) and name.split(".")[0] in weights:
+            weights[name.split(".")[0]] += module.weight.numel()
+    selected = 5 / LENGTH  # of 32 tokens
+    work = 6 * (weights["encoder"] + selected * weights["mlm"]) + 12 * LENGTH * 128 * 2
+    return {"tokens_per_second": rate, "flops_per_token": work, "loss": loss, "memory_mb": _memory_mb()}
 
 
 def flops_per_token(model, length, selected):
@@ -187,7 +223,7 @@ def _machine(device):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("contender", choices=["peak", "course", "trainer"])
+    parser.add_argument("contender", choices=["peak", "course", "trainer", "plain", "d2l"])
     parser.add_argument("precision", choices=["fp32", "bf16"])
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--batch-size", type=int, default=128)

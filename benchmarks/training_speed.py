@@ -1,13 +1,12 @@
 """How fast does the course's loop train, next to transformers' Trainer and to the machine's own limit?
 
-    make bench                                   or: python -m course_lib bench --json speed.json
+    python -m course_lib bench --only training --json speed.json
 
 Every contender runs alone, in a fresh process, with the same number of threads; rounds go through all of
 them in turn, so that a busy minute hits everyone. Medians over rounds are reported, and the ratio is the
 median of the ratios within a round. benchmarks/README.md explains the method.
 """
 
-import argparse
 import importlib.util
 import json
 import os
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-__all__ = ["arguments", "measure", "report", "run"]
+__all__ = ["alone", "arguments", "measure", "problem", "report"]
 
 HERE = Path(__file__).resolve().parent
 CONTENDERS = {  # label: (function in contenders.py, precision)
@@ -26,6 +25,8 @@ CONTENDERS = {  # label: (function in contenders.py, precision)
     "course, fp32": ("course", "fp32"),
     "Trainer, fp32": ("trainer", "fp32"),
     "Trainer, bf16": ("trainer", "bf16"),
+    "plain loop, fp32": ("plain", "fp32"),
+    "d2l book, fp32": ("d2l", "fp32"),
 }
 REFERENCE = "Trainer, fp32"
 BUSY = 0.3  # share of the processors that others use: threads that wait for one another lose far more
@@ -37,32 +38,20 @@ MISSING = (
 
 def arguments(parser):
     """Declare the options of `python -m course_lib bench`."""
-    parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs (5)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs (3)")
     parser.add_argument("--steps", type=int, default=60, help="steps of one run, a quarter of them warm-up")
     parser.add_argument("--batch-size", type=int, default=128, help="rows of 32 tokens per step (128)")
     parser.add_argument("--threads", type=int, default=None, help="threads of every process (physical cores)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single figure to this file")
 
 
-def run(options):
-    """Measure, print the table and return the exit status."""
+def problem(options):
+    """Say what is wrong with the options, or ''."""
     for name in ("rounds", "steps", "batch_size", "threads"):
         value, least = getattr(options, name), 8 if name == "steps" else 1
         if value is not None and value < least:
-            print(f"--{name.replace('_', '-')} {value}: must be at least {least}.", file=sys.stderr)
-            return 2
-    if importlib.util.find_spec("accelerate") is None:
-        print(MISSING, file=sys.stderr)
-        return 1
-    try:
-        found = measure(options.rounds, options.steps, options.batch_size, options.threads)
-    except subprocess.CalledProcessError as error:
-        print(f"A contender failed: {' '.join(error.cmd[1:])}\n{error.stderr}", file=sys.stderr)
-        return 1
-    print(report(found))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return 0
+            return f"--{name.replace('_', '-')} {value}: must be at least {least}."
+    return ""
 
 
 def measure(rounds, steps, batch_size, threads=None):
@@ -74,6 +63,7 @@ def measure(rounds, steps, batch_size, threads=None):
         peaks.append(first["peak"])
         machine = first["machine"]
         labels = [x for x in CONTENDERS if CONTENDERS[x][1] == "fp32" or "bf16" in first["peak"]]
+        labels = [x for x in labels if CONTENDERS[x][0] != "d2l" or peers_has_d2l()]
         turn = number % len(labels)  # nobody always runs on a machine that the same neighbour has warmed up
         for label in labels[turn:] + labels[:turn]:
             _say(f"round {number + 1} of {rounds}: {label}")
@@ -125,20 +115,31 @@ def report(found):
         )
     if load is not None and load > BUSY * machine["cores"]:
         lines += ["", "The machine was busy with other work: repeat this when it is idle."]
-    lines += ["", f"Took {found['seconds']:.0f} s. What is counted, and how: benchmarks/README.md"]
+    if "d2l book, fp32" not in found["runs"]:
+        lines.append("d2l book       not installed: pip install --no-deps d2l (nothing but its model's source is read)")
     return "\n".join(lines)
 
 
+def peers_has_d2l():
+    """Tell whether the d2l package is installed, without importing it."""
+    return importlib.util.find_spec("d2l") is not None
+
+
 def _in_a_process(contender, precision, steps, batch_size, threads):
+    command = [str(HERE / "contenders.py"), contender, precision, "--steps", str(steps)]
+    forced = precision if contender == "course" else None
+    return alone([*command, "--batch-size", str(batch_size)], forced, threads)
+
+
+def alone(command, precision=None, threads=None):
+    """Run a script in a fresh process, with nothing to inherit; return the JSON of its last line."""
     environment = os.environ | {"COURSE_QUIET": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    if contender == "course":
+    if precision:
         environment["COURSE_PRECISION"] = precision
     if threads:
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "COURSE_THREADS")
         environment |= dict.fromkeys(names, str(threads))
-    command = [sys.executable, str(HERE / "contenders.py"), contender, precision]
-    command += ["--steps", str(steps), "--batch-size", str(batch_size)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -151,8 +152,3 @@ def _say(text):
     if sys.stderr.isatty():
         print(f"\r{text:<60}", end="\r" if not text else "", file=sys.stderr, flush=True)
 
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments(parser)
-    sys.exit(run(parser.parse_args()))
