@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import BertTokenizer, DataCollatorForLanguageModeling
 
-from course_lib.masking import IGNORE, Masking
+from course_lib.masking import IGNORE, Masking, StaticMasking
 from course_lib.tokenization import word_tokenizer
 
 WORDS = [f"w{i:02d}" for i in range(40)]
@@ -211,3 +211,54 @@ def test_a_tokenizer_without_mask_is_refused():
 def test_ids_of_another_shape_or_type_are_refused(ids):
     with pytest.raises(ValueError, match=r"shape \[B, T\]"):
         Masking.of(TOKENIZER)(ids, generator())
+
+
+# --- masks drawn once (StaticMasking)
+@given(copies=st.integers(1, 12), seed=st.integers(0, 9))
+def test_a_static_mask_is_one_of_its_copies(copies, seed):
+    """Whatever the generator: each row is fed as one of ``copies`` rows that are made once and for all."""
+    ids, masking = rows(6, 20), StaticMasking(Masking.of(TOKENIZER), copies, seed)
+    made = [[masking.copy(row[None], number) for number in range(copies)] for row in ids]
+    for start in range(3):
+        fed = masking(ids, generator(start))
+        for row in range(len(ids)):
+            assert any(
+                fed.input_ids[row].equal(copy.input_ids[0]) and fed.labels[row].equal(copy.labels[0])
+                for copy in made[row]
+            )
+
+
+def test_a_static_mask_follows_the_row_into_any_batch():
+    ids, masking = rows(8, 20), StaticMasking(Masking.of(TOKENIZER), 1)
+    whole, order = masking(ids, generator()), torch.tensor([5, 2, 7])
+    assert masking(ids[order], generator(7)).input_ids.equal(whole.input_ids[order])
+
+
+def test_copies_come_in_turn_with_equal_chances():
+    row, masking = rows(1, 20), StaticMasking(Masking.of(TOKENIZER), 4)
+    made = [masking.copy(row, number).input_ids[0] for number in range(4)]
+    assert len({tuple(copy.tolist()) for copy in made}) == 4
+    fed = masking(row.expand(2000, -1), generator()).input_ids
+    for copy in made:
+        assert near((fed == copy).all(dim=1).sum(), 2000, 1 / 4)
+
+
+def test_static_masks_are_made_by_the_recipe():
+    """A copy is what the recipe makes: the same counts, and each seed its own."""
+    ids, recipe = rows(50, 30), Masking.of(TOKENIZER, rate=0.3)
+    one, other = (StaticMasking(recipe, 1, seed)(ids, generator()) for seed in (0, 1))
+    assert one.selected.sum(dim=1).equal(recipe(ids, generator()).selected.sum(dim=1))
+    assert not one.selected.equal(other.selected)
+    assert StaticMasking(recipe).pad_id == recipe.pad_id
+
+
+@pytest.mark.parametrize("copies", [0, -1])
+def test_no_copies_are_refused(copies):
+    with pytest.raises(ValueError, match=f"copies={copies}: each row needs at least one mask"):
+        StaticMasking(Masking.of(TOKENIZER), copies)
+
+
+@pytest.mark.parametrize("number", [-1, 3])
+def test_a_copy_that_is_not_there_is_refused(number):
+    with pytest.raises(ValueError, match=f"number={number}: there are 3 copies, 0 to 2"):
+        StaticMasking(Masking.of(TOKENIZER), 3).copy(rows(1, 10), number)

@@ -5,10 +5,13 @@ The colours (Okabe and Ito's) can be told apart by colour-blind readers, line st
 Nothing here trains a model or reads a file.
 """
 
-from course_lib.plots.arms import bars, interval
+from course_lib.plots.arms import bars, differences, interval
 from course_lib.plots.curves import curve
+from course_lib.plots.graph import graph
 from course_lib.plots.heat import heatmap, heatmaps
 from course_lib.plots.page import figure, style
 from course_lib.plots.tables import markdown, table
 
-__all__ = ["bars", "curve", "figure", "heatmap", "heatmaps", "interval", "markdown", "style", "table"]
+__all__ = [
+    "bars", "curve", "differences", "figure", "graph", "heatmap", "heatmaps", "interval", "markdown", "style", "table",
+]  # fmt: skip

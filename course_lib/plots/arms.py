@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from course_lib.plots.page import ARMS, INK, PALE, figure, style
 
-__all__ = ["bars", "interval"]
+__all__ = ["bars", "differences", "interval"]
 
 T_95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)  # Student's t, 1 to 10 degrees
 SIDES = {"floor": "right", "ceiling": "left"}  # where a label goes when the two marks are close
@@ -93,3 +93,29 @@ def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", 
 def at_arm(limit, name):
     """Return the floor or ceiling of one arm, or None."""
     return limit.get(name) if isinstance(limit, Mapping) else limit
+
+
+def differences(rows, *, alt, title=None, metric="difference", caption=None):
+    """Draw differences between arms with their 95% intervals around a line at zero, the largest on top.
+
+    rows: [(name, difference, low, high)], all in one unit. An interval with zero in it is drawn open: no difference
+    was seen.
+    """
+    rows = sorted(rows, key=lambda row: row[1])
+    if not rows:
+        raise ValueError("differences() has no row to draw")
+    with style():
+        fig = Figure(figsize=(7.4, 1.1 + 0.42 * len(rows)), layout="constrained")
+        ax = fig.add_subplot()
+        ax.axvline(0, color=PALE, linewidth=1.3)
+        for index, (_, mean, low, high) in enumerate(rows):
+            seen = low > 0 or high < 0
+            colour = ARMS[0][0] if seen else PALE
+            ax.plot([low, high], [index, index], color=colour, linewidth=2)
+            ax.plot(mean, index, "o", color=colour if seen else "white", markeredgecolor=colour, markersize=7)
+        ax.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=11)
+        ax.set_ylim(-0.7, len(rows) - 0.3)
+        ax.set_xlabel(metric)
+        if title:
+            ax.set_title(title, loc="left")
+        return figure(fig, alt, caption)
