@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import html
 import json
 import random
 import re
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from course_lib import claims, experiments
-from course_lib.claims import FINDINGS, LESSONS, Comparison, find, load, show_claim, table, verify
+from course_lib.claims import FINDINGS, LESSONS, Comparison, find, load, search, show_claim, table, verify
 
 ROOT = Path(__file__).parent.parent
 CLAIMS = load()
@@ -172,6 +173,22 @@ def test_the_table_can_be_filtered():
         table("right")
     with pytest.raises(ValueError, match="lesson='12' is not one of"):
         table(lesson="12")
+
+
+def test_a_search_shows_one_line_each_and_opens_on_the_evidence():
+    everything = search()
+    assert ID.findall(repr(everything)) == [claim.id for claim in CLAIMS]
+    assert everything.data.count("<details") == 73 == everything.data.count("</details>")
+    found = search("跨注意力", verdict="wrong", lesson="10")
+    assert set(ID.findall(repr(found))) == {c.id for c in CLAIMS if c.verdict == "wrong" and c.lesson.startswith("10")
+                                            and "跨注意力" in c.claim_zh + c.truth}  # fmt: skip
+    for claim in (find("ENC-07"), find("ATT-08")):
+        card = search(claim.id).data
+        assert html.escape(claim.truth) in card and all(html.escape(source) in card for source in claim.sources)
+        assert all(html.escape(str(shown)) in card for shown in claim.evidence) and claim.lesson in card
+    assert "0 of 73" in repr(search("no such words"))
+    with pytest.raises(ValueError, match="verdict='right' is not one of"):
+        search(verdict="right")
 
 
 # --- damage is noticed

@@ -9,14 +9,15 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "course_lib"
 LEVELS = [
-    ["runtime", "threads", "tinytown", "attention", "prose"],
-    ["oracle", "corpora", "tokenization"],
-    ["masking", "packing"],
-    ["models", "objectives", "checkpoints", "processes"],
-    ["training", "evaluation"],
-    ["parallel"],
-    ["experiments", "claims"],
-    ["plots", "exercises", "doctor", "bake", "bench", "evidence"],
+    ["runtime", "threads", "tinytown", "attention", "prose", "overlap"],
+    ["oracle", "corpora", "tokenization", "sister_language"],
+    ["masking", "packing", "posteriors", "episodes"],
+    ["models", "objectives", "checkpoints", "processes", "whole_words", "tasks"],
+    ["training", "evaluation", "translation", "generation", "probes"],
+    ["parallel", "fine_tuning"],
+    ["experiments", "plots"],
+    ["claims", "glossary"],
+    ["exercises", "doctor", "bake", "bench", "evidence"],
     ["cli"],
     ["__main__"],
 ]

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 __all__ = ["load", "progress_file", "record"]
 
-EMPTY = {"version": 1, "predictions": {}, "exercises": {}, "quizzes": {}}
+EMPTY = {"version": 1, "predictions": {}, "exercises": {}, "quizzes": {}, "drill": {}}
 LOCK_SECONDS = 5
 
 _unsaved: dict[tuple[str, str], dict] = {}  # what this kernel could not write, by file and section
@@ -40,7 +40,7 @@ def now():
 
 
 def load():
-    """Return all progress: sections 'predictions', 'exercises', 'quizzes', each a dict of entries by name."""
+    """Return all progress: sections 'predictions', 'exercises', 'quizzes', 'drill', each a dict of entries by name."""
     path = progress_file()
     try:
         if not path.exists():

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from course_lib.experiments.about_corruption import EXPERIMENTS as CORRUPTION
+from course_lib.experiments.about_distance import EXPERIMENTS as DISTANCE
+from course_lib.experiments.about_generation import EXPERIMENTS as GENERATION
+from course_lib.experiments.about_pairs import EXPERIMENTS as PAIRS
+from course_lib.experiments.about_recipes import EXPERIMENTS as RECIPES
+from course_lib.experiments.about_roberta import EXPERIMENTS as ROBERTA
+from course_lib.experiments.about_transfer import EXPERIMENTS as TRANSFER
+from course_lib.experiments.about_translation import EXPERIMENTS as TRANSLATION
 from course_lib.experiments.design import Experiment
 
 __all__ = ["EXPERIMENTS", "find"]
@@ -43,6 +51,14 @@ EXPERIMENTS: dict[str, Experiment] = {
             "causal", {"two-sided": {"causal": False}, "left-only": {"causal": True}}, "left-only",
             {"corpus": "python docs", "objective": "masked", "steps": 6000, "batch_size": 32, "learning_rate": 2e-3},
         ),
+        *DISTANCE,
+        *GENERATION,
+        *PAIRS,
+        *RECIPES,
+        *ROBERTA,
+        *CORRUPTION,
+        *TRANSFER,
+        *TRANSLATION,
     )
 }  # fmt: skip
 

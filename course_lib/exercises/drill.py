@@ -1,0 +1,186 @@
+"""The interview drill: every heading of the notes as a question, which you answer and then mark yourself.
+
+`drill.ask("1.2")` asks; with `answer="..."` it shows the points that an answer must not miss; with `said=[1, 3]` it
+keeps which of them you said. `drill.ask()` asks what you know least. The questions are in data/drill.yaml.
+"""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from course_lib import claims
+from course_lib.exercises.show import Card, inline, show, slip
+from course_lib.exercises.store import load as load_progress
+from course_lib.exercises.store import now, record
+
+__all__ = ["Point", "Prompt", "ask", "find", "keep", "load", "marks", "points_html", "sheet", "weakest"]
+
+DRILL_FILE = Path(__file__).resolve().parents[2] / "data" / "drill.yaml"
+CHAPTERS = {
+    "1": "Why encoder-only", "2": "BERT and GPT", "3": "Encoder-only and decoder-only", "4": "Attention",
+    "5": "Next sentence prediction", "6": "RoBERTa",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Point:
+    """What an answer must not miss, and the claims that show it."""
+
+    en: str
+    zh: str
+    claims: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A heading of the notes as an interview question."""
+
+    id: str  # the notes' section, '4.2.1'
+    heading: str  # in the notes' words
+    en: str
+    zh: str
+    points: tuple[Point, ...]
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """All claims behind the question, in order."""
+        return tuple(dict.fromkeys(id for point in self.points for id in point.claims))
+
+
+@functools.cache
+def load(path: Path = DRILL_FILE) -> tuple[Prompt, ...]:
+    """Read all questions in the notes' order; raises ValueError for a claim that does not exist."""
+    prompts = []
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
+        points = tuple(Point(p["en"], p["zh"], tuple(p["claims"])) for p in entry["points"])
+        prompts.append(Prompt(entry["id"], entry["heading"], entry["en"], entry["zh"], points))
+        for id in prompts[-1].claims:
+            claims.find(id)
+    return tuple(prompts)
+
+
+def find(id):
+    """Return a question by the notes' section; ValueError with those of its chapter when there is none."""
+    prompts = {prompt.id: prompt for prompt in load()}
+    if id not in prompts:
+        near = [other for other in prompts if other[:1] == str(id)[:1]] or list(CHAPTERS)
+        raise slip(ValueError(f"there is no question {id!r}; ask for one of these, as text: {', '.join(near)}"))
+    return prompts[id]
+
+
+def ask(id=None, answer="", said=None):
+    """Ask a question of the drill (by default the one you know least), take your answer, keep your marks.
+
+    answer: your own words, in any language; they open the points that it must not miss. said: the numbers of the
+    points that you had, as in said=[1, 3] ([] for none); the latest marks count, and they need the id. ValueError for a
+    number that is no point.
+    """
+    prompt = find(id) if id is not None else weakest()
+    if said is not None:
+        if id is None:  # run twice, it would mark the question after this one
+            raise slip(ValueError(f'say which question you mark: drill.ask("{prompt.id}", said={list(said)!r})'))
+        keep(prompt, said, answer)
+    elif answer.strip():
+        record("drill", prompt.id, lambda old: {**(old or {}), "answer": answer, "when": now()})
+    show(_card(prompt, answer, said))
+
+
+def keep(prompt, said, answer=""):
+    """Keep which points of a question were said (numbers from 1); ValueError for a number that is no point."""
+    numbers = [*range(1, len(prompt.points) + 1)]
+    if wrong := [n for n in said if n not in numbers]:
+        raise slip(ValueError(f"said={list(said)!r}: {wrong[0]!r} is no point of {prompt.id}, which has {numbers}"))
+
+    def marked(old):
+        entry = {**(old or {}), "said": sorted(set(said)), "of": len(numbers), "when": now()}
+        entry["times"] = entry.get("times", 0) + 1
+        return {**entry, "answer": answer} if answer.strip() else entry
+
+    record("drill", prompt.id, marked)
+
+
+def weakest(besides=None):
+    """Return the question to be asked next: the first that you never marked, else the one with the lowest mark."""
+    done = load_progress()["drill"]
+    prompts = [prompt for prompt in load() if prompt is not besides]
+    return min(prompts, key=lambda prompt: _share(done.get(prompt.id), prompt))  # of equals, the first
+
+
+def marks():
+    """Show how far you are, chapter by chapter, and which question comes next."""
+    done = load_progress()["drill"]
+    rows = []
+    for number, title in CHAPTERS.items():
+        prompts = [prompt for prompt in load() if prompt.id[0] == number]
+        marked = [prompt for prompt in prompts if _share(done.get(prompt.id), prompt) >= 0]
+        had = sum(len(done[prompt.id]["said"]) for prompt in marked)
+        of = sum(len(prompt.points) for prompt in marked)
+        rows.append([f"{number} {title}", f"{len(marked)} of {len(prompts)}", f"{had} of {of}" if marked else "–"])
+    from course_lib.plots.tables import table  # numpy and IPython only when something is shown
+
+    header = ["chapter of the notes", "questions marked", "points said"]
+    return table(rows, header, f"Next: {weakest().id} {weakest().en}")
+
+
+def sheet(chapter=None):
+    """Show all questions (of one chapter, '4'), with the points folded: to test a friend, or to print."""
+    if chapter is not None and str(chapter) not in CHAPTERS:
+        raise slip(ValueError(f"there is no chapter {chapter!r}; the chapters are {', '.join(CHAPTERS)}"))
+    chosen = [prompt for prompt in load() if chapter is None or prompt.id[0] == str(chapter)]
+    body = "".join(
+        f"<details><summary><b>{prompt.id}</b> {inline(prompt.en)} · {inline(prompt.zh)}</summary>"
+        f"{points_html(prompt)}</details>"
+        for prompt in chosen
+    )
+    show(Card(body, "\n".join(f"{prompt.id:6}{prompt.en} {prompt.zh}" for prompt in chosen)))
+
+
+def _card(prompt, answer, said):
+    """Return the question, and of the points what there is to show by now."""
+    head = f"<b>{prompt.id}</b> {inline(prompt.en)}<br>{inline(prompt.zh)}"
+    lines = [f"{prompt.id}  {prompt.en}", f"{' ' * len(prompt.id)}  {prompt.zh}"]
+    if said is None and not answer.strip():
+        note = f'Say it aloud, or write it: `drill.ask("{prompt.id}", answer="...")`. Then compare.'
+        title = f"What must not be missing ({len(prompt.points)} points)"
+        folded = f"<details><summary>{title}</summary>{points_html(prompt)}</details>"
+        return Card(f"{head}{folded}<i>{inline(note)}</i>", "\n".join([*lines, note]))
+    if answer.strip():
+        head += f"<br><i>You:</i> {inline(answer)}"
+        lines.append(f"You: {answer}")
+    if said is None:
+        call = f'`drill.ask("{prompt.id}", said=[1, 2])`'
+        note = f"Which of these did you say? {call}, for example, or `said=[]` for none."
+        return Card(f"{head}{points_html(prompt)}<i>{inline(note)}</i>", "\n".join([*lines, *_texts(prompt), note]))
+    missed = [point for n, point in enumerate(prompt.points, 1) if n not in said]
+    note = f"Marked: {len(prompt.points) - len(missed)} of {len(prompt.points)}."
+    if missed:
+        note += f' Read up what you missed: `claims.show_claim("{missed[0].claims[0]}")`.'
+    text = "\n".join([*lines, *_texts(prompt, said), note])
+    return Card(f"{head}{points_html(prompt, said)}<i>{inline(note)}</i>", text, "not yet" if missed else "right")
+
+
+def points_html(prompt, said=None):
+    """Return the points as an HTML list; with `said`, what was said is ticked."""
+    items = "".join(
+        f"<li>{'' if said is None else '✓ ' if n in said else '✗ '}{inline(point.en)}<br>{inline(point.zh)} "
+        f"<small>{', '.join(point.claims)}</small></li>"
+        for n, point in enumerate(prompt.points, 1)
+    )
+    return f'<ol style="margin:0.3em 0">{items}</ol>'
+
+
+def _texts(prompt, said=None):
+    ticks = ["" if said is None else "✓ " if n in said else "✗ " for n in range(1, len(prompt.points) + 1)]
+    return [
+        f"  {n}. {tick}{point.en} {point.zh} ({', '.join(point.claims)})"
+        for n, (tick, point) in enumerate(zip(ticks, prompt.points, strict=True), 1)
+    ]
+
+
+def _share(entry, prompt):
+    """Return the share of points said, 0..1, or -1 where the question was not marked since its points changed."""
+    if not entry or "said" not in entry or entry.get("of") != len(prompt.points):
+        return -1
+    return len(entry["said"]) / entry["of"]

@@ -1,0 +1,210 @@
+"""One BERT body and next-sentence prediction: what it learns from each kind of negative, from where it is judged."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from course_lib import evaluation, models, tokenization, training
+from course_lib.experiments.plan import Plan
+from course_lib.masking import Masking
+from course_lib.models import autocast
+from course_lib.objectives import MaskedLM, PreTraining
+from course_lib.oracle import Oracle
+from course_lib.overlap import auc
+from course_lib.packing import Pairs, balanced_pairs, doc_sentences
+from course_lib.tinytown import TinyTown
+
+__all__ = ["KINDS", "LOOKALIKE", "TownPairs", "geometry", "judge_pairs", "reader", "town_pairs", "vectors"]
+
+LOOKALIKE = "look-alike document"  # another document with the same topic, hero and mood
+KINDS = ("other document", LOOKALIKE, "same document", "swapped")
+SENTENCES, LENGTH = 2, 52  # on each side of a pair; four sentences and three special tokens fit into a row
+ASKED = 400  # held-out pairs of each kind
+HIDDEN = ("topic", "hero", "mood")
+
+
+def judge_pairs(
+    seeds: list[int], negative: str = "other document", causal: bool = False, judge_at: str | None = "first",
+    words_first: int = 1000, steps: int = 800, batch_size: int = 32, learning_rate: float = 1e-3,
+) -> list[dict]:  # fmt: skip
+    """Train a tiny BERT per seed on masked words and pairs of Tiny Town, with one kind of negative; measure all kinds.
+
+    ``negative`` is one of KINDS, ``causal`` the body's mask, ``judge_at`` the token that pairs are judged from (None:
+    masked words only, on the same pairs). The body has read whole stories before, ``words_first`` steps of masked words
+    alone. Returns for each seed lists over the training on pairs: tokens; 'KIND accuracy', of held-out pairs without
+    masks (an untrained head's, where nothing is asked about pairs); 'other pronoun rejected' and 'same pronoun
+    rejected', the shares of other documents that are seen through, by whether the heroes of both are 'she', or 'he';
+    'word nats' and 'word accuracy', of held-out masked words; and of the vectors of A and of B, each read alone, 'cls
+    cosine' and 'mean cosine' between unrelated texts, 'cls AUC' and 'mean AUC', how well the cosine tells neighbours.
+    """
+    data = town_pairs()
+    pad, held_out = data.tokenizer.pad_token_id, {kind: data.held_out(kind) for kind in KINDS}
+    questions = {
+        kind: evaluation.HeldOut(pairs, PreTraining(pad, None, judge_at or "first")) for kind, pairs in held_out.items()
+    }
+    hidden, others = MaskedLM(Masking.of(data.tokenizer, mask=1.0, random=0.0)), held_out["other document"]
+    fill, same = evaluation.HeldOut(others, PreTraining(pad, hidden, None)), data.same_pronoun(others)
+    negatives = (others.labels == 1).numpy()
+
+    def measure(model) -> dict[str, float]:
+        scores = {kind: asked.pair_score(model) for kind, asked in questions.items()}
+        found = {f"{kind} accuracy": score.accuracy for kind, score in scores.items()}
+        for name, which in (("same", same), ("other", ~same)):
+            found[f"{name} pronoun rejected"] = scores["other document"].at(negatives & which).accuracy
+        score = fill.score(model)
+        found |= {"word nats": score.loss, "word accuracy": score.accuracy}
+        return found | geometry(model, others, data.tokenizer)
+
+    goal = PreTraining(pad, MaskedLM(Masking.of(data.tokenizer)), judge_at)
+
+    def run(seed: int) -> dict:
+        build = functools.partial(reader, data, causal, words_first, seed)
+        return Plan(build, data.training(negative), goal, measure, steps, batch_size, learning_rate).run([seed])[0]
+
+    return [run(seed) for seed in seeds]
+
+
+def reader(data: TownPairs, causal: bool, words_first: int, seed: int) -> PreTrainedModel:
+    """Build a body with both heads and let it read whole stories, with masked words alone; kept for the next arm."""
+    build = functools.partial(models.pair_bert, data.tokenizer, causal)
+    if not words_first:
+        return build()
+    words = MaskedLM(Masking.of(data.tokenizer))
+    settings = {"tokenizer": data.tokenizer, "seed": seed, "batch_size": 32, "learning_rate": 2e-3}
+    return training.fit(build, data.whole(), words, words_first, name="masked words first", **settings)[0]
+
+
+@dataclass(frozen=True, eq=False)  # compared by identity, so that its pairs can be kept
+class TownPairs:
+    """Tiny Town's stories, to train on and held out, and pairs of two segments from them with each kind of negative."""
+
+    town: TinyTown
+    tokenizer: object
+    stories: tuple[list, list]  # tinytown.Story: to train on, held out
+
+    def whole(self) -> torch.Tensor:
+        """Pack the training stories, one in a row, two where it is long."""
+        return doc_sentences(self.tokenizer, self._encoded(0), LENGTH)
+
+    def training(self, kind: str, pairs: int | None = None) -> Pairs:
+        """Make pairs of the training stories with one kind of negative: all, or that many."""
+        return self._pairs(0, kind, pairs)
+
+    def held_out(self, kind: str) -> Pairs:
+        """Make 400 pairs of held-out stories with one kind of negative."""
+        return self._pairs(1, kind, ASKED)
+
+    def same_pronoun(self, pairs: Pairs) -> np.ndarray:
+        """Say of held-out pairs whether the heroes of both documents are 'she', or both 'he': bool [N]."""
+        pronoun = self.town.slots["pron"][1]
+        documents = pairs.origins[:, :, 0].tolist()
+        a, b = ([pronoun[self.stories[1][d].hero] for d in side] for side in zip(*documents, strict=True))
+        return np.array([one == other for one, other in zip(a, b, strict=True)])
+
+    def texts(self, held_out: bool = True) -> list[list[str]]:
+        """Return the stories as documents of sentences."""
+        return [[" ".join(words) for words in story.sentences] for story in self.stories[held_out]]
+
+    def exact(self, kind: str, pairs: Pairs) -> evaluation.Score:
+        """Score the exact reader on held-out pairs of one kind: no model can do better.
+
+        Of look-alikes it is even told the topic, hero and mood, which both texts share: it is asked about the rest.
+        """
+        texts = self.texts()
+        if kind != LOOKALIKE:
+            return evaluation.pair_ceiling(Oracle(self.town), texts, pairs)
+        rows = defaultdict(list)
+        for row, document in enumerate(pairs.origins[:, 0, 0].tolist()):
+            rows[_hidden(self.stories[1][document])].append(row)
+        scores = []
+        for hidden, members in rows.items():
+            told = replace(self.town, variables={name: [value] for name, value in zip(HIDDEN, hidden, strict=True)})
+            scores.append((members, evaluation.pair_ceiling(Oracle(told), texts, pairs[members])))
+        order = np.argsort(np.concatenate([members for members, _ in scores]))
+        return evaluation.Score(
+            np.concatenate([score.nats for _, score in scores])[order],
+            np.concatenate([score.right for _, score in scores])[order],
+        )
+
+    @functools.lru_cache(maxsize=8)  # noqa: B019 (there is one instance, made by town_pairs)
+    def _pairs(self, part: int, kind: str, n: int | None) -> Pairs:
+        if kind not in KINDS:
+            raise ValueError(f"kind={kind!r} is unknown; choose one of {KINDS}.")
+        documents = self._encoded(part)
+        rng = random.Random(f"{kind} {part}")
+        if kind == LOOKALIKE:
+            return self._look_alikes(documents, self.stories[part], n, rng)
+        matched = kind == "other document"
+        return balanced_pairs(self.tokenizer, documents, LENGTH, rng, kind, SENTENCES, n, matched)
+
+    def _encoded(self, part: int) -> list[list[list[int]]]:
+        return tokenization.encode_documents(self.tokenizer, self.texts(bool(part)))
+
+    def _look_alikes(self, documents: list, stories: list, n: int | None, rng: random.Random) -> Pairs:
+        """Pair within each group of stories that share topic, hero and mood, then mix the groups."""
+        groups = defaultdict(list)
+        for d, story in enumerate(stories):
+            groups[_hidden(story)].append(d)
+        parts = []
+        for members in groups.values():
+            if len(members) > 1:
+                own = [documents[d] for d in members]
+                made = balanced_pairs(self.tokenizer, own, LENGTH, rng, "other document", SENTENCES, None, True)
+                origins = made.origins.clone()
+                origins[:, :, 0] = torch.tensor(members)[origins[:, :, 0]]
+                parts.append(replace(made, origins=origins))
+        whole = Pairs(*(torch.cat([getattr(part, name) for part in parts]) for name in
+                        ("input_ids", "token_type_ids", "labels", "origins")), "other document", True)  # fmt: skip
+        chosen = []
+        for label in (0, 1):
+            rows = (whole.labels == label).nonzero().flatten().tolist()
+            chosen += rng.sample(rows, len(rows) if n is None else n // 2)
+        rng.shuffle(chosen)
+        return whole[chosen]
+
+
+def vectors(model: PreTrainedModel, rows: list[list[int]], tokenizer) -> dict[str, torch.Tensor]:
+    """Read texts alone, [CLS] text [SEP], and return float32 [N, D]: 'cls', at [CLS], and 'mean', over its words."""
+    longest = max(map(len, rows)) + 2
+    cls, sep, pad = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id
+    ids = torch.tensor([[cls, *row, sep] + [pad] * (longest - 2 - len(row)) for row in rows], device=model.device)
+    with torch.no_grad(), autocast(model.device):
+        hidden = model.base_model(ids, attention_mask=ids != pad).last_hidden_state.float()  # [N, T, D]
+    of_words = (ids != pad) & (ids != cls) & (ids != sep)
+    mean = (hidden * of_words[..., None]).sum(dim=1) / of_words.sum(dim=1, keepdim=True)
+    return {"cls": hidden[:, 0].cpu(), "mean": mean.cpu()}
+
+
+def geometry(model: PreTrainedModel, pairs: Pairs, tokenizer) -> dict[str, float]:
+    """Measure what the cosine of two vectors tells: 'cls cosine', 'cls AUC', 'mean cosine', 'mean AUC'."""
+    was_training = model.training
+    model.eval()
+    a, b = (vectors(model, list(side), tokenizer) for side in zip(*map(pairs.segments, range(len(pairs))), strict=True))
+    model.train(was_training)
+    found = {}
+    for name in a:
+        cosine = F.cosine_similarity(a[name], b[name], dim=1)
+        follows = pairs.labels == 0
+        found[f"{name} cosine"] = cosine[~follows].mean().item()
+        found[f"{name} AUC"] = auc(cosine[follows].tolist(), cosine[~follows].tolist())
+    return found
+
+
+@functools.cache
+def town_pairs(stories: int = 8000, held_out: int = 1200) -> TownPairs:
+    """Write Tiny Town's stories of six sentences, to train on and held out."""
+    town = TinyTown.load()
+    parts = town.stories(stories, seed=0), town.stories(held_out, seed=1_000_003)
+    return TownPairs(town, tokenization.word_tokenizer(town.vocabulary), parts)
+
+
+def _hidden(story) -> tuple[str, str, str]:
+    return tuple(getattr(story, name) for name in HIDDEN)

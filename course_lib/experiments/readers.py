@@ -1,0 +1,93 @@
+"""Four ways to mix the words of a row, in networks of one size: attention, an LSTM, convolutions, dilated ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import BertConfig, BertModel
+
+from course_lib.models import WIDE_START
+
+__all__ = ["DILATIONS", "KERNEL", "READERS", "Convolutions", "Reader", "reach", "reader"]
+
+WIDTH = 64
+KERNEL = 3  # words that one convolution sees: one to the left, itself, one to the right
+DILATIONS = {"convolutions": (1, 1, 1, 1), "dilated convolutions": (1, 3, 9, 27)}
+READERS = ("two-sided attention", "causal attention", "LSTM", *DILATIONS)
+
+
+class Reader(nn.Module):
+    """Word ids in, a score for each answer out: int64 [B, T] -> float [B, T, answers].
+
+    Only ``mix`` (float [B, T, D] -> [B, T, W], or ids of an own embedding) lets positions talk to each other.
+    """
+
+    def __init__(self, embed: nn.Module, mix: nn.Module, width: int, answers: int):
+        super().__init__()
+        self.embed, self.mix, self.answer = embed, mix, nn.Linear(width, answers)
+
+    def forward(self, ids: Tensor, at: Tensor | None = None) -> Tensor:
+        """Score the answers at every position, or [B, answers] at one position of each row, ``at`` int64 [B].
+
+        After attention every position is on its own: what is not asked for is then left out, half of the work.
+        """
+        each = torch.arange(len(ids), device=ids.device)
+        if at is None or not isinstance(self.mix, BertModel):
+            mixed = self.mix(self.embed(ids))
+            mixed = mixed if isinstance(mixed, Tensor) else mixed[0]
+            return self.answer(mixed if at is None else mixed[each, at])
+        last = self.mix.encoder.layer[-1].attention.output
+        hook = last.register_forward_pre_hook(lambda _, inputs: tuple(x[each, at, None] for x in inputs))
+        try:
+            return self.answer(self.mix(ids).last_hidden_state[:, 0])
+        finally:
+            hook.remove()
+
+
+class Convolutions(nn.Module):
+    """A stack of convolutions over positions with residuals: float [B, T, D] -> [B, T, D].
+
+    Layer n sees its own position and one at ``dilations[n]`` steps to either side. It is ``nn.Conv1d`` written out as
+    one matrix product, which is faster on a CPU for rows as short as ours.
+    """
+
+    def __init__(self, width: int, dilations: tuple[int, ...]):
+        super().__init__()
+        self.dilations = dilations
+        self.layers = nn.ModuleList(nn.Linear(KERNEL * width, width) for _ in dilations)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix neighbours, layer by layer."""
+        T = x.shape[1]
+        for d, layer, norm in zip(self.dilations, self.layers, self.norms, strict=True):
+            padded = F.pad(x, (0, 0, d, d))  # [B, T + 2 d, D]
+            seen = torch.cat([padded[:, shift : shift + T] for shift in (0, d, 2 * d)], dim=-1)  # [B, T, 3 D]
+            x = norm(x + layer(seen).relu())
+        return x
+
+
+def reach(name: str) -> float:
+    """Return how many words to the left can move an answer at all, from the structure alone."""
+    return sum(d * (KERNEL - 1) // 2 for d in DILATIONS[name]) if name in DILATIONS else float("inf")
+
+
+def reader(name: str, words: int, answers: int, length: int) -> Reader:
+    """Build one of READERS with about 56,000 parameters; first weights come from torch's global generator.
+
+    ``words`` is the size of the vocabulary, ``length`` the longest row. The attention readers are one layer of
+    ``transformers``' BertModel. Raises ValueError for another name.
+    """
+    if name not in READERS:
+        raise ValueError(f"reader={name!r} is unknown; choose one of {', '.join(READERS)}.")
+    if name.endswith("attention"):
+        config = BertConfig(
+            vocab_size=words, hidden_size=WIDTH, num_hidden_layers=1, num_attention_heads=4, intermediate_size=256,
+            max_position_embeddings=length, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+            initializer_range=WIDE_START, is_decoder=name.startswith("causal"), use_cache=False,
+        )  # fmt: skip
+        return Reader(nn.Identity(), BertModel(config, add_pooling_layer=False), WIDTH, answers)
+    hidden = 84 if name == "LSTM" else WIDTH  # 84: then it has as many parameters as the others
+    mix = nn.LSTM(WIDTH, hidden, batch_first=True) if name == "LSTM" else Convolutions(WIDTH, DILATIONS[name])
+    return Reader(nn.Embedding(words, WIDTH), mix, hidden, answers)

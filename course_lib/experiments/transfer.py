@@ -1,0 +1,162 @@
+"""What pre-training is good for: bodies fine-tuned on Tiny Town's gold labels, from few labels to many."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from course_lib import checkpoints, fine_tuning, models, runtime, tasks, training
+from course_lib.experiments.texts import material
+from course_lib.masking import Masking
+from course_lib.objectives import CausalLM, MaskedLM
+from course_lib.tasks import Task
+from course_lib.tinytown import TinyTown
+
+__all__ = ["LABELLED", "TASKS", "Probe", "body_of", "few_labels", "fresh_body", "labelled", "masks",
+           "summaries", "while_reading"]
+
+TASKS = ("topic", *tasks.WORD_TASKS, "question first", "question last")
+LABELLED, HELD_OUT = 2_000_003, 3_000_017  # seeds of the stories; neither is in the pre-training text
+
+
+@functools.cache
+def labelled(task: str, rows: int, seed: int) -> Task:
+    """Write stories and label them for one of TASKS, or for the mood or the hero; ``seed`` says which stories."""
+    town, tokenizer = TinyTown.load(), material().tokenizer
+    if task.startswith("question"):  # few stories have a passage with both answers; each then gives two rows
+        made = tasks.answer(
+            tokenizer, town, town.stories(8 * rows, seed), question_first=task == "question first"
+        )
+    elif task in town.variables:
+        made = tasks.classify(tokenizer, town.stories(rows + rows // 10 + 9, seed), task)
+    else:
+        made = tasks.tag(tokenizer, town.stories(rows + rows // 10 + 9, seed), task)
+    if len(made) < rows:
+        raise ValueError(f"Only {len(made)} of {rows} rows could be made of {task!r}: write more stories.")
+    return made[:rows]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Fine-tune copies of a body on its way through pre-training, for `evaluate` of :func:`training.fit`."""
+
+    task: str
+    labels: int
+    seed: int
+    steps: int = 100
+
+    @property
+    def fingerprint(self) -> list:
+        """What made these numbers, for cache keys."""
+        return [repr(self), checkpoints.source_hash("fine_tuning", "tasks")]
+
+    def __call__(self, model) -> dict[str, float]:
+        train = labelled(self.task, self.labels, LABELLED + self.seed)
+        tuned = fine_tuning.fine_tune(model, train, pooling="mean", steps=self.steps, seed=self.seed)
+        return {f"{self.task} accuracy": fine_tuning.score(tuned, labelled(self.task, 400, HELD_OUT)).accuracy}
+
+
+def body_of(seed: int, causal: bool = False, steps: int = 2048):
+    """Pre-train one body, or take it from the cache: (model, history). All experiments here start from the same ones.
+
+    Masked words, or next words under the causal mask; 32 rows per step, as in lesson 04. On the way, ten times, a copy
+    is fine-tuned on the topic with 64 labels; ``history.evals['topic accuracy']`` says with what success.
+    """
+    data = material()
+    goal = CausalLM.of(data.tokenizer) if causal else MaskedLM(Masking.of(data.tokenizer))
+    build = models.causal_bert if causal else models.tiny_bert
+    return training.fit(
+        lambda: build(data.tokenizer), data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, batch_size=32,
+        learning_rate=2e-3, evaluate=Probe("topic", 64, seed), name="causal" if causal else "masked",
+    )  # fmt: skip
+
+
+def fresh_body(seed: int):
+    """Build the body that :func:`body_of` starts from: random weights."""
+    runtime.seed_all(seed)
+    return models.tiny_bert(material().tokenizer)
+
+
+def few_labels(
+    seeds: list[int], how: str = "fine-tuned", labels: tuple[int, ...] = (16, 64, 256, 1024), steps: int = 150,
+    on: tuple[str, ...] = ("topic", "mood", "tags"),
+) -> list[dict]:  # fmt: skip
+    """Learn tasks from few labels and from many: 'from scratch', 'frozen' (the head alone) or 'fine-tuned'.
+
+    A text's label is read from [CLS]. Returns for each seed 'TASK, N labels' (accuracy on 400 held-out rows) and
+    'TASK, N labels, own' (on the labelled rows themselves), one number each; for tags also 'tags, N labels, new words':
+    on words with a label other than O that occur in none of the labelled rows, if there are twenty.
+    """
+    if how not in ("from scratch", "frozen", "fine-tuned"):
+        raise ValueError(f"how={how!r} is unknown; choose 'from scratch', 'frozen' or 'fine-tuned'.")
+
+    def run(seed: int) -> dict:
+        body, found = fresh_body(seed) if how == "from scratch" else body_of(seed)[0], {}
+        for task in on:
+            train, asked = labelled(task, max(labels), LABELLED + seed), labelled(task, 400, HELD_OUT)
+            for n in labels:
+                model = fine_tuning.fine_tune(body, train[:n], frozen=how == "frozen", steps=steps, seed=seed)
+                score = fine_tuning.score(model, asked)
+                found[f"{task}, {n} labels"] = [score.accuracy]
+                found[f"{task}, {n} labels, own"] = [fine_tuning.score(model, train[:n]).accuracy]
+                if task == "tags" and (new := tasks.new_words(train[:n], asked).numpy()).sum() >= 20:
+                    found[f"tags, {n} labels, new words"] = [score.at(new).accuracy]
+        return found
+
+    return [run(seed) for seed in seeds]
+
+
+def summaries(
+    seeds: list[int], read: str = "frozen, [CLS]", labels: tuple[int, ...] = (64, 256), steps: int = 150
+) -> list[dict]:  # fmt: skip
+    """Read a story's topic from one vector: '[CLS]' or 'mean' of a 'frozen', 'fine-tuned' or 'untrained' body.
+
+    ``read`` is two of these words, 'frozen, mean'; an untrained body is frozen as well. Returns for each seed
+    'topic, N labels', one number each.
+    """
+    state, _, vector = read.partition(", ")
+    if state not in ("frozen", "fine-tuned", "untrained") or vector not in ("[CLS]", "mean"):
+        raise ValueError(f"read={read!r} is unknown; e.g. 'frozen, [CLS]', 'fine-tuned, mean' or 'untrained, mean'.")
+
+    def run(seed: int) -> dict:
+        body, found = fresh_body(seed) if state == "untrained" else body_of(seed)[0], {}
+        for n in labels:
+            model = fine_tuning.fine_tune(
+                body, labelled("topic", n, LABELLED + seed), frozen=state != "fine-tuned",
+                pooling="mean" if vector == "mean" else "first", steps=steps, seed=seed,
+            )  # fmt: skip
+            score = fine_tuning.score(model, labelled("topic", 400, HELD_OUT))
+            found[f"topic, {n} labels"] = [score.accuracy]
+        return found
+
+    return [run(seed) for seed in seeds]
+
+
+def masks(
+    seeds: list[int], mask: str = "two-sided", labels: int = 256, steps: int = 150, on: tuple[str, ...] = TASKS
+) -> list[dict]:  # fmt: skip
+    """Pre-train and fine-tune 'two-sided' or 'causal', or 'lifted': causal, and two-sided for fine-tuning.
+
+    The mean of the tokens stands for a text, as in arXiv:2507.00994. Returns for each seed each task's accuracy on
+    400 held-out rows, one number each.
+    """
+    if mask not in ("two-sided", "causal", "lifted"):
+        raise ValueError(f"mask={mask!r} is unknown; choose 'two-sided', 'causal' or 'lifted'.")
+
+    def run(seed: int) -> dict:
+        body, found = body_of(seed, causal=mask != "two-sided")[0], {}
+        for task in on:
+            model = fine_tuning.fine_tune(
+                body, labelled(task, labels, LABELLED + seed), pooling="mean", causal=mask == "causal", steps=steps,
+                seed=seed,
+            )  # fmt: skip
+            found[task] = [fine_tuning.score(model, labelled(task, 400, HELD_OUT)).accuracy]
+        return found
+
+    return [run(seed) for seed in seeds]
+
+
+def while_reading(seeds: list[int], causal: bool = False, steps: int = 2048) -> list[dict]:
+    """Fine-tune a body on the topic at ten moments of its pre-training: lists 'tokens' and 'topic accuracy'."""
+    histories = [body_of(seed, causal, steps)[1] for seed in seeds]
+    return [{"tokens": h.eval_tokens, "topic accuracy": h.evals["topic accuracy"]} for h in histories]

@@ -1,0 +1,105 @@
+"""Tiny Town translated into its sister language: the runs behind lesson 10's experiments."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from course_lib import corpora, models, packing, runtime, tokenization, training
+from course_lib.experiments.plan import Plan
+from course_lib.masking import Masking
+from course_lib.objectives import MaskedLM
+from course_lib.sister_language import SisterLanguage, sentences
+from course_lib.translation import (
+    HeldOutPairs,
+    Translation,
+    bilingual_tokenizer,
+    head_alignment,
+    pair_rows,
+    tiny_encoder_decoder,
+)
+
+__all__ = ["SentencePairs", "sentence_pairs", "translate"]
+
+HELD_OUT = 400  # pairs
+SHORT, LONG = 7, 10  # words, stops included: about a fifth have no more than the one, a fifth no fewer than the other
+
+
+@dataclass(frozen=True)
+class SentencePairs:
+    """What all runs share: the language, a tokenizer for both, and pairs to train on and to ask about."""
+
+    language: SisterLanguage
+    tokenizer: object
+    sentences: list[tuple[str, ...]]  # of the training rows
+    held_out_sentences: list[tuple[str, ...]]  # none of them in training
+    rows: Tensor  # int64 [N, T]
+    held_out: Tensor  # int64 [400, T']
+
+    def ask(self, **settings) -> HeldOutPairs:
+        """Ask for the held-out translations; settings as in ``Translation``."""
+        return HeldOutPairs(self.held_out, Translation.of(self.tokenizer, **settings))
+
+
+@functools.cache
+def sentence_pairs(pairs: int = 16_000) -> SentencePairs:
+    """Translate ``pairs`` sentences to train on, as the town tells them, and 400 that it never tells in training."""
+    language = SisterLanguage()
+    tokenizer = bilingual_tokenizer(language)
+    train, asked = sentences(pairs, seed=0), sentences(HELD_OUT, seed=1_000_003, held_out=True)
+    rows, held_out = (pair_rows(tokenizer, language, texts) for texts in (train, asked))
+    return SentencePairs(language, tokenizer, train, asked, rows, held_out)
+
+
+def translate(
+    seeds: list[int], reader: str = "encoder-decoder", view: str = "every position", bert_steps: int = 0,
+    pairs: int = 16_000, steps: int = 300, batch_size: int = 64, learning_rate: float = 2e-3,
+) -> list[dict]:  # fmt: skip
+    """Train a translator per seed and measure it on the way, on held-out pairs.
+
+    ``reader`` and ``view`` as in ``translation.Translation``. With ``bert_steps`` the encoder starts from a BERT of
+    the same seed that has read Tiny Town for so many steps of 32 rows. Returns for each seed lists over training:
+    tokens, 'sentence accuracy' (also of short and of long sentences), 'word accuracy', 'nats' and, for the
+    encoder-decoder with a full view, 'alignment accuracy' of its best cross-attention head.
+    """
+    data = sentence_pairs(pairs)
+    asked = data.ask(reader=reader, view=view)
+    lengths = torch.tensor([len(sentence) for sentence in data.held_out_sentences])
+    gold = [data.language.alignment(sentence) for sentence in data.held_out_sentences]
+
+    def build(seed: int):
+        if reader != "encoder-decoder":
+            return models.tiny_bert(data.tokenizer)
+        model = tiny_encoder_decoder(data.tokenizer)
+        if bert_steps:
+            model.encoder.load_state_dict(town_bert(seed, bert_steps).bert.state_dict())
+        return model
+
+    def measure(model) -> dict[str, float]:
+        score = asked.score(model)
+        numbers = {
+            "sentence accuracy": score.sentences, "word accuracy": score.words, "nats": score.nats,
+            "sentence accuracy, short": score.sentences[lengths <= SHORT],
+            "sentence accuracy, long": score.sentences[lengths >= LONG],
+        }  # fmt: skip
+        found = {name: values.float().mean().item() for name, values in numbers.items()}
+        if reader == "encoder-decoder" and view == "every position":
+            found["alignment accuracy"] = head_alignment(model, asked, gold).max().item()
+        return found
+
+    settings = (data.rows, asked.objective, measure, steps, batch_size, learning_rate)
+    return [Plan(functools.partial(build, seed), *settings).run([seed])[0] for seed in seeds]
+
+
+@functools.cache
+def town_bert(seed: int, steps: int):
+    """Pre-train a BERT on Tiny Town as in lesson 04, with the vocabulary of both languages."""
+    tokenizer = bilingual_tokenizer(SisterLanguage())
+    rows = packing.blocks(tokenizer, tokenization.encode_documents(tokenizer, corpora.tiny_town(20_000, seed=0)), 32)
+    runtime.seed_all(seed)
+    bert = models.tiny_bert(tokenizer)
+    training.train(bert, rows, MaskedLM(Masking.of(tokenizer)), steps, batch_size=32, learning_rate=2e-3, seed=seed)
+    return bert

@@ -1,0 +1,50 @@
+"""The terms of the course in English and Chinese (data/glossary.yaml), to be looked up in either language."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+__all__ = ["Term", "load", "look_up"]
+
+GLOSSARY_FILE = Path(__file__).resolve().parent.parent / "data" / "glossary.yaml"
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term, what it means in one line, and the lesson that builds it."""
+
+    en: str
+    zh: str
+    says: str
+    says_zh: str
+    lesson: str
+
+
+@functools.cache
+def load(path: Path = GLOSSARY_FILE) -> tuple[Term, ...]:
+    """Read all terms, in the order of the lessons that build them; those of lesson 00 come last."""
+    return tuple(Term(**entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def look_up(*words: str):
+    """Show the terms that hold any of these words, in English or Chinese; all terms without a word.
+
+    Raises ValueError where nothing is found, with words that would find something.
+    """
+    from course_lib.plots.tables import table
+
+    found = [term for term in load() if not words or any(_holds(term, word) for word in words)]
+    if not found:
+        some = ", ".join(repr(term.en) for term in load()[:4])
+        raise ValueError(f"no term holds {' or '.join(map(repr, words))}; there are {some} and others: look_up()")
+    rows = [[term.en, term.zh, term.says, term.says_zh, term.lesson] for term in found]
+    return table(rows, ["English", "中文", "in one line", "一句话", "lesson"])
+
+
+def _holds(term: Term, word: str) -> bool:
+    """Tell whether a term, in either language, or its explanation holds this word."""
+    return word.strip().casefold() in " ".join((term.en, term.zh, term.says, term.says_zh)).casefold()

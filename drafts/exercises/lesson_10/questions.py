@@ -1,0 +1,73 @@
+"""The predictions of lesson 10."""
+
+from course_lib.exercises.questions import Question
+
+__all__ = ["QUESTIONS"]
+
+QUESTIONS = (
+    Question(
+        name="who-has-cross", lesson=10,
+        text="GPT-2, the published twelve layers. How many of its tensors belong to cross-attention?",
+        options={"a": "none", "b": "eight per layer", "c": "some, in the later layers only"},
+        because={"a": "There is no second stream of tokens that it could look at.",
+                 "b": "That is what it would get if one asked for it.",
+                 "c": "All twelve layers are built alike."},
+    ),
+    Question(
+        name="shuffled-states", lesson=10,
+        text="The encoder has read a sentence: one vector per word. Before the decoder looks at them, the vectors are "
+        "shuffled. What becomes of the translation?",
+        options={"a": "the same words in another order", "b": "nothing changes: it stays right",
+                 "c": "word salad"},
+        because={"a": "Then the decoder would read the vectors from first to last.",
+                 "b": "Cross-attention is a weighted sum, and a sum has no order. Where a word stood is written inside "
+                 "its vector.",
+                 "c": "Then the place of a vector in the list would tell the decoder something."},
+    ),
+    Question(
+        name="blind-decoder", lesson=10,
+        text="The encoder's output is replaced by zeros. What does the decoder write for twenty different sentences?",
+        options={"a": "twenty different sentences", "b": "one and the same sentence, twenty times", "c": "nothing"},
+        because={"a": "Then something about the source would still reach it.",
+                 "b": "Nothing about the source reaches it any more, so it writes what it would write for any source.",
+                 "c": "It is still a language model of its own language."},
+    ),
+    Question(
+        name="best-alignment", lesson=10,
+        text="Nobody told the model which word translates which. For how many target words does the best of its "
+        "cross-attention heads look most at the right source word?",
+        options={"a": "no more than chance", "b": "some, but fewer than half", "c": "more than half"},
+        because={"a": "Then it would find its words in some other way.",
+                 "b": "Then attention would be a poor map of the translation.",
+                 "c": "It has to fetch each word from where it stands."},
+    ),
+    Question(
+        name="one-vector", lesson=10,
+        text="The decoder may look at one vector only, that of [CLS], as in the first neural translators. The same "
+        "training, the same number of weights. How many sentences come out right, compared with the full view?",
+        options={"a": "about as many", "b": "about half as many", "c": "less than a quarter as many"},
+        because={"a": "Then one vector would carry a sentence as well as many do.",
+                 "b": "One vector carries a part.",
+                 "c": "Everything about the sentence has to fit into one vector, and after this training it does not."},
+    ),
+    Question(
+        name="who-reads-best", lesson=10,
+        text="Three readers of the same pairs, with the same training: an encoder-decoder, one stack that reads the "
+        "source from both sides (prefix mask), and one stack that is causal everywhere. Who comes last?",
+        options={"a": "encoder-decoder", "b": "prefix mask", "c": "causal mask",
+                 "d": "no difference between the last two"},
+        because={"a": "Twice the weights did not help it here.",
+                 "b": "Reading the source from both sides did not help here.",
+                 "c": "A source word that may not look at the words after it has to be looked up again later.",
+                 "d": "The interval of their difference includes zero: no difference was seen."},
+    ),
+    Question(
+        name="warm-encoder", lesson=10,
+        text="Few pairs to learn from. One encoder starts from a BERT that has read Tiny Town, the other from random "
+        "numbers. Whose translations have more right words?",
+        options={"a": "the one that starts from BERT", "b": "no difference", "c": "the one that starts from random"},
+        because={"a": "What the BERT knows about the source language need not be learned from the pairs.",
+                 "b": "The interval of the difference includes zero.",
+                 "c": "What the BERT has learned gets in the way."},
+    ),
+)  # fmt: skip

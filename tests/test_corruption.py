@@ -1,0 +1,152 @@
+"""The probes of lesson 05's experiments: kinds of places, the head's answers, and questions about pieces."""
+
+import pytest
+import torch
+
+from course_lib import experiments, models, runtime
+from course_lib.experiments import corruption, frozen, pieces
+from course_lib.experiments.corruption import LossEverywhere, Places, Probes
+from course_lib.masking import Masking
+from course_lib.objectives import MaskedLM
+from course_lib.tokenization import train_wordpiece
+
+DATA = experiments.material(rows=2000)
+TOKENIZER, ORACLE = DATA.tokenizer, DATA.oracle
+ROWS = DATA.held_out[:40]
+
+
+@pytest.fixture(scope="module")
+def places():
+    return Places(TOKENIZER, ROWS)
+
+
+def test_every_ordinary_place_is_of_one_kind(places):
+    kinds = torch.stack(list(places.kinds.values())).sum(dim=0)
+    assert torch.equal(kinds == 1, places.ordinary) and torch.equal(kinds == 0, ~places.ordinary)
+    assert (places.input_ids[places.kinds["hidden"]] == TOKENIZER.mask_token_id).all()
+    assert (places.input_ids[places.kinds["wrong"]] != ROWS[places.kinds["wrong"]]).all()
+    counts = {kind: int(mark.sum()) for kind, mark in places.kinds.items()}
+    assert counts["hidden"] > counts["wrong"] > 0 and counts["right"] > 20 * len(ROWS)
+
+
+def test_the_four_shares_of_known_answers(places):
+    assert places.shares(ROWS) == {
+        "names the hidden word": 1.0, "repeats a right word": 1.0, "repairs a wrong word": 1.0,
+        "repeats a wrong word": 0.0,
+    }  # fmt: skip
+    copied = places.shares(places.input_ids)
+    assert copied == {
+        "names the hidden word": 0.0, "repeats a right word": 1.0, "repairs a wrong word": 0.0,
+        "repeats a wrong word": 1.0,
+    }  # fmt: skip
+    half = ROWS.clone()
+    half[::2] = 0
+    assert 0.3 < places.shares(half)["repeats a right word"] < 0.7
+
+
+def test_answers_are_the_model_s_best_guesses_and_leave_special_tokens(places):
+    runtime.seed_all(0)
+    model = models.tiny_bert(TOKENIZER).train()
+    said = places.answers(model)
+    assert model.training and torch.equal(said[~places.ordinary], ROWS[~places.ordinary])
+    with torch.no_grad(), models.autocast(model.device):
+        logits = model.eval()(places.input_ids).logits
+    short = logits.amax(dim=-1) - logits.gather(2, said[..., None])[..., 0]  # by how much each answer misses the best
+    assert short[places.ordinary].max() < 0.1  # equal but for ties and rounding
+
+
+def test_the_exact_reader_s_answers_follow_from_what_it_believes(places):
+    believes = {"rate": 5 / 30}
+    doubtful = places.shares(places.best_answers(ORACLE, random=0.1, keep=0.1, **believes))
+    assert doubtful["repeats a right word"] > 0.95
+    assert doubtful["repairs a wrong word"] > doubtful["repeats a wrong word"]
+    never_kept = places.shares(places.best_answers(ORACLE, random=0.2, keep=0.0, **believes))
+    assert never_kept["repeats a right word"] < doubtful["repeats a right word"]
+    assert never_kept["repeats a wrong word"] < 0.1
+
+
+def test_a_reader_that_never_selects_visible_words_answers_at_mask_only():
+    clean = Places(TOKENIZER, ROWS)
+    clean.input_ids = ROWS.masked_fill(clean.kinds["hidden"], TOKENIZER.mask_token_id)  # nothing replaced
+    said = clean.best_answers(ORACLE, rate=0.15, random=0.0, keep=0.0)
+    assert torch.equal(said[~clean.kinds["hidden"]], ROWS[~clean.kinds["hidden"]])
+    assert 0.6 < (said == ROWS)[clean.kinds["hidden"]].float().mean() < 1
+
+
+def test_probes_measure_every_model_on_the_same_questions():
+    runtime.seed_all(0)
+    model = models.tiny_bert(TOKENIZER)
+    one, other = (Probes(DATA, MaskedLM(Masking.of(TOKENIZER, rate=rate))) for rate in (0.15, 0.4))
+    a, b = one(model), other(model)
+    assert set(a) == set(b) and {name for name in a if a[name] != b[name]} == {"own nats", "own accuracy"}
+    assert one.fingerprint != other.fingerprint
+    assert all(0 <= a[name] <= 1 for name in a if "nats" not in name)
+
+
+@pytest.mark.slow
+def test_a_run_gives_lists_over_training(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    first, second = (corruption.corrupted([0], mask=1.0, random=0.0, steps=10, batch_size=4, rows=2000) for _ in "ab")
+    assert first == second, "the second run comes from the cache"
+    assert {len(values) for values in first[0].values()} == {10} and first[0]["tokens"][-1] == 10 * 4 * 32
+    _, history = corruption.pretrained(0, mask=1.0, random=0.0, steps=10, batch_size=4, rows=2000)
+    assert history.evals["fill 15% nats"] == first[0]["fill 15% nats"]
+
+
+@pytest.mark.slow
+def test_tags_are_learned_by_a_frozen_and_by_a_fine_tuned_body(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    found = frozen.tagged([0], labelled=16, mask=1.0, random=0.0, steps=20, batch_size=8, rows=2000)[0]
+    assert {len(values) for values in found.values()} == {1} and found["tokens"] == [20 * 8 * 32]
+    names = [f"{way}{what} accuracy" for way in ("frozen", "fine-tuned") for what in ("", ", new words")]
+    assert all(0 <= found[name][0] <= 1 for name in names)
+    assert found["fine-tuned accuracy"][0] > 0.8  # always O: 0.77
+
+
+def test_tied_means_one_matrix():
+    runtime.seed_all(0)
+    for tied in (True, False):
+        model = models.tiny_bert(TOKENIZER, tie_word_embeddings=tied)
+        assert (model.get_output_embeddings().weight is model.get_input_embeddings().weight) is tied
+
+
+def test_a_loss_everywhere_asks_for_every_word_of_the_same_corrupted_text():
+    masking = Masking.of(TOKENIZER)
+    goals = MaskedLM(masking), LossEverywhere(masking)
+    right, wrong = (goal(ROWS, torch.Generator().manual_seed(1)) for goal in goals)
+    assert torch.equal(right.input_ids, wrong.input_ids)
+    assert torch.equal(wrong.select, masking.ordinary(ROWS)) and torch.equal(wrong.targets, ROWS[wrong.select])
+    logits = torch.randn(*ROWS.shape, len(TOKENIZER), generator=torch.Generator().manual_seed(2))
+    words = logits[wrong.select]
+    mean_first = torch.nn.functional.cross_entropy(words, ROWS[wrong.select])  # already one number
+    selected = right.select[wrong.select].float()
+    masked_too_late = (mean_first * selected).sum() / selected.sum()
+    assert torch.isclose(masked_too_late, wrong.loss(words, None))
+
+
+# --- pieces
+WORDPIECE = train_wordpiece(["unfair unfairly fairly playing played replay player fair play un re ly ing"] * 3, 40)
+
+
+def test_one_piece_of_one_split_word_is_asked_for_in_each_row():
+    texts = ["unfairly play fair", "fair play", "playing replay player"]
+    rows = torch.nn.utils.rnn.pad_sequence(
+        [torch.tensor(WORDPIECE(text)["input_ids"]) for text in texts], batch_first=True,
+        padding_value=WORDPIECE.pad_token_id,
+    )  # fmt: skip
+    asked = pieces.one_piece_each(WORDPIECE, rows)
+    near, far = asked[pieces.VISIBLE].batch, asked[pieces.HIDDEN].batch
+    assert torch.equal(near.select, far.select) and torch.equal(near.targets, far.targets)
+    assert near.select.sum(dim=1).tolist() == [1] * len(near.select) and len(near.select) >= 2
+    mask = WORDPIECE.mask_token_id
+    assert torch.equal(near.input_ids == mask, near.select)
+    assert ((far.input_ids == mask).sum(dim=1) > 1).all() and (far.input_ids == mask)[near.select].all()
+    words = pieces.WholeWordMasking.of(WORDPIECE).words(asked[pieces.VISIBLE].rows)
+    for number, hidden in zip(words, far.input_ids == mask, strict=True):
+        (word,) = number[hidden].unique().tolist()
+        assert torch.equal(number == word, hidden), "the whole word is hidden, and nothing else"
+
+
+def test_rows_without_a_split_word_are_refused():
+    with pytest.raises(ValueError, match="none of the 1 rows"):
+        pieces.one_piece_each(WORDPIECE, torch.tensor([WORDPIECE("[UNK]")["input_ids"]]))

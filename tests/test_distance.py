@@ -1,0 +1,136 @@
+"""Pronouns at a distance: rows as promised, a score with known floor and ceiling, and runs that can be repeated."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from course_lib import experiments
+from course_lib.exercises.values import within_binomial
+from course_lib.experiments import distance
+from course_lib.experiments.readers import DILATIONS, reach
+
+FIRST = len(distance.PRONOUNS)  # the id of the first name
+T = distance.LENGTH
+
+
+def named(row):
+    """Return {place: name} and {place: pronoun} of a row."""
+    said = distance.words(row)
+    return ({t: w for t, w in enumerate(said) if w in distance.NAMES},
+            {t: w for t, w in enumerate(said) if w in distance.PRONOUNS})  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, T - 1), st.integers(0, 1000), st.sampled_from(list(distance.TASKS)))
+def test_the_right_name_stands_as_far_before_its_pronoun_as_asked(away, seed, task):
+    ids, asked, answer = distance.rows(5, torch.Generator().manual_seed(seed), away, task)
+    assert ids.shape == (5, T)
+    for row, at, right in zip(ids, asked.tolist(), answer.tolist(), strict=True):
+        names, pronouns = named(row)
+        assert list(pronouns) == [at] and names[at - away] == distance.NAMES[right]
+        assert names[at - away] in distance.PRONOUNS[pronouns[at]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1000))
+def test_the_task_has_one_right_answer(seed):
+    generator = torch.Generator().manual_seed(seed)
+    for row, asked, answer in zip(*distance.rows(8, generator, task="kind"), strict=True):
+        names, pronouns = named(row)
+        kinds = [kind for name in names.values() for kind, members in distance.PRONOUNS.items() if name in members]
+        assert sorted(kinds) == sorted(distance.PRONOUNS)  # one of each kind, in three places
+        [meant] = [name for name in names.values() if name in distance.PRONOUNS[pronouns[int(asked)]]]
+        assert meant == distance.NAMES[answer]
+    for row, asked, answer in zip(*distance.rows(8, generator, task="order"), strict=True):
+        names, pronouns = named(row)
+        assert set(names.values()) <= set(distance.PRONOUNS[pronouns[int(asked)]])
+        assert max(names) < asked and names[max(names)] == distance.NAMES[answer]
+        assert len(names) == 1 + min(3, max(names))  # three rivals, or as many as there is room for
+
+
+def test_distances_are_log_uniform_and_all_answers_are_equally_likely():
+    ids, asked, answer = distance.rows(20_000, torch.Generator().manual_seed(0))
+    own = ids == (FIRST + answer)[:, None]
+    away = asked - own.int().argmax(dim=1)
+    assert away.min() == 1 and away.max() == 63
+    for limit, share in ((2, 1 / 6), (8, 1 / 2), (32, 5 / 6)):  # logarithms of 64: equal shares per doubling
+        assert within_binomial(int((away < limit).sum()), len(away), share)
+    assert set(asked.tolist()) == set(range(1, 64))
+    for name in range(24):
+        assert within_binomial(int((answer == name).sum()), len(answer), 1 / 24)
+    assert ids.unique().numel() == len(distance.WORDS)
+
+
+def test_the_same_seed_gives_the_same_rows():
+    first, second, other = (distance.rows(4, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not torch.equal(first[0], other[0])
+
+
+@pytest.mark.parametrize("away", [0, 64, -1])
+def test_a_distance_that_does_not_fit_is_refused(away):
+    with pytest.raises(ValueError, match=f"distance={away} does not fit into a row of 64 words: use 1 to 63"):
+        distance.rows(2, torch.Generator(), away)
+
+
+def test_an_unknown_task_is_refused():
+    with pytest.raises(ValueError, match="task='gender' is unknown; choose one of kind, order"):
+        distance.rows(2, torch.Generator(), task="gender")
+
+
+class Known(nn.Module):
+    """A reader that needs no training: it knows the last name of the pronoun's kind, or that kind alone."""
+
+    def __init__(self, looks):
+        super().__init__()
+        self.looks, self.weight = looks, nn.Parameter(torch.zeros(1))
+
+    def forward(self, ids, asked):
+        kind = ids.masked_fill(ids >= FIRST, 0).amax(dim=1)[:, None]  # the row's one pronoun, [B, 1]
+        name = ids - FIRST
+        fits = (name >= 0) & (name < 24) & (name // 8 == kind)
+        last = torch.where(fits, torch.arange(T), -1).argmax(dim=1)[:, None]
+        answer = name.gather(1, last) if self.looks else 8 * kind
+        return nn.functional.one_hot(answer[:, 0], 24).float()
+
+
+@pytest.mark.parametrize("task", distance.TASKS)
+def test_floor_and_ceiling_are_what_the_lesson_says(task):
+    n, top, bottom = 64, distance.score(Known(True), task), distance.score(Known(False), task)
+    assert list(top) == [f"accuracy at {d}" for d in distance.DISTANCES] and set(top.values()) == {1.0}
+    assert all(within_binomial(round(share * n), n, 1 / 8) for share in bottom.values())
+
+
+def test_a_run_can_be_repeated_and_follows_its_seed():
+    settings = dict(reader="convolutions", steps=6, moments=3, batch_size=8)
+    first, other = distance.resolve([0, 1], **settings)
+    assert first == distance.resolve([0], **settings)[0] != other
+    assert first["tokens"] == [2 * 8 * 64, 4 * 8 * 64, 6 * 8 * 64]
+    assert set(first) == {"tokens", *(f"accuracy at {d}" for d in distance.DISTANCES)}
+    assert all(len(values) == 3 for values in first.values())
+    assert first != distance.resolve([0], **settings, task="order")[0]
+
+
+@pytest.mark.slow
+def test_neighbours_are_learned_and_what_is_out_of_reach_is_not():
+    model, _ = distance.train("convolutions", seed=0, steps=300)
+    found = distance.score(model, distances=(1, 20))
+    assert found["accuracy at 1"] > 0.6 and within_binomial(round(64 * found["accuracy at 20"]), 64, 1 / 8)
+
+
+@pytest.mark.parametrize("name", DILATIONS)
+def test_no_recorded_convolution_beat_guessing_beyond_its_reach(name):
+    """At no moment of no seed: some hundred looks, each with a bound of five standard errors."""
+    for run in experiments.load("path-length").runs[name].values():
+        for away in distance.DISTANCES:
+            if away > reach(name):  # early on a guess may be of another kind: then it is below 1 / 8
+                assert all(share < 1 / 8 or within_binomial(round(64 * share), 64, 1 / 8)
+                           for share in run[f"accuracy at {away}"])  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["path-length", "last-named"])
+def test_the_arms_are_readers_each_with_a_rate_that_suits_it(name):
+    for arm, made in experiments.find(name).arms.items():
+        assert set(made) == {"reader", "learning_rate"} and arm.startswith(made["reader"])

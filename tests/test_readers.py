@@ -1,0 +1,90 @@
+"""The five readers of lesson 02: of one size, and each sees exactly what its structure allows."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from course_lib.attention import leakage
+from course_lib.experiments.readers import DILATIONS, READERS, WIDTH, Convolutions, reach, reader
+from course_lib.models import parameters
+
+T, WORDS, ANSWERS = 64, 50, 24
+IDS = torch.randint(WORDS, (T,), generator=torch.Generator().manual_seed(0))
+
+
+def build(name):
+    torch.manual_seed(0)
+    return reader(name, WORDS, ANSWERS, T)
+
+
+def test_they_are_of_about_one_size_so_that_none_wins_by_weight():
+    sizes = [parameters(build(name)) for name in READERS]
+    assert max(sizes) < 1.12 * min(sizes)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_scores_the_answers_at_every_position(name):
+    scores = build(name)(IDS[None].expand(3, T))
+    assert scores.shape == (3, T, ANSWERS) and torch.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_one_position_of_each_row_may_be_asked_for(name):
+    model, ids, at = build(name), IDS[None].expand(3, T), torch.tensor([5, 63, 0])
+    torch.testing.assert_close(model(ids, at), model(ids)[torch.arange(3), at])
+    torch.testing.assert_close(model(ids)[:, 7], model(ids, torch.tensor([7, 7, 7])))  # and no hook stays behind
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_sees_to_the_left_exactly_as_far_as_its_reach(name):
+    seen = leakage(build(name), IDS)[-1].flip(0) > 0  # [T], by distance from the last word
+    furthest = int(seen.nonzero().max())
+    assert furthest == min(reach(name), T - 1)
+    if name not in DILATIONS:
+        assert seen.all()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_only_the_lstm_and_causal_attention_are_blind_to_what_follows(name):
+    later = bool((leakage(build(name), IDS).triu(1) > 0).any())
+    assert later is (name not in ("LSTM", "causal attention"))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=4))
+def test_stacked_convolutions_reach_the_sum_of_their_dilations(dilations):
+    torch.manual_seed(0)
+    stack, far = Convolutions(8, tuple(dilations)).double(), sum(dilations)
+    x = torch.randn(1, 2 * far + 3, 8, dtype=torch.float64).requires_grad_()
+    middle = far + 1
+    slope = torch.autograd.grad(stack(x)[0, middle].square().sum() + stack(x)[0, middle].sum(), x)[0][0]
+    moved = slope.abs().amax(dim=-1) > 0
+    assert moved[[middle - far, middle + far]].all() and not moved[[0, -1]].any()
+
+
+def test_convolutions_are_torch_s():
+    torch.manual_seed(0)
+    stack, x = Convolutions(8, (3,)), torch.randn(2, 20, 8)
+    weight = stack.layers[0].weight.view(8, 3, 8).transpose(1, 2)  # [out, in, place]
+    theirs = nn.functional.conv1d(x.transpose(1, 2), weight, stack.layers[0].bias, padding=3, dilation=3)
+    torch.testing.assert_close(stack(x), stack.norms[0](x + theirs.transpose(1, 2).relu()))
+
+
+def test_dilations_of_powers_of_the_kernel_leave_no_word_out():
+    stack = DILATIONS["dilated convolutions"]
+    seen = leakage(build("dilated convolutions"), IDS)[-1].flip(0) > 0
+    assert stack == tuple(3**n for n in range(len(stack))) and seen[: sum(stack) + 1].all()
+
+
+def test_the_attention_readers_share_every_weight():
+    two_sided, causal = build("two-sided attention"), build("causal attention")
+    assert two_sided.answer.in_features == WIDTH
+    assert all(torch.equal(a, b) for a, b in zip(two_sided.parameters(), causal.parameters(), strict=True))
+    assert not torch.allclose(two_sided(IDS[None])[0, 0], causal(IDS[None])[0, 0], atol=1e-3)
+
+
+def test_an_unknown_reader_is_named():
+    with pytest.raises(ValueError, match="reader='GRU' is unknown; choose one of two-sided attention, "):
+        reader("GRU", WORDS, ANSWERS, T)

@@ -1,0 +1,96 @@
+"""The experiments of lesson 08: which body, which mask, which rows, and the names of their numbers."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from course_lib import fine_tuning, models, runtime
+from course_lib.experiments import find, transfer
+from course_lib.experiments.transfer import HELD_OUT, LABELLED, TASKS, labelled
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Bodies of width 32 that cost nothing, and a note of every fine-tuning."""
+    monkeypatch.setenv("COURSE_DEVICE", "cpu")
+    calls, real = [], fine_tuning.fine_tune
+
+    def body(seed, causal=False, steps=0):
+        runtime.seed_all(seed)
+        build = models.causal_bert if causal else models.tiny_bert
+        model = build(transfer.material().tokenizer, hidden_size=32, num_attention_heads=2, intermediate_size=64)
+        return model, SimpleNamespace(eval_tokens=[1024], evals={"topic accuracy": [0.5]})
+
+    def note(start, task, **settings):
+        calls.append(SimpleNamespace(causal_body=start.config.is_decoder, rows=len(task), task=task.name, **settings))
+        return real(start, task, **settings | {"steps": 2})
+
+    monkeypatch.setattr(transfer, "body_of", body)
+    monkeypatch.setattr(fine_tuning, "fine_tune", note)
+    return calls
+
+
+@pytest.mark.parametrize("task", [*TASKS, "mood"])
+def test_labelled_rows_are_new_for_each_seed_and_never_held_out(task):
+    parts = [labelled(task, 24, seed) for seed in (LABELLED, LABELLED + 1, HELD_OUT)]
+    rows = [{tuple(row) for row in part.rows.tolist()} for part in parts]
+    assert all(len(part) == 24 for part in parts)
+    assert not (rows[0] & rows[1] or rows[0] & rows[2] or rows[1] & rows[2])
+    assert torch.equal(labelled.__wrapped__(task, 24, LABELLED).rows, parts[0].rows)
+
+
+def test_the_held_out_stories_are_the_same_for_every_number_of_labels():
+    few, many = labelled("tags", 16, LABELLED), labelled("tags", 64, LABELLED)
+    assert torch.equal(few.rows, many.rows[:16]) and torch.equal(few.targets, many.targets[:16])
+
+
+@pytest.mark.parametrize("how", ["from scratch", "frozen", "fine-tuned"])
+def test_few_labels_to_many(small, how):
+    [numbers] = transfer.few_labels([3], how, labels=(16, 32), steps=2)
+    tasks, sizes = ("topic", "mood", "tags"), (16, 32)
+    expected = {f"{task}, {n} labels{own}" for task in tasks for n in sizes for own in ("", ", own")}
+    assert set(numbers) - expected == {"tags, 16 labels, new words", "tags, 32 labels, new words"}
+    assert set(numbers) >= expected and all(len(values) == 1 for values in numbers.values())
+    assert [call.rows for call in small] == [16, 32] * 3
+    assert all(call.frozen == (how == "frozen") and call.seed == 3 for call in small)
+
+
+@pytest.mark.parametrize(
+    ("mask", "causal_body", "causal"), [("two-sided", False, False), ("causal", True, True), ("lifted", True, False)]
+)
+def test_the_mask_is_kept_or_lifted(small, mask, causal_body, causal):
+    [numbers] = transfer.masks([0], mask, labels=16, steps=2)
+    assert list(numbers) == list(TASKS) and len(small) == len(TASKS)
+    assert all((call.causal_body, call.causal) == (causal_body, causal) for call in small)
+
+
+def test_one_vector_per_story(small):
+    for read, frozen, pooling in (("frozen, [CLS]", True, "first"), ("fine-tuned, mean", False, "mean"),
+                                  ("untrained, mean", True, "mean")):  # fmt: skip
+        [numbers] = transfer.summaries([0], read, labels=(16,), steps=2)
+        assert list(numbers) == ["topic, 16 labels"]
+        assert (small[-1].frozen, small[-1].pooling) == (frozen, pooling)
+
+
+def test_on_the_way_through_pre_training(small):
+    assert transfer.while_reading([0, 1]) == [{"tokens": [1024], "topic accuracy": [0.5]}] * 2
+    probe = transfer.Probe("topic", 16, 0, steps=1)
+    assert set(probe(transfer.body_of(0)[0])) == {"topic accuracy"}
+    assert probe.fingerprint != transfer.Probe("topic", 16, 0, steps=2).fingerprint
+
+
+def test_errors_name_the_value_and_the_choices():
+    with pytest.raises(ValueError, match="how='tuned' is unknown; choose 'from scratch', 'frozen' or 'fine-tuned'"):
+        transfer.few_labels([0], "tuned")
+    with pytest.raises(ValueError, match="mask='none' is unknown; choose 'two-sided', 'causal' or 'lifted'"):
+        transfer.masks([0], "none")
+    with pytest.raises(ValueError, match="read='CLS' is unknown; e.g. 'frozen"):
+        transfer.summaries([0], "CLS")
+
+
+@pytest.mark.parametrize("name", ["transfer-labels", "cls-vector", "transfer-mask", "early-transfer"])
+def test_arms_differ_in_the_argument_named(name):
+    experiment = find(name)
+    assert all(set(settings) == {experiment.vary} for settings in experiment.arms.values())
+    assert callable(experiment.function())

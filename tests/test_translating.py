@@ -1,0 +1,84 @@
+"""The runs behind lesson 10: pairs that do not leak, one argument per arm, and numbers that can be recorded."""
+
+import pytest
+import torch
+
+from course_lib import experiments, models, runtime
+from course_lib.experiments import translating
+from course_lib.experiments.about_translation import EXPERIMENTS
+from course_lib.experiments.translating import sentence_pairs, town_bert, translate
+from course_lib.translation import tiny_encoder_decoder
+
+NUMBERS = {f"sentence accuracy{which}" for which in ("", ", short", ", long")} | {"tokens", "word accuracy", "nats"}
+SHORT_RUN = {"pairs": 64, "steps": 10, "batch_size": 8}
+
+
+def test_what_is_asked_was_never_seen():
+    data = sentence_pairs(500)
+    assert len(data.rows) == 500 and len(data.held_out) == 400 == len(set(data.held_out_sentences))
+    assert not set(data.sentences) & set(data.held_out_sentences)
+    assert data.held_out_sentences == sentence_pairs(64).held_out_sentences  # the same questions for every run
+    lengths = [len(sentence) for sentence in data.held_out_sentences]
+    assert sum(n <= translating.SHORT for n in lengths) > 40 and sum(n >= translating.LONG for n in lengths) > 40
+    assert data.tokenizer.unk_token_id not in data.held_out
+
+
+def test_everything_that_is_asked_can_be_known():
+    """The ceiling of 1 would be a fiction if a held-out translation had a word that no pair of training shows."""
+    data = sentence_pairs()
+    shown = {word for sentence in data.sentences for word in data.language.translate(sentence)}
+    assert all(shown.issuperset(data.language.translate(sentence)) for sentence in data.held_out_sentences)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [
+    {}, {"view": "[CLS] alone"}, {"reader": "prefix"}, {"reader": "causal"}, {"bert_steps": 2},
+], ids=str)  # fmt: skip
+def test_a_run_gives_ten_moments_of_each_number(settings):
+    [run] = translate([100], **settings, **SHORT_RUN)
+    aligned = set() if {"reader", "view"} & set(settings) else {"alignment accuracy"}
+    assert set(run) == NUMBERS | aligned
+    assert {len(values) for values in run.values()} == {10}
+    assert all(0 <= x <= 1 for name, values in run.items() if "accuracy" in name for x in values)
+    assert run["tokens"] == sorted(run["tokens"]) and run["nats"][-1] < run["nats"][0]
+
+
+@pytest.mark.slow
+def test_all_arms_read_the_same_pairs_in_the_same_order():
+    readers = ("encoder-decoder", "prefix", "causal")
+    counts = [translate([3], reader=reader, **SHORT_RUN)[0]["tokens"] for reader in readers]
+    assert counts[0] == counts[1] == counts[2]
+
+
+@pytest.mark.slow
+def test_a_warm_encoder_is_the_only_thing_that_differs(monkeypatch):
+    """Taken from the plan before any training: with and without a BERT, decoder and cross-attention start alike."""
+    built = []
+
+    def only_build(plan, seeds):
+        runtime.seed_all(seeds[0])
+        built.append(plan.build())
+        return [{}]
+
+    monkeypatch.setattr(translating.Plan, "run", only_build)
+    for steps in (0, 2):
+        translate([7], bert_steps=steps, pairs=64)
+    cold, warm = built
+    for name, value in cold.decoder.state_dict().items():
+        assert torch.equal(value, warm.decoder.state_dict()[name]), name
+    bert = town_bert(7, 2).bert.state_dict()
+    assert all(torch.equal(value.cpu(), bert[name].cpu()) for name, value in warm.encoder.state_dict().items())
+    words = "embeddings.word_embeddings.weight"
+    assert not torch.equal(cold.encoder.state_dict()[words].cpu(), bert[words].cpu())
+
+
+def test_the_readers_differ_in_size_as_the_lesson_says():
+    tokenizer = sentence_pairs(64).tokenizer
+    both, stack = (models.parameters(build(tokenizer)) for build in (tiny_encoder_decoder, models.tiny_bert))
+    assert 1.8 < both / stack < 2.4
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.name)
+def test_the_lesson_s_experiments_are_registered(experiment):
+    assert experiments.find(experiment.name) == experiment
+    assert experiment.function() is translate
