@@ -155,8 +155,9 @@ def search(containing: str = "", verdict: str | None = None, lesson: str | None 
     chosen = _chosen(verdict, lesson, containing)
     title = f"{len(chosen)} of {len(load())} claims"
     body = "".join(
-        f'<details style="{_style(c)};overflow-wrap:anywhere"><summary><b>{c.id}</b> · {c.verdict} · {html.escape(c.claim)} '
-        f"{html.escape(c.claim_zh)}</summary>{_divs(_rows(c)[2:] + [('Lesson', c.lesson)])}</details>"
+        f'<details style="{_style(c)};overflow-wrap:anywhere"><summary><b>{c.id}</b> · {c.verdict} · '
+        f"{html.escape(c.claim)} {html.escape(c.claim_zh)}</summary>"
+        f"{_divs(_rows(c)[2:] + [('Lesson', c.lesson)])}</details>"
         for c in chosen
     )
     lines = [f"{c.id}  {c.verdict:10}  {c.lesson[:2]}  {c.claim} {c.claim_zh}" for c in chosen]

@@ -216,8 +216,8 @@ EXERCISES = (
         reference=follows_probability, cases=follows_probability_cases,
         mistakes=(
             Mistake("label 1", lambda logits: logits.softmax(dim=-1)[:, 1],
-                    "that is the probability that B does **not** follow: in the code of BERT and in transformers label 0 "
-                    "means next (the notes, and a published docstring, have it the other way round)."),
+                    "that is the probability that B does **not** follow: in the code of BERT and in transformers label "
+                    "0 means next (the notes, and a published docstring, have it the other way round)."),
             Mistake("over the batch", lambda logits: logits.softmax(dim=0)[:, 0],
                     "the softmax runs over the batch, so that pairs compete with each other: it belongs over the two "
                     "labels of each pair."),
@@ -277,8 +277,8 @@ EXERCISES = (
             Mistake("no end", without_the_last,
                     "the target lacks its last sentinel, which tells the decoder that nothing more is missing."),
             Mistake("one per token", one_mask_per_token,
-                    "each hidden token has a sentinel of its own, as with [MASK]. A **span** has one, so that the input "
-                    "does not tell how long it was."),
+                    "each hidden token has a sentinel of its own, as with [MASK]. A **span** has one, so that the "
+                    "input does not tell how long it was."),
             Mistake("one sentinel", one_sentinel,
                     "all sentinels are the same: then the target cannot say which gap it fills."),
             Mistake("whole text", whole_text,

@@ -22,6 +22,16 @@ EXPERIMENTS = (
         "causal mask", _MANY | {"view": "every position"}, **_MADE_BY,
     ),
     Experiment(
+        # Asked after the first recording of the one above, in which the two masks did not differ. (It was made again
+        # since two of its held-out sentences had a word that no training pair shows.)
+        "far-agreement",
+        "A dialect in which all endings of a clause depend on its last word: does the prefix mask help there?",
+        "Yes. A causal source position can know the word before it and its ending, when the next word decides; when the "
+        "last word does, no position but the last knows any ending.",
+        "reader", {"prefix mask": {"reader": "prefix"}, "causal mask": {"reader": "causal"}}, "causal mask",
+        _MANY | {"view": "every position", "agreement": "last word"}, **_MADE_BY,
+    ),
+    Experiment(
         "one-context-vector",
         "May the decoder look at all source positions, or at one vector alone?",
         "With one vector fewer than half as many sentences are right, and long ones lose more than short ones, as in "
