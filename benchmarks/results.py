@@ -29,6 +29,8 @@ def _page(found, machine, has_plot):
     if has_plot:
         lines += ["![Training speed of each contender, and how a step's time grows with batch, length, width and the "
                   "number of seeds.](results.png)", ""]  # fmt: skip
+    if "training" in found:
+        lines += _goals(found)
     for part, data in found.items():
         if part == "training":
             lines += ["## Training", "", "```text", training_speed.report(data).rstrip(), "```", ""]
@@ -38,6 +40,67 @@ def _page(found, machine, has_plot):
         lines += ["| " + " | ".join(suite._shown(x) for x in row) + " |" for row in data["rows"]]
         lines += ["", data["note"], ""] if "note" in data else [""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _goals(found):
+    """Hold the goals that were set for the engine against this run: a table, and for what was missed the reason."""
+    speeds, machine = suite.medians(found["training"]), found["training"]["machine"]
+    peaks, runs = found["training"]["peak_flops"], found["training"]["runs"]
+    rows, reasons = [], []
+
+    def goal(what, least, value, shown, unit=""):
+        rows.append(f"| {what} | {least}{unit} | {shown}{unit} | {'met' if value >= least else 'not met'} |")
+        return value >= least
+
+    if "course, bf16" in speeds:
+        goal("training with bfloat16, x Trainer in float32", 3, round(speeds["course, bf16"][1], 2),
+             f"{speeds['course, bf16'][1]:.2f}")  # fmt: skip
+    if not goal("training in float32, x Trainer", 1.5, round(speeds["course, fp32"][1], 2),
+                f"{speeds['course, fp32'][1]:.2f}"):  # fmt: skip
+        share = _share(runs["course, fp32"], peaks, "fp32")
+        work = [runs[name][0]["flops_per_token"] / 1e6 for name in ("course, fp32", "Trainer, fp32")]
+        reasons.append(f"In float32 the course's products take {share:.0%} of what this machine gives in that format; "
+                       f"its gain is the work that it leaves out ({work[0]:.2f} instead of {work[1]:.2f} MFLOP "
+                       "per token).")  # fmt: skip
+    best = "bf16" if "course, bf16" in speeds else "fp32"
+    share = _share(runs[f"course, {best}"], peaks, best)
+    if not goal("share of the matrix-product peak", 50, 100 * share, f"{100 * share:.0f}", "%") and "where" in found:
+        parts = {row[0].removeprefix("time of a step: "): row[1] for row in found["where"]["rows"]}
+        reasons.append(f"Half of the peak is out of reach for this model: matrix products are "
+                       f"{parts['matrix products']} of a step's time. The rest, element-wise work and conversions between "
+                       "formats that cost one pass through memory each, would have to be fused into them (torch.compile "
+                       "does a part of it, and takes longer to compile than a lesson trains).")  # fmt: skip
+    if "learning" in found:
+        seconds = found["learning"]["rows"][0][2]
+        reached = isinstance(seconds, (int, float))
+        rows.append(f"| seconds of training to 97% of the ceiling | at most 30 | {seconds:.0f} | "
+                    f"{'met' if reached and seconds <= 30 else 'not met'} |" if reached else
+                    "| seconds of training to 97% of the ceiling | at most 30 | not reached | not met |")  # fmt: skip
+    if "masking" in found:
+        table = [row for row in found["masking"]["rows"] if row[1] == "course, each token for itself"]
+        shown = "; ".join(f"{row[3]:.0f} at {row[0]} rows" for row in table)
+        enough = [row[0] for row in table if row[3] >= 20]
+        verdict = f"met from {min(enough)} rows up" if enough else "not met"
+        rows.append(f"| masking, x collator, drawn in its way | 20 | {shown} | {verdict} |")
+        reasons.append("Masking: a call has a fixed cost, so that small batches gain less; and drawing a fixed count "
+                       "per row, as the original BERT does, costs about as much again.")  # fmt: skip
+    if "start" in found:
+        seconds = found["start"]["rows"][0][1]
+        rows.append(f"| seconds to import course_lib | at most 0.3 | {seconds:.2f} | "
+                    f"{'met' if seconds <= 0.3 else 'not met'} |")  # fmt: skip
+    if "memory" in found:
+        mb = found["memory"]["rows"][0][1]
+        rows.append(f"| MB of one kernel | at most 1000 | {mb:.0f} | {'met' if mb <= 1000 else 'not met'} |")
+    title = ["## The goals", "", "| | goal | this run | |", "|---|---:|---:|---|", *rows, ""]
+    note = f"Ratios move by a tenth from run to run on {machine['cores']} shared processors."
+    return [*title, *(f"- {reason}" for reason in [*reasons, note]), ""]
+
+
+def _share(runs, peaks, precision):
+    """Return the median share of the machine's peak in a format that a contender's products take."""
+    shares = [run["tokens_per_second"] * run["flops_per_token"] / peak[precision]
+              for run, peak in zip(runs, peaks, strict=True)]  # fmt: skip
+    return sorted(shares)[len(shares) // 2]
 
 
 def _plot(found):

@@ -21,7 +21,7 @@ import training_speed  # noqa: E402
 __all__ = ["PARTS", "arguments", "run"]
 
 PARTS = {  # name: about how many seconds on two idle cores
-    "training": 220, "learning": 235, "masking": 20, "pairs": 15, "tokens": 20, "scaling": 25, "where": 15, "start": 30,
+    "training": 220, "learning": 165, "masking": 20, "pairs": 15, "tokens": 20, "scaling": 25, "where": 15, "start": 30,
     "memory": 15,
 }  # fmt: skip
 LEARNERS = {"course": ("course", "native"), "Trainer, fp32": ("trainer", "fp32")}
@@ -90,7 +90,7 @@ def _measure(part, options):
 
 def _learning(options):
     """How long each contender needs to 97% of the ceiling, and where it ends, over several seeds."""
-    table, curves, steps, seeds = [], {}, *((40, 1) if options.quick else (2048, 3))
+    table, curves, steps, seeds = [], {}, *((40, 1) if options.quick else (2048, 2))
     for name, (contender, precision) in LEARNERS.items():
         runs = []
         for seed in range(seeds):
