@@ -66,10 +66,11 @@ def _goals(found):
     share = _share(runs[f"course, {best}"], peaks, best)
     if not goal("share of the matrix-product peak", 50, 100 * share, f"{100 * share:.0f}", "%") and "where" in found:
         parts = {row[0].removeprefix("time of a step: "): row[1] for row in found["where"]["rows"]}
-        reasons.append(f"Half of the peak is out of reach for this model: matrix products are "
-                       f"{parts['matrix products']} of a step's time. The rest, element-wise work and conversions between "
-                       "formats that cost one pass through memory each, would have to be fused into them (torch.compile "
-                       "does a part of it, and takes longer to compile than a lesson trains).")  # fmt: skip
+        reasons.append("Half of the peak is out of reach for this model: matrix products are "
+                       f"{parts['matrix products']} of a step's time. The rest, element-wise work and conversions "
+                       "between formats that cost one pass through memory each, would have to be fused into them "
+                       "(torch.compile does a part of it, and takes longer to compile than a lesson trains).")
+
     if "learning" in found:
         seconds = found["learning"]["rows"][0][2]
         reached = isinstance(seconds, (int, float))

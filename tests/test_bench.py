@@ -113,6 +113,30 @@ def test_prints_a_table_and_writes_json(tmp_path, capsys):
     assert found["machine"]["threads"] == 1 and found["peak_flops"][0]["fp32"] > 1e8
 
 
+def test_the_page_holds_the_goals_against_the_run(monkeypatch):
+    """Whatever was measured is judged: a goal that was missed is called so, and its reason stands below."""
+    suite = script("suite")
+    monkeypatch.setitem(sys.modules, "suite", suite)
+    rate = {"course, fp32": 14.0, "Trainer, fp32": 10.0, "course, bf16": 31.0}
+    runs = {name: [{"tokens_per_second": x, "flops_per_token": 1e6}] for name, x in rate.items()}
+    found = {
+        "training": {"runs": runs, "peak_flops": [{"fp32": 2.8e7, "bf16": 1.24e8}], "machine": {"cores": 2}},
+        "where": {"rows": [["time of a step: matrix products", "50%"]]},
+        "learning": {"rows": [["course", "2 of 2", 31.0, 40.0, "", ""]]},
+        "masking": {"rows": [[32, "course, each token for itself", 1.0, 12.0],
+                             [128, "course, each token for itself", 1.0, 22.0]]},
+    }  # fmt: skip
+    page = script("results")._goals(found)
+    verdict = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in page if line.startswith("| ")}
+    assert verdict["training with bfloat16, x Trainer in float32"] == "met"
+    assert verdict["training in float32, x Trainer"] == "not met"
+    assert verdict["share of the matrix-product peak"] == "not met"  # 31e6 / 124e6
+    assert verdict["seconds of training to 97% of the ceiling"] == "not met"
+    assert verdict["masking, x collator, drawn in its way"] == "met from 128 rows up"
+    reasons = "\n".join(line for line in page if line.startswith("- "))
+    assert "products take 50% of what this machine gives" in reasons and "matrix products are 50% of" in reasons
+
+
 def test_says_what_is_missing_or_wrong(monkeypatch, capsys):
     assert cli.main(["bench", "--steps", "3"]) == 2
     assert "--steps 3: must be at least 8" in capsys.readouterr().err
