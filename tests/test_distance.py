@@ -123,7 +123,10 @@ def test_neighbours_are_learned_and_what_is_out_of_reach_is_not():
 @pytest.mark.parametrize("name", DILATIONS)
 def test_no_recorded_convolution_beat_guessing_beyond_its_reach(name):
     """At no moment of no seed: some hundred looks, each with a bound of five standard errors."""
-    for run in experiments.load("path-length").runs[name].values():
+    runs = [run for arm, runs in experiments.load("path-length").runs.items() for run in runs.values()
+            if arm.startswith(f"{name}, ")]  # fmt: skip
+    assert len(runs) >= 10
+    for run in runs:
         for away in distance.DISTANCES:
             if away > reach(name):  # early on a guess may be of another kind: then it is below 1 / 8
                 assert all(share < 1 / 8 or within_binomial(round(64 * share), 64, 1 / 8)
@@ -131,6 +134,10 @@ def test_no_recorded_convolution_beat_guessing_beyond_its_reach(name):
 
 
 @pytest.mark.parametrize("name", ["path-length", "last-named"])
-def test_the_arms_are_readers_each_with_a_rate_that_suits_it(name):
-    for arm, made in experiments.find(name).arms.items():
-        assert set(made) == {"reader", "learning_rate"} and arm.startswith(made["reader"])
+def test_every_reader_gets_the_same_two_rates(name):
+    arms = experiments.find(name).arms
+    rates = {}
+    for arm, made in arms.items():
+        assert set(made) == {"reader", "learning_rate"} and arm.startswith(f"{made['reader']}, ")
+        rates.setdefault(made["reader"], []).append(made["learning_rate"])
+    assert all(tried == [0.01, 0.003] for tried in rates.values())

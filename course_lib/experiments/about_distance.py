@@ -4,16 +4,21 @@ from course_lib.experiments.design import Experiment
 
 __all__ = ["EXPERIMENTS"]
 
-_COMMON = {"batch_size": 32}
+_READERS = ("two-sided attention", "causal attention", "LSTM", "convolutions", "dilated convolutions")
+_COMMON = {"steps": 800, "batch_size": 32}
+_MADE_BY = {"run": ".distance:resolve", "uses": (".readers",)}
 
 
-def _arm(reader: str, learning_rate: float) -> dict:
-    return {"reader": reader, "learning_rate": learning_rate}
+def _both_rates(readers: tuple[str, ...]) -> dict[str, dict]:
+    """Give every reader the same two learning rates, so that none looks bad for want of a rate that suits it."""
+    rates = (0.01, 0.003)
+    return {f"{name}, rate {rate}": {"reader": name, "learning_rate": rate} for name in readers for rate in rates}
 
 
+# Both expectations were written before any run of these tasks. What was tried first, on seed 100, fixed the number of
+# steps and the two rates (0.001 was worse for the LSTM and no better for causal attention). A first record, of 400 and
+# 600 steps, had both rates for the LSTM alone; it was made again with both for everybody, the expectations unchanged.
 EXPERIMENTS = (
-    # The rates are the best of 0.001, 0.003 and 0.01 (not all tried for all) on seed 100, after the expectations were
-    # written. For the LSTM alone the rate decided what it learned at all: so it is there with a second one.
     Experiment(
         "path-length",
         "A pronoun stands up to 63 words after its name, and its kind says which name is meant. Which reader learns "
@@ -21,26 +26,13 @@ EXPERIMENTS = (
         "Both kinds of attention learn all distances at about the same time, end near 1 and do not differ. The LSTM "
         "learns near names first and needs at least twice the steps of attention for 60 words. Convolutions end near 1 "
         "up to their reach (4 words, dilated 40) and are at chance one word beyond it.",
-        "reader", {
-            "two-sided attention": _arm("two-sided attention", 1e-2),
-            "causal attention": _arm("causal attention", 1e-2),
-            "LSTM": _arm("LSTM", 1e-2),
-            "LSTM, smaller rate": _arm("LSTM", 3e-3),
-            "convolutions": _arm("convolutions", 1e-2),
-            "dilated convolutions": _arm("dilated convolutions", 1e-2),
-        },
-        "two-sided attention", _COMMON | {"task": "kind", "steps": 400}, run=".distance:resolve", uses=(".readers",),
+        "reader", _both_rates(_READERS), "two-sided attention, rate 0.003", _COMMON | {"task": "kind"}, **_MADE_BY,
     ),
     Experiment(
         "last-named",
         "Four names of one kind, and the pronoun means the last of them: does the shortest path still win?",
         "No: the LSTM reads in order and is ahead of both kinds of attention, which have to build order from their "
         "position embeddings and end below it.",
-        "reader", {
-            "two-sided attention": _arm("two-sided attention", 3e-3),
-            "causal attention": _arm("causal attention", 3e-3),
-            "LSTM": _arm("LSTM", 1e-2),
-        },
-        "LSTM", _COMMON | {"task": "order", "steps": 600}, run=".distance:resolve", uses=(".readers",),
+        "reader", _both_rates(_READERS[:3]), "LSTM, rate 0.01", _COMMON | {"task": "order"}, **_MADE_BY,
     ),
 )  # fmt: skip

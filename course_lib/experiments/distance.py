@@ -110,7 +110,7 @@ def score(
 
 
 def resolve(
-    seeds: list[int], reader: str = "LSTM", task: str = "kind", steps: int = 400, learning_rate: float = 1e-2,
+    seeds: list[int], reader: str = "LSTM", task: str = "kind", steps: int = 800, learning_rate: float = 1e-2,
     batch_size: int = 32, moments: int = 20,
 ) -> list[dict]:  # fmt: skip
     """Train one reader per seed on pronouns at mixed distances and measure it on the way, distance by distance.
