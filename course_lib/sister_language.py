@@ -22,6 +22,7 @@ VERBS = {
     "needed", "has", "is", "told", "called", "felt", "made", "left", "put",
 }  # fmt: skip
 EVEN, ODD = "o", "a"
+AGREEMENTS = ("next word", "last word")
 
 
 class SisterLanguage:
@@ -32,10 +33,14 @@ class SisterLanguage:
        stop. As with "a" and "an" in English, one has to know the next word; here it goes for every word.
     3. *Order*: in each clause comes first what follows the (first) verb, then what stands before it, then the verb.
        Stops stay where they are and keep their form.
+
+    With ``agreement='last word'`` it is a dialect in which the last word of the clause decides all its endings.
     """
 
-    def __init__(self, town: TinyTown | None = None):
-        self.town = town or TinyTown.load()
+    def __init__(self, town: TinyTown | None = None, agreement: str = "next word"):
+        if agreement not in AGREEMENTS:
+            raise ValueError(f"agreement={agreement!r} is unknown; choose one of {AGREEMENTS}.")
+        self.town, self.agreement = town or TinyTown.load(), agreement
         slots = [words for slot in ("did", "face") for words in self.town.slots[slot][1].values()]
         self.verbs = VERBS | {word for words in slots for word in words}
 
@@ -49,11 +54,21 @@ class SisterLanguage:
         """Return a word without its ending: 'kitchen' -> 'nehctik'."""
         return word[::-1].lower()
 
-    def word(self, word: str, following: str) -> str:
-        """Translate a word, given the source word after it ('.' at the end)."""
+    def word(self, word: str, decider: str) -> str:
+        """Translate a word, given the source word that decides its ending."""
         if word in STOPS:
             return word
-        return self.root(word) + (ODD if following in STOPS or len(following) % 2 else EVEN)
+        return self.root(word) + (ODD if decider in STOPS or len(decider) % 2 else EVEN)
+
+    def deciders(self, sentence: Sequence[str]) -> list[str]:
+        """Return for each word the source word that decides its ending; a stop after the last one of a clause."""
+        found: list[str] = []
+        last = following = "."
+        for word in reversed(sentence):
+            found.append(last if self.agreement == "last word" and following not in STOPS else following)
+            last = word if following in STOPS and word not in STOPS else last
+            following = word
+        return found[::-1]
 
     def alignment(self, sentence: Sequence[str]) -> list[int]:
         """Return for each target position the source position that it translates."""
@@ -72,8 +87,8 @@ class SisterLanguage:
         """Translate a sentence of the town; raises ValueError for a word that the town does not have."""
         if unknown := sorted(set(sentence) - set(self.town.vocabulary)):
             raise ValueError(f"Tiny Town has no {unknown}: translate its own sentences, as sentences(5) gives them.")
-        following = [*sentence[1:], "."]
-        return [self.word(sentence[at], following[at]) for at in self.alignment(sentence)]
+        deciders = self.deciders(sentence)
+        return [self.word(sentence[at], deciders[at]) for at in self.alignment(sentence)]
 
 
 def sentences(n: int, seed: int = 0, held_out: bool = False) -> list[tuple[str, ...]]:

@@ -23,7 +23,7 @@ from course_lib.sister_language import SisterLanguage
 from course_lib.tokenization import word_tokenizer
 
 __all__ = ["HeldOutPairs", "PairScore", "Translation", "TranslationBatch", "alignment_share", "bilingual_tokenizer",
-           "cross_weights", "head_alignment", "pair_rows", "tiny_encoder_decoder"]
+           "head_alignment", "pair_rows", "source_weights", "tiny_encoder_decoder"]
 
 READERS = ("encoder-decoder", "prefix", "causal")
 VIEWS = ("every position", "[CLS] alone")
@@ -54,6 +54,7 @@ def tiny_encoder_decoder(tokenizer: PreTrainedTokenizerBase, **overrides) -> Enc
         decoder_start_token_id=tokenizer.sep_token_id, vocab_size=len(tokenizer),
         max_position_embeddings=encoder.config.max_position_embeddings,
     )  # fmt: skip
+    config._attn_implementation = encoder.config._attn_implementation
     return EncoderDecoderModel(config, encoder, decoder)
 
 
@@ -192,20 +193,33 @@ class HeldOutPairs:
 
 # ------------------------------------------------------------------------------------------------- alignment
 @torch.no_grad()
-def cross_weights(model: EncoderDecoderModel, batch: TranslationBatch) -> Tensor:
-    """Compute all cross-attention weights, in float32: [B, L, H, T, S] for L decoder layers.
+def source_weights(model: PreTrainedModel, batch: TranslationBatch) -> Tensor:
+    """Compute the attention that the writing positions pay to the source, in float32: [B, L, H, T, S] for L layers.
 
-    Row t belongs to the position that *writes* target token t; column 0 is [CLS], column s + 1 source word s. The
-    fused kernels give no weights, so the model is asked with "eager" attention, and left as it was.
+    Row t belongs to the position that *writes* target token t; column 0 is [CLS], column s + 1 source word s. These
+    are the weights of cross-attention, or in a single stack a part of those of self-attention. The fused kernels give
+    no weights, so the model is asked with "eager" attention, and left as it was.
     """
-    was_training, before = model.training, model.decoder.config._attn_implementation
+    was_training, apart = model.training, batch.source_ids is not None
+    before = (model.decoder if apart else model).config._attn_implementation
     model.eval().set_attn_implementation("eager")
     try:
-        out = model(batch.source_ids, attention_mask=batch.source_mask, decoder_input_ids=batch.input_ids,
-                    output_attentions=True)  # fmt: skip
+        if apart:
+            out = model(batch.source_ids, attention_mask=batch.source_mask, decoder_input_ids=batch.input_ids,
+                        output_attentions=True)  # fmt: skip
+        else:
+            out = model(batch.input_ids, attention_mask=batch.attention_mask, output_attentions=True)
     finally:
         model.train(was_training).set_attn_implementation(before)
-    return torch.stack(out.cross_attentions, dim=1)
+    weights = torch.stack(out.cross_attentions if apart else out.attentions, dim=1)
+    if apart:
+        return weights
+    first = batch.select.int().argmax(dim=1)  # [B]: the [SEP] that ends the source writes the first target word
+    rows = first[:, None] + torch.arange(int(batch.select.sum(dim=1).max()), device=first.device)  # [B, T]
+    rows = rows.clamp(max=weights.shape[3] - 1)[:, None, None, :, None].expand(-1, *weights.shape[1:3], -1, -1)
+    weights = weights.take_along_dim(rows, dim=3)[..., : int(first.max()) + 1]
+    target = torch.arange(weights.shape[4], device=first.device) > first[:, None]  # [B, S]: no longer the source
+    return weights.masked_fill(target[:, None, None, None], 0.0)
 
 
 def alignment_share(weights: Tensor, gold: Sequence[int]) -> float:
@@ -219,12 +233,12 @@ def alignment_share(weights: Tensor, gold: Sequence[int]) -> float:
     return (weights.argmax(dim=1) == torch.tensor(gold, device=weights.device)).float().mean().item()
 
 
-def head_alignment(model: EncoderDecoderModel, held_out: HeldOutPairs, gold: Sequence[Sequence[int]]) -> Tensor:
-    """Share of target words that each cross-attention head aligns as the language does: [L, H].
+def head_alignment(model: PreTrainedModel, held_out: HeldOutPairs, gold: Sequence[Sequence[int]]) -> Tensor:
+    """Share of target words for which a head looks, of all source tokens, most at the given one: [L, H].
 
-    gold: for each held-out pair the source position of each target word (``SisterLanguage.alignment``).
+    gold: for each held-out pair a source position per target word, as ``SisterLanguage.alignment`` gives it.
     """
-    weights = cross_weights(model, held_out.objective(held_out.rows).to(model.device))  # [B, L, H, T, S]
+    weights = source_weights(model, held_out.objective(held_out.rows).to(model.device))  # [B, L, H, T, S]
     strongest = weights.argmax(dim=4).cpu() - 1  # the source word; -1 is [CLS]
     right = [strongest[row, :, :, : len(places)] == torch.tensor(places) for row, places in enumerate(gold)]
     return torch.cat(right, dim=2).float().mean(dim=2)

@@ -26,6 +26,26 @@ def test_by_hand(english, sister):
     assert " ".join(LANGUAGE.translate(english.split())) == sister
 
 
+@pytest.mark.parametrize(("english", "sister"), [
+    ("Anna went to the kitchen .", "ota ehta nehctika annaa tnewa ."),
+    ("then she left the farm .", "ehto mrafa nehto ehso tfelo ."),
+    ("who has the rope ? it is on the box .", "ehto epora ohwo saho ? noa ehta xoba tia sia ."),
+])  # fmt: skip
+def test_the_dialect_by_hand(english, sister):
+    """In each clause the last word's number of letters gives all endings but its own."""
+    assert " ".join(SisterLanguage(agreement="last word").translate(english.split())) == sister
+
+
+@given(some_sentence)
+def test_the_dialect_differs_in_endings_alone(sentence):
+    dialect = SisterLanguage(agreement="last word")
+    assert dialect.alignment(sentence) == LANGUAGE.alignment(sentence) and dialect.vocabulary == LANGUAGE.vocabulary
+    for ours, theirs in zip(LANGUAGE.translate(sentence), dialect.translate(sentence), strict=True):
+        assert ours == theirs if ours in STOPS else ours[:-1] == theirs[:-1]
+    with pytest.raises(ValueError, match="agreement='first word' is unknown; choose one of"):
+        SisterLanguage(agreement="first word")
+
+
 @given(some_sentence)
 def test_each_word_comes_from_the_place_that_the_alignment_names(sentence):
     places, target = LANGUAGE.alignment(sentence), LANGUAGE.translate(sentence)

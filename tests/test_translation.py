@@ -14,9 +14,9 @@ from course_lib.translation import (
     Translation,
     alignment_share,
     bilingual_tokenizer,
-    cross_weights,
     head_alignment,
     pair_rows,
+    source_weights,
     tiny_encoder_decoder,
 )
 
@@ -222,15 +222,33 @@ def test_held_out_pairs_score_alike_in_any_batches_and_leave_the_model_as_it_was
 
 
 # --- alignment
-def test_cross_weights_share_out_one_over_the_source_and_leave_the_model_as_it_was(model):
-    batch = Translation.of(TOKENIZER)(ROWS)
-    before = model.decoder.config._attn_implementation
-    weights = cross_weights(model, batch)
-    B, S = batch.source_ids.shape
-    assert weights.shape == (B, 2, 4, batch.input_ids.shape[1], S)
-    assert torch.allclose(weights.sum(dim=-1), torch.ones(()), atol=1e-5)
-    assert weights.masked_select(~batch.source_mask[:, None, None, None]).abs().max() == 0
-    assert model.decoder.config._attn_implementation == before == model.encoder.config._attn_implementation
+@pytest.mark.parametrize("reader", READERS)
+def test_weights_are_those_of_the_writing_positions_on_the_source_and_leave_the_model_as_it_was(reader):
+    model, goal = build(reader, initializer_range=0.3), Translation.of(TOKENIZER, reader=reader)
+    batch, before = goal(ROWS), model.config._attn_implementation
+    weights = source_weights(model, batch)
+    longest = max(map(len, TEXTS))
+    assert weights.shape == (len(ROWS), 2, 4, longest + 1, longest + 2)
+    assert not model.training and model.config._attn_implementation == before
+    for row, text in enumerate(TEXTS):
+        n, one = len(text), source_weights(model, goal(ROWS[row : row + 1]))[0]
+        kept = weights[row, :, :, : n + 1]
+        assert torch.allclose(kept[..., : n + 2], one, atol=1e-5)
+        assert not kept[..., n + 2 :].any()
+        assert (one.sum(dim=-1) < 1.0001).all()  # in one stack a part of the weight stays with the target
+        if reader == "encoder-decoder":
+            assert (one.sum(dim=-1) > 0.9999).all()
+
+
+def test_in_one_stack_they_are_rows_of_self_attention():
+    model, goal = build("causal", initializer_range=0.3), Translation.of(TOKENIZER, reader="causal")
+    batch = goal(ROWS[:1])
+    model.set_attn_implementation("eager")
+    with torch.no_grad():
+        out = model(batch.input_ids, attention_mask=batch.attention_mask, output_attentions=True)
+    n = len(TEXTS[0])
+    expected = torch.stack(out.attentions)[:, 0, :, n + 1 : 2 * n + 2, : n + 2]
+    assert torch.allclose(source_weights(model, batch)[0], expected, atol=1e-6)
 
 
 def test_alignment_share_on_a_table_that_one_can_read():
@@ -241,10 +259,12 @@ def test_alignment_share_on_a_table_that_one_can_read():
         alignment_share(weights, [1, 0])
 
 
-def test_head_alignment_is_the_mean_over_words_of_alignment_share(model):
-    held = HeldOutPairs(ROWS, Translation.of(TOKENIZER))
+@pytest.mark.parametrize("reader", READERS)
+def test_head_alignment_is_the_mean_over_words_of_alignment_share(reader):
+    model = build(reader, initializer_range=0.3)
+    held = HeldOutPairs(ROWS, Translation.of(TOKENIZER, reader=reader))
     gold = [LANGUAGE.alignment(text) for text in TEXTS]
-    weights = cross_weights(model, held.objective(ROWS))
+    weights = source_weights(model, held.objective(ROWS))
     counted, n = 0.0, sum(map(len, gold))
     for one, places in zip(weights, gold, strict=True):
         counted += alignment_share(one[1, 2, : len(places)], [place + 1 for place in places]) * len(places)  # [CLS]

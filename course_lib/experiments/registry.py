@@ -9,6 +9,7 @@ from course_lib.experiments.about_pairs import EXPERIMENTS as PAIRS
 from course_lib.experiments.about_recipes import EXPERIMENTS as RECIPES
 from course_lib.experiments.about_roberta import EXPERIMENTS as ROBERTA
 from course_lib.experiments.about_transfer import EXPERIMENTS as TRANSFER
+from course_lib.experiments.about_translation import EXPERIMENTS as TRANSLATION
 from course_lib.experiments.design import Experiment
 
 __all__ = ["EXPERIMENTS", "find"]
@@ -57,6 +58,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         *ROBERTA,
         *CORRUPTION,
         *TRANSFER,
+        *TRANSLATION,
     )
 }  # fmt: skip
 

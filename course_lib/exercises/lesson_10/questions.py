@@ -35,19 +35,21 @@ QUESTIONS = (
     Question(
         name="best-alignment", lesson=10,
         text="Nobody told the model which word translates which. For how many target words does the best of its "
-        "cross-attention heads look most at the right source word?",
-        options={"a": "no more than chance", "b": "some, but fewer than half", "c": "more than half"},
+        "cross-attention heads look most at the source word that is being translated?",
+        options={"a": "no more than chance", "b": "several times chance, but many look elsewhere",
+                 "c": "nearly all (over 90 of 100)"},
         because={"a": "Then it would find its words in some other way.",
-                 "b": "Then attention would be a poor map of the translation.",
-                 "c": "It has to fetch each word from where it stands."},
+                 "b": "It fetches a word from where it stands, and something more: the ending depends on the word "
+                 "after it.",
+                 "c": "Then one head would do the whole translation."},
     ),
     Question(
         name="one-vector", lesson=10,
         text="The decoder may look at one vector only, that of [CLS], as in the first neural translators. The same "
         "training, the same number of weights. How many sentences come out right, compared with the full view?",
-        options={"a": "about as many", "b": "about half as many", "c": "less than a quarter as many"},
+        options={"a": "at least three quarters as many", "b": "in between", "c": "less than a quarter as many"},
         because={"a": "Then one vector would carry a sentence as well as many do.",
-                 "b": "One vector carries a part.",
+                 "b": "One vector carries a sentence some of the time, and much less often than one vector per word.",
                  "c": "Everything about the sentence has to fit into one vector, and after this training it does not."},
     ),
     Question(
@@ -60,6 +62,15 @@ QUESTIONS = (
                  "b": "Reading the source from both sides did not help here.",
                  "c": "A source word that may not look at the words after it has to be looked up again later.",
                  "d": "The interval of their difference includes zero: no difference was seen."},
+    ),
+    Question(
+        name="far-agreement", lesson=10,
+        text="Now a dialect in which the **last** word of a clause decides all its endings. The same two masks: which "
+        "one gets more sentences right?",
+        options={"a": "the prefix mask", "b": "no difference", "c": "the causal mask"},
+        because={"a": "Under the causal mask no source word but the last can know its ending.",
+                 "b": "The interval of the difference includes zero: the writing positions look everything up in time.",
+                 "c": "Then not knowing what comes would be of use."},
     ),
     Question(
         name="warm-encoder", lesson=10,

@@ -26,8 +26,8 @@ EXPERIMENTS = (
         # since two of its held-out sentences had a word that no training pair shows.)
         "far-agreement",
         "A dialect in which all endings of a clause depend on its last word: does the prefix mask help there?",
-        "Yes. A causal source position can know the word before it and its ending, when the next word decides; when the "
-        "last word does, no position but the last knows any ending.",
+        "Yes. Where the next word decides, the causal position after a word knows both the word and its ending; where "
+        "the last word decides, none but the last position can.",
         "reader", {"prefix mask": {"reader": "prefix"}, "causal mask": {"reader": "causal"}}, "causal mask",
         _MANY | {"view": "every position", "agreement": "last word"}, **_MADE_BY,
     ),
@@ -38,5 +38,12 @@ EXPERIMENTS = (
         "the recurrent translators before attention.",
         "view", {"every position": {"view": "every position"}, "[CLS] alone": {"view": "[CLS] alone"}},
         "[CLS] alone", _MANY | {"reader": "encoder-decoder"}, **_MADE_BY,
+    ),
+    Experiment(
+        "warm-encoder",
+        "Few pairs: does it help if the encoder starts from a BERT that has read Tiny Town?",
+        "Yes: more right words than from random numbers.",
+        "bert_steps", {"from BERT": {"bert_steps": 1000}, "from random": {"bert_steps": 0}}, "from random",
+        _FEW | {"reader": "encoder-decoder"}, **_MADE_BY,
     ),
 )  # fmt: skip
