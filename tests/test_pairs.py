@@ -42,6 +42,17 @@ def test_half_of_the_pairs_follow_and_the_others_are_what_their_kind_says(kind, 
             assert kind != P.LOOKALIKE or hidden(da, part) == hidden(db, part)
 
 
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("kind", ["other document", P.LOOKALIKE])
+def test_neither_side_alone_gives_a_label_away(kind, part):
+    """A story's first sentences follow nothing, so as B they would tell; its last ones precede nothing, as A."""
+    data = P.town_pairs()
+    made = data.held_out(kind) if part else data.training(kind)
+    long = torch.tensor([len(story.sentences) for story in data.stories[part]])
+    assert (made.origins[:, 1, 1] >= P.SENTENCES).all()
+    assert (made.origins[:, 0, 2] + P.SENTENCES <= long[made.origins[:, 0, 0]]).all()
+
+
 def test_other_documents_mostly_differ_in_what_look_alikes_share():
     pairs = SMALL.training("other document")
     negatives = pairs.origins[pairs.labels == 1][:, :, 0].tolist()

@@ -164,7 +164,8 @@ def test_the_ceiling_of_pairs_knows_how_sure_it_may_be(negative, matched):
     assert score.accuracy > {"other document": 0.95}.get(negative, 0.7)
     assert score.loss < 0.6
     expected = []  # how surprised it expects to be is how surprised it is
-    for spans in pairs.origins.tolist():
+    for spans, label, nats in zip(pairs.origins.tolist(), pairs.labels.tolist(), score.nats, strict=True):
         p = oracle.follows(*([s.split() for s in texts[d][i:j]] for d, i, j in spans), negative, matched=matched)
+        assert nats == pytest.approx(-log((p, 1 - p)[label]))  # the reader was told how the pairs were made
         expected.append(sum(-q * log(q) for q in (p, 1 - p) if q > 0))
     assert abs(score.loss - sum(expected) / len(pairs)) < 4.5 * score.nats.std() / len(pairs) ** 0.5
