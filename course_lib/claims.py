@@ -29,9 +29,10 @@ LESSONS = (
 FINDINGS = {  # what a 95% interval of arm less control allows to say
     "higher": "'{arm}' is above '{control}'.",
     "lower": "'{arm}' is below '{control}'.",
-    "no difference": "No difference was seen: the interval includes zero (which does not prove that there is none).",
+    "not told apart": "The two were not told apart: the interval includes zero (which does not prove them equal).",
+    "equivalent": "The two are equivalent: the interval lies within the margin of {margin} stated before the run.",
 }
-FIELDS = ("arm", "control", "difference", "low", "high", "seeds")  # what a comparison's sentence may fill in
+FIELDS = ("arm", "control", "difference", "low", "high", "seeds", "margin")  # what a comparison's sentence may fill in
 
 
 @dataclass(frozen=True)
@@ -48,26 +49,32 @@ class Comparison:
     kind = "measured"
 
     def numbers(self) -> dict:
-        """Read from the record: arm_mean, control_mean, difference, low, high, seeds and the finding."""
+        """Read from the record: arm_mean, control_mean, difference, low, high, seeds, margin, own_text, findings."""
         from course_lib.evaluation import t_interval  # needs torch
 
         record, metric = experiments.load(self.experiment), self.control_metric or self.metric
         arm, control = record.final(self.arm, self.metric), record.final(self.control, metric)
         difference, low, high = t_interval([a - b for a, b in zip(arm, control, strict=True)])
         means = {"arm_mean": sum(arm) / len(arm), "control_mean": sum(control) / len(control)}
-        finding = "higher" if low > 0 else "lower" if high < 0 else "no difference"
-        return means | {"difference": difference, "low": low, "high": high, "seeds": len(arm), "finding": finding}
+        margin = record.margins.get(self.metric)
+        return means | {
+            "difference": difference, "low": low, "high": high, "seeds": len(arm), "margin": margin,
+            "own_text": record.own_text, "findings": experiments.findings(low, high, margin),
+        }  # fmt: skip
 
     def __str__(self) -> str:
-        n = {name: f"{value:.3f}" if isinstance(value, float) else value for name, value in self.numbers().items()}
+        numbers = self.numbers()
+        n = {name: f"{value:.3f}" if isinstance(value, float) else value for name, value in numbers.items()}
         n |= {"arm": self.arm, "control": self.control}
+        text = "each with a text of its own" if numbers["own_text"] else "all on one text"
         measured = (
             f"Experiment {self.experiment}, {self.metric}: {self.arm} {n['arm_mean']}; control {self.control} "
             f"{n['control_mean']}{f' ({self.control_metric})' if self.control_metric else ''}. Difference "
-            f"{n['difference']}, 95% interval {n['low']} to {n['high']}, {n['seeds']} seeds. "
+            f"{n['difference']}, 95% interval {n['low']} to {n['high']}, {n['seeds']} seeds, {text}. "
         )
-        borne_out = n["finding"] == self.expects  # otherwise `says` stays unsaid
-        return measured + FINDINGS[n["finding"]].format(**n) + (f" {self.says.format(**n)}" if borne_out else "")
+        if self.expects not in numbers["findings"]:  # `says` stays unsaid
+            return measured + " ".join(FINDINGS[finding].format(**n) for finding in sorted(numbers["findings"]))
+        return measured + FINDINGS[self.expects].format(**n) + f" {self.says.format(**n)}"
 
 
 @dataclass(frozen=True)
@@ -124,10 +131,11 @@ def verify(claim: Claim) -> None:
             n = shown.numbers()
         except (KeyError, ValueError) as error:
             raise ValueError(f"{claim.id}: {shown.experiment!r} gives no such result: {error}") from None
-        if n["finding"] != shown.expects:
+        if shown.expects not in n["findings"]:
+            allowed = " and ".join(map(repr, sorted(n["findings"])))
             raise ValueError(
                 f"{claim.id} expects {shown.expects!r} of {shown.arm!r} in {shown.experiment!r}, but the interval "
-                f"{n['low']:.3f} to {n['high']:.3f} allows only {n['finding']!r}: change `expects` and reword `says`."
+                f"{n['low']:.3f} to {n['high']:.3f} allows only {allowed}: change `expects` and reword `says`."
             )
 
 

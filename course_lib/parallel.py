@@ -39,35 +39,41 @@ def can_stack(model: PreTrainedModel, rows: Tensor, objective: Objective) -> boo
 
 
 def train_seeds(
-    build: Callable[[], PreTrainedModel], rows: Tensor, objective: Objective, steps: int, seeds: Sequence[int], *,
-    batch_size: int = 128, learning_rate: float = 3e-3, name: str = "model",
-    evaluate: Callable[[PreTrainedModel], dict[str, float]] | None = None, evaluations: int = 10,
+    build: Callable[[], PreTrainedModel], rows: Tensor | Sequence[Tensor], objective: Objective, steps: int,
+    seeds: Sequence[int], *, batch_size: int = 128, learning_rate: float = 3e-3, name: str = "model",
+    evaluate: Callable | Sequence[Callable] | None = None, evaluations: int = 10,
 ) -> list[tuple[PreTrainedModel, History]]:  # fmt: skip
     """Train one model per seed, all at the same time; returns (model, history) for each, in the order of seeds.
 
     The same as ``runtime.seed_all(seed); model = build(); training.train(model, ..., seed=seed)`` for each seed
-    (to 1e-4 in float32): its own first weights, order of rows, masks and gradient clipping. ``seconds`` in every
-    history are those of all seeds together. Raises ValueError where :func:`can_stack` says no, and Diverged when
-    the loss of one seed is no longer a number.
+    (to 1e-4 in float32): its own first weights, order of rows, masks and gradient clipping. ``rows`` and ``evaluate``
+    are shared, or a list with one for each seed. ``seconds`` in every history are those of all seeds together.
+    Raises ValueError where :func:`can_stack` says no, and Diverged when the loss of one seed is no longer a number.
     """
     seeds, models = list(seeds), []
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds={seeds}: at least one, and each only once.")
     if processes.rank()[1] > 1:
         raise ValueError("train_seeds stays in one process: start it without torchrun.")
+    each_rows = [rows] * len(seeds) if isinstance(rows, Tensor) else list(rows)
+    each_evaluate = list(evaluate) if isinstance(evaluate, Sequence) else [evaluate] * len(seeds)
+    if not len(seeds) == len(each_rows) == len(each_evaluate):
+        raise ValueError(f"{len(each_rows)} texts and {len(each_evaluate)} evaluations for {len(seeds)} seeds.")
     device = runtime.device()
     for seed in seeds:
         runtime.seed_all(seed)
         models.append(build().to(device).train())
-    training._check(models[0], rows, steps, batch_size, learning_rate)
-    if problem := _obstacle(models[0], rows, objective):
+    for text in each_rows:
+        training._check(models[0], text, steps, batch_size, learning_rate)
+    if problem := _obstacle(models[0], each_rows[0], objective):
         raise ValueError(f"{problem} Train the seeds one by one with training.train.")
     stack = _Stack(models, device)
     optimizer = torch.optim.AdamW(
         stack.weights.values(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type != "mps"
     )
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    batches = zip(*(training._batches(rows, batch_size, steps, g) for g in generators), strict=True)
+    drawn_from = zip(each_rows, generators, strict=True)
+    batches = zip(*(training._batches(text, batch_size, steps, g) for text, g in drawn_from), strict=True)
     histories, good = [History(f"{name}, seed {seed}") for seed in seeds], stack.copy()
     check_every, note_every = (1 if device.type == "cpu" else 20), max(1, steps // 50)
     evaluate_at = {round(steps * (i + 1) / evaluations) for i in range(evaluations)} if evaluate else set()
@@ -115,8 +121,8 @@ def train_seeds(
             if step in evaluate_at:
                 spent += time.perf_counter() - resumed
                 stack.write_back()
-                for model, history, tokens in zip(models, histories, seen, strict=True):
-                    for key, value in evaluate(model).items():
+                for model, history, tokens, asked in zip(models, histories, seen, each_evaluate, strict=True):
+                    for key, value in asked(model).items():
                         history.evals.setdefault(key, []).append(value)
                     history.eval_tokens.append(tokens)
                 resumed = time.perf_counter()

@@ -243,7 +243,7 @@ def test_arms_that_changed_places_fail_and_are_told_as_they_are(evidence):
 
 
 def test_an_interval_with_zero_in_it_is_no_difference_whatever_the_file_says(evidence):
-    """Noise around the control: nothing may be asserted of it but that no difference was seen."""
+    """Noise around the control: nothing may be asserted of it but that the two were not told apart."""
     claim, data, write = evidence
     noise = [0.03, -0.02, 0.01, -0.03, 0.02]
     for seed, run in data["runs"]["two-sided"].items():
@@ -253,17 +253,17 @@ def test_an_interval_with_zero_in_it_is_no_difference_whatever_the_file_says(evi
     [shown] = claim.evidence
     for asserted in ("higher", "lower"):
         bold = replace(shown, expects=asserted)
-        with pytest.raises(ValueError, match=f"expects '{asserted}'.*allows only 'no difference'"):
+        with pytest.raises(ValueError, match=f"expects '{asserted}'.*allows only 'not told apart'"):
             verify(replace(claim, evidence=(bold,)))
-        assert "No difference was seen" in str(bold) and shown.says not in str(bold)
+        assert "were not told apart" in str(bold) and shown.says not in str(bold)
         assert "is above" not in str(bold) and "is below" not in str(bold)
-    verify(replace(claim, evidence=(replace(shown, expects="no difference"),)))
+    verify(replace(claim, evidence=(replace(shown, expects="not told apart"),)))
 
 
 def test_a_difference_may_not_be_told_as_none(evidence):
     claim, _, _ = evidence
-    with pytest.raises(ValueError, match="ENC-07 expects 'no difference' .* allows only 'higher'"):
-        verify(replace(claim, evidence=(replace(claim.evidence[0], expects="no difference"),)))
+    with pytest.raises(ValueError, match="ENC-07 expects 'not told apart' .* allows only 'higher'"):
+        verify(replace(claim, evidence=(replace(claim.evidence[0], expects="not told apart"),)))
 
 
 def test_a_sentence_holds_the_record_s_numbers(evidence):
@@ -284,7 +284,7 @@ def test_a_sentence_holds_the_record_s_numbers(evidence):
     ({"evidence": {"by construction": "tests/test_models.py"}}, "ENC-01: the evidence .* is none of these: experiment"),
     ({"evidence": {"from": "the paper"}}, "ENC-01: the evidence .* from: the paper, because: why"),
     ({"evidence": {"experiment": "one-mask-apart", "metric": "m", "arm": "a", "control": "b", "expects": "better",
-                   "says": "s"}}, r"ENC-01: .* expects \(one of higher, lower, no difference\)"),
+                   "says": "s"}}, r"ENC-01: .* expects \(one of higher, lower, not told apart, equivalent\)"),
     ({"evidence": {"experiment": "one-mask-apart", "metric": "m", "arm": "a", "control": "b", "expects": "higher",
                    "says": "{p}"}}, r"ENC-01: .* \(with no field but arm, control, difference, low, high, seeds\)"),
 ])  # fmt: skip

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from filelock import FileLock
 
 from course_lib import cli, evidence, experiments, models
 from course_lib.experiments import EXPERIMENTS, design, one_mask, recording
+from course_lib.experiments import plan as plans
 from course_lib.experiments.plan import Plan
 from course_lib.masking import Masking
 from course_lib.objectives import MaskedLM
@@ -80,7 +82,7 @@ def test_every_record_is_complete_and_fresh(name):
 def test_the_file_says_what_the_definition_says(name):
     """A reader of the file alone must find the question, the expectation and the settings that made the numbers."""
     data, experiment = design.read(name), EXPERIMENTS[name]
-    for key in ("question", "expectation", "vary", "control", "common", "arms", "definition"):
+    for key in ("question", "expectation", "vary", "control", "common", "arms", "written", "margins", "definition"):
         assert data[key] == getattr(experiment, key), key
 
 
@@ -145,13 +147,17 @@ def test_a_plan_stacks_seeds_on_a_gpu_only(monkeypatch):
         return {"nats": data.fill().score(model).loss}
 
     plan = Plan(lambda: models.tiny_bert(data.tokenizer), data.rows[:64], goal, measure, steps=10, batch_size=4)
-    assert not plan._stacks([0, 1])
+    assert not plans._stacks({0: plan, 1: plan})
     alone = plan.run([0, 1])
-    monkeypatch.setattr(Plan, "_stacks", lambda self, seeds: True)
+    monkeypatch.setattr(plans, "_stacks", lambda plans: True)
     for one, stacked in zip(alone, plan.run([0, 1]), strict=True):
         assert one["tokens"] == stacked["tokens"]
         assert one["nats"] == pytest.approx(stacked["nats"], abs=1e-3)
     assert alone[0]["nats"] != alone[1]["nats"]
+    # each seed on its own text, measured on its own held-out rows: the second of two equal seeds' runs stays as it was
+    other = dataclasses.replace(plan, rows=data.rows[64:128], measure=lambda model: {"nats": 7.0})
+    own = plans.run({0: plan, 1: other})
+    assert own[0]["nats"] == pytest.approx(alone[0]["nats"], abs=1e-3) and set(own[1]["nats"]) == {7.0}
 
 
 def test_a_run_that_was_finished_but_not_written_down_is_not_run_again(toy):
@@ -171,14 +177,42 @@ def test_another_definition_outdates_the_record(toy, monkeypatch):
     assert experiments.load("toy").final("a", "score") == [2.0, 4.0, 6.0, 8.0, 10.0]
 
 
-def test_the_definition_covers_the_measuring_code_and_the_grammar(toy, monkeypatch, tmp_path):
-    same = dataclasses.replace(toy, question="Other words?", expectation="Other words.")
-    assert same.definition == toy.definition  # wording does not make numbers
-    assert dataclasses.replace(toy, uses=(".texts",)).definition != toy.definition
-    before, grammar = toy.definition, tmp_path / "grammar.yaml"
-    grammar.write_text("another: town")
-    monkeypatch.setattr(design, "GRAMMAR_FILE", grammar)
-    assert toy.definition != before
+def test_the_definition_is_arms_revision_expectation_and_margins(toy):
+    """What makes the numbers or what they are held against outdates a record; the wording of a question does not."""
+    assert dataclasses.replace(toy, question="Other words?", seeds=20).definition == toy.definition
+    for change in (
+        {"expectation": "It is, by 5."}, {"written": "2026-11-26"}, {"margins": {"score": 0.1}}, {"revision": 2},
+        {"own_text": True}, {"common": {"slope": 2.0}}, {"run": "toy_experiment:other"},
+    ):  # fmt: skip
+        assert dataclasses.replace(toy, **change).definition != toy.definition, change
+
+
+@pytest.mark.parametrize("name", sorted(name for name, e in EXPERIMENTS.items() if e.written))
+def test_a_dated_expectation_names_a_number_and_is_older_than_its_runs(name):
+    experiment = EXPERIMENTS[name]
+    assert re.search(r"\d", experiment.expectation), "an expectation says how much"
+    assert all(experiment.written <= day for day in experiments.load(name).dates)
+    assert all(margin > 0 for margin in experiment.margins.values())
+
+
+def test_what_an_interval_allows_to_say():
+    assert experiments.findings(0.1, 0.2) == {"higher"} and experiments.findings(-0.2, -0.1) == {"lower"}
+    assert experiments.findings(-0.1, 0.2) == {"not told apart"}
+    assert experiments.findings(-0.1, 0.2, margin=0.2) == {"not told apart"}  # the margin itself is a difference
+    assert experiments.findings(-0.1, 0.19, margin=0.2) == {"not told apart", "equivalent"}
+    assert experiments.findings(0.1, 0.15, margin=0.2) == {"higher", "equivalent"}
+
+
+def test_equivalence_needs_a_margin_that_was_stated_before(toy, monkeypatch):
+    recorded(toy)
+    with pytest.raises(ValueError, match="'toy' states no margin for 'score'"):
+        experiments.load("toy").equivalent("score", "b", "a")
+    stated = dataclasses.replace(toy, margins={"score": 5.5})
+    monkeypatch.setitem(EXPERIMENTS, "toy", stated)
+    recorded(stated)
+    record = experiments.load("toy")
+    assert record.finding("score", "b", "a") == "higher" and record.equivalent("score", "b", "a")
+    assert not dataclasses.replace(record, margins={"score": 4.5}).equivalent("score", "b", "a")
 
 
 def test_problems_say_what_to_run(toy):

@@ -10,7 +10,7 @@ from course_lib.experiments import EXPERIMENTS, Experiment
 
 TOY = Experiment(
     "toy", "Is it?", "It is.", "offset", {"a": {"offset": 0.0}, "b": {"offset": 5.0}}, "a", {"slope": 1.0},
-    run="toy_experiment:measure", uses=(),
+    run="toy_experiment:measure",
 )  # fmt: skip
 
 

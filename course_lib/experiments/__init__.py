@@ -5,7 +5,7 @@
 """
 
 from course_lib.experiments import design
-from course_lib.experiments.design import Experiment, Record, evidence_dir
+from course_lib.experiments.design import Experiment, Record, evidence_dir, findings
 from course_lib.experiments.recording import BeingRecorded, WorkerLost, record
 from course_lib.experiments.registry import EXPERIMENTS, find
 
@@ -19,6 +19,7 @@ __all__ = [
     "WorkerLost",
     "evidence_dir",
     "find",
+    "findings",
     "load",
     "material",
     "record",

@@ -55,7 +55,7 @@ EXPERIMENTS = (
         "BERT's Table 8 in small: does the corruption matter when the body stays frozen, and when it is fine-tuned?",
         "Frozen: features after 80/10/10 are better than after 100/0/0, by a little. Fine-tuned: no difference.",
         "mask", _RECIPES, "80/10/10", {"labelled": 16, **_TRAINING},
-        run=".frozen:tagged", uses=(".texts", ".corruption", "course_lib.tasks", "course_lib.fine_tuning"),
+        run=".frozen:tagged",
     ),
     Experiment(
         # On Python's documentation, tried on seed 100 with 4,000 and with 800 pieces, a tiny BERT is still at the floor
@@ -66,6 +66,6 @@ EXPERIMENTS = (
         "single pieces a model is better at the former; trained on whole words, no worse at the latter.",
         "whole", {"single pieces": {"whole": False}, "whole words": {"whole": True}}, "single pieces",
         {"vocab_size": 150, **_TRAINING},
-        run=".pieces:guess_pieces", uses=(".texts", "course_lib.whole_words"),
+        run=".pieces:guess_pieces",
     ),
 )  # fmt: skip

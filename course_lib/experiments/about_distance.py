@@ -6,7 +6,7 @@ __all__ = ["EXPERIMENTS"]
 
 _READERS = ("two-sided attention", "causal attention", "LSTM", "convolutions", "dilated convolutions")
 _COMMON = {"steps": 800, "batch_size": 32}
-_MADE_BY = {"run": ".distance:resolve", "uses": (".readers",)}
+_MADE_BY = {"run": ".distance:resolve"}
 
 
 def _both_rates(readers: tuple[str, ...]) -> dict[str, dict]:

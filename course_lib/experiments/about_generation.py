@@ -15,7 +15,7 @@ EXPERIMENTS = (
         "text has fewer errors.",
         "temperature", {f"T = {t}": {"temperature": t} for t in (0.3, 0.7, 1.0, 1.3)}, "T = 1.0",
         {"steps": _STEPS, "stories": 200},
-        run=".writing:by_temperature", uses=(".texts", "course_lib.generation"),
+        run=".writing:by_temperature",
     ),
     Experiment(
         "mask-and-fill",
@@ -32,7 +32,7 @@ EXPERIMENTS = (
             "any rate, random order": {"objective": "any rate", "order": "random", "sweeps": 0},
         },
         "GPT, left to right", {"steps": _STEPS, "stories": 100},
-        run=".writing:by_filling", uses=(".texts", "course_lib.generation"),
+        run=".writing:by_filling",
     ),
     Experiment(
         "in-context",
@@ -47,6 +47,6 @@ EXPERIMENTS = (
             "ever new mappings, one layer": {"mappings": "anew", "layers": 1},
         },
         "one mapping", {"steps": 1250, "pairs": 10},
-        run=".in_context:learn", uses=("course_lib.episodes",),
+        run=".in_context:learn",
     ),
 )  # fmt: skip

@@ -7,7 +7,6 @@ __all__ = ["EXPERIMENTS"]
 # Found by trying on seed 100: from random weights a tiny BERT stays at chance on other documents for 0.7 million
 # tokens, with and without masked words. After 1,000 steps of masked words alone it leaves chance within 0.4 million.
 _RUN = {"steps": 800, "batch_size": 32, "learning_rate": 1e-3}
-_USES = ("course_lib.overlap",)
 _BERT = {"causal": False, "judge_at": "first", "words_first": 1000}
 
 EXPERIMENTS = (
@@ -22,7 +21,7 @@ EXPERIMENTS = (
             "look-alike document": {"negative": "look-alike document"},
             "same document": {"negative": "same document"}, "swapped": {"negative": "swapped"},
         },
-        "other document", _RUN | _BERT, run=".pairs:judge_pairs", uses=_USES,
+        "other document", _RUN | _BERT, run=".pairs:judge_pairs",
     ),
     Experiment(
         "nsp-direction",
@@ -31,7 +30,7 @@ EXPERIMENTS = (
         "two-sided one.",
         "causal", {"two-sided": {"causal": False}, "left-only": {"causal": True}}, "two-sided",
         _RUN | {"negative": "other document", "judge_at": "last", "words_first": 1000},
-        run=".pairs:judge_pairs", uses=_USES,
+        run=".pairs:judge_pairs",
     ),
     Experiment(
         "nsp-or-words-only",
@@ -40,7 +39,7 @@ EXPERIMENTS = (
         "from unrelated ones better with it.",
         "judge_at", {"words and pairs": {"judge_at": "first"}, "words only": {"judge_at": None}}, "words only",
         _RUN | {"negative": "other document", "causal": False, "words_first": 1000},
-        run=".pairs:judge_pairs", uses=_USES,
+        run=".pairs:judge_pairs",
     ),
     Experiment(
         "nsp-from-the-start",
@@ -53,6 +52,6 @@ EXPERIMENTS = (
         },
         "words first",
         {"batch_size": 32, "learning_rate": 1e-3, "negative": "other document", "causal": False, "judge_at": "first"},
-        run=".pairs:judge_pairs", uses=_USES,
+        run=".pairs:judge_pairs",
     ),
 )  # fmt: skip

@@ -61,6 +61,6 @@ EXPERIMENTS = (
         },
         "SEGMENT-PAIR + NSP",
         {"documents": 10_000, "tokens_per_step": 512, "steps": 2000, "learning_rate": 2e-3},
-        run=".formats:read_format", uses=(),
+        run=".formats:read_format",
     ),
 )  # fmt: skip

@@ -18,7 +18,7 @@ EXPERIMENTS = (
         },
         "SEGMENT-PAIR + NSP",
         {"documents": 20_000, "tokens_per_step": 512, "steps": 4000, "learning_rate": 2e-3},
-        run=".formats:read_format", uses=(),
+        run=".formats:read_format",
     ),
     Experiment(
         "two-tokenizers",

@@ -4,7 +4,6 @@ from course_lib.experiments.design import Experiment
 
 __all__ = ["EXPERIMENTS"]
 
-_USES = (".texts", "course_lib.tasks", "course_lib.fine_tuning")
 
 EXPERIMENTS = (
     Experiment(
@@ -18,7 +17,7 @@ EXPERIMENTS = (
         "how", {"from scratch": {"how": "from scratch"}, "frozen": {"how": "frozen"},
                 "fine-tuned": {"how": "fine-tuned"}},
         "from scratch", {"labels": [16, 64, 256, 1024], "steps": 150},
-        run=".transfer:few_labels", uses=_USES,
+        run=".transfer:few_labels",
     ),
     Experiment(
         "cls-vector",
@@ -30,7 +29,7 @@ EXPERIMENTS = (
             "frozen, mean": {"read": "frozen, mean"}, "fine-tuned, [CLS]": {"read": "fine-tuned, [CLS]"},
         },
         "frozen, mean", {"labels": [64, 256], "steps": 150},
-        run=".transfer:summaries", uses=_USES,
+        run=".transfer:summaries",
     ),
     Experiment(
         "transfer-mask",
@@ -41,13 +40,13 @@ EXPERIMENTS = (
         "mask", {"two-sided": {"mask": "two-sided"}, "causal": {"mask": "causal"},
                  "causal, then lifted": {"mask": "lifted"}},
         "causal", {"labels": 256, "steps": 150},
-        run=".transfer:masks", uses=_USES,
+        run=".transfer:masks",
     ),
     Experiment(
         "early-transfer",
         "Which body is of more use after little pre-training?",
         "On topics, the causal one at the first moments, as in BERT's Figure 5; the two-sided one catches up.",
         "causal", {"two-sided": {"causal": False}, "causal": {"causal": True}}, "two-sided", {"steps": 2048},
-        run=".transfer:while_reading", uses=_USES,
+        run=".transfer:while_reading",
     ),
 )  # fmt: skip

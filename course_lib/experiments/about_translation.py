@@ -6,7 +6,7 @@ __all__ = ["EXPERIMENTS"]
 
 _MANY = {"pairs": 16_000, "steps": 300, "batch_size": 64, "learning_rate": 2e-3}
 _FEW = {"pairs": 800, "steps": 400, "batch_size": 32, "learning_rate": 2e-3}
-_MADE_BY = {"run": ".translating:translate", "uses": ("course_lib.sister_language",)}
+_MADE_BY = {"run": ".translating:translate"}
 
 EXPERIMENTS = (
     Experiment(

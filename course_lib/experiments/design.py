@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from course_lib import checkpoints
-from course_lib.tinytown import GRAMMAR_FILE
 
-__all__ = ["Experiment", "Record", "evidence_dir", "load", "read"]
+__all__ = ["Experiment", "Record", "evidence_dir", "findings", "load", "read"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -28,14 +26,17 @@ class Experiment:
 
     name: str
     question: str
-    expectation: str
+    expectation: str  # names its number, is committed before the first run, and is part of the definition
     vary: str
     arms: dict[str, dict]  # arm -> the arguments of `run` that it sets
     control: str
     common: dict  # arguments that all arms share
     run: str = ".one_mask:read_and_fill"
     seeds: int = 5  # the fewest that a record needs; more may be recorded
-    uses: tuple[str, ...] = (".texts",)  # further modules that make the numbers
+    revision: int = 1  # raised by whoever changes what `run` trains or measures (tests/test_golden.py notices)
+    written: str = ""  # the day of the expectation, YYYY-MM-DD; '' for the first edition's, which are undated
+    margins: dict[str, float] = field(default_factory=dict)  # metric -> a difference too small to matter, stated before
+    own_text: bool = False  # every seed draws its own training and held-out text, so that intervals cover the text too
 
     def __post_init__(self):
         if self.control not in self.arms:
@@ -54,17 +55,26 @@ class Experiment:
         return getattr(importlib.import_module(module, __package__), name)
 
     @property
-    def source(self) -> str:
-        """Hash what the numbers are made by, apart from the arguments: the measuring code and the grammar."""
-        modules = (self.run.partition(":")[0], *self.uses)
-        found = [importlib.util.find_spec(module, __package__) for module in modules]
-        files = [GRAMMAR_FILE, *(Path(spec.origin) for spec in found)]
-        return checkpoints.fingerprint(source=[file.read_text(encoding="utf-8") for file in files])
-
-    @property
     def definition(self) -> str:
-        """Hash the arms and the source: a record made by another definition is out of date."""
-        return checkpoints.fingerprint(arms=self.arms, common=self.common, run=self.run, source=self.source)
+        """Hash what the numbers are made by and held against: a record of another definition is out of date.
+
+        Source text is not in it: a comment or a new name changes nothing. Whoever changes what is measured raises
+        ``revision``; the golden runs fail when somebody forgets.
+        """
+        return checkpoints.fingerprint(
+            arms=self.arms, common=self.common, run=self.run, revision=self.revision, expectation=self.expectation,
+            written=self.written, margins=self.margins, own_text=self.own_text,
+        )  # fmt: skip
+
+
+def findings(low: float, high: float, margin: float | None = None) -> set[str]:
+    """Say what the 95% interval of a difference allows: 'higher', 'lower' or 'not told apart', and 'equivalent'.
+
+    Equivalent means that the whole interval lies within ``margin`` of zero; without a margin stated before the run
+    nothing is. A difference can be both higher and equivalent: real, and too small to matter.
+    """
+    found = {"higher" if low > 0 else "lower" if high < 0 else "not told apart"}
+    return found | ({"equivalent"} if margin is not None and -margin < low and high < margin else set())
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,8 @@ class Record:
     runs: dict[str, dict[str, dict]]
     made_with: list[dict]  # the environments it was made in
     dates: list[str]
+    margins: dict[str, float] = field(default_factory=dict)
+    own_text: bool = False  # every seed drew its own text
 
     def final(self, arm: str, metric: str) -> list[float]:
         """The last value of a metric for each seed of an arm."""
@@ -95,6 +107,18 @@ class Record:
         from course_lib.evaluation import t_interval
 
         return t_interval([a - b for a, b in zip(self.final(arm, metric), self.final(control, metric), strict=True)])
+
+    def finding(self, metric: str, arm: str, control: str) -> str:
+        """Say what the interval of arm minus control allows: 'higher', 'lower' or 'not told apart'."""
+        _, low, high = self.difference(metric, arm, control)
+        return next(iter(findings(low, high)))
+
+    def equivalent(self, metric: str, arm: str, control: str) -> bool:
+        """Say whether the interval of arm minus control lies within the margin that was stated before the run."""
+        if metric not in self.margins:
+            raise ValueError(f"{self.name!r} states no margin for {metric!r}: there is one for {list(self.margins)}.")
+        _, low, high = self.difference(metric, arm, control)
+        return "equivalent" in findings(low, high, self.margins[metric])
 
 
 def evidence_dir() -> Path:
@@ -130,4 +154,4 @@ def load(experiment: Experiment) -> Record:
         raise ValueError(f"The record of {name!r} lacks seeds in {short}. {fix}")
     runs = {arm: {seed: run["numbers"] for seed, run in data["runs"][arm].items()} for arm in experiment.arms}
     dates = sorted({run["date"] for arm in data["runs"].values() for run in arm.values()})
-    return Record(name, data["definition"], runs, data["environments"], dates)
+    return Record(name, data["definition"], runs, data["environments"], dates, experiment.margins, experiment.own_text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from course_lib import parallel, runtime, training
 from course_lib.objectives import Objective
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "run"]
 
 
 @dataclass(frozen=True)
@@ -27,25 +27,41 @@ class Plan:
     learning_rate: float = 2e-3
 
     def run(self, seeds: list[int]) -> list[dict]:
-        """Train and measure; for each seed, lists over training: tokens, and each number of ``measure``.
+        """Train and measure on one text; for each seed, lists over training: tokens, and each number of ``measure``."""
+        return run(dict.fromkeys(seeds, self))
 
-        On a CUDA GPU several seeds are trained as one stack: 32 tiny models cost it little more than one.
-        """
-        settings = {"batch_size": self.batch_size, "learning_rate": self.learning_rate, "evaluate": self.measure}
-        histories = self._stacked(seeds, settings) if self._stacks(seeds) else [self._one(s, settings) for s in seeds]
-        if any(history.interrupted for history in histories):
-            raise KeyboardInterrupt
-        return [{"tokens": history.eval_tokens, **history.evals} for history in histories]
+    def _settings(self) -> dict:
+        return {"batch_size": self.batch_size, "learning_rate": self.learning_rate}
 
-    def _stacks(self, seeds: list[int]) -> bool:
-        if len(seeds) < 2 or runtime.device().type != "cuda":
-            return False
-        return parallel.can_stack(self.build(), self.rows, self.objective)
-
-    def _stacked(self, seeds: list[int], settings: dict) -> list[training.History]:
-        made = parallel.train_seeds(self.build, self.rows, self.objective, self.steps, seeds, **settings)
-        return [history for _, history in made]
-
-    def _one(self, seed: int, settings: dict) -> training.History:
+    def _one(self, seed: int) -> training.History:
         runtime.seed_all(seed)
+        settings = self._settings() | {"evaluate": self.measure}
         return training.train(self.build(), self.rows, self.objective, self.steps, seed=seed, **settings)
+
+
+def run(plans: Mapping[int, Plan]) -> list[dict]:
+    """Train and measure one model per seed, each on the text of its own plan; otherwise the plans are alike.
+
+    Returns for each seed what :meth:`Plan.run` does. On a CUDA GPU the seeds are trained as one stack: 32 tiny models
+    cost it little more than one.
+    """
+    histories = _stacked(plans) if _stacks(plans) else [plan._one(seed) for seed, plan in plans.items()]
+    if any(history.interrupted for history in histories):
+        raise KeyboardInterrupt
+    return [{"tokens": history.eval_tokens, **history.evals} for history in histories]
+
+
+def _stacks(plans: Mapping[int, Plan]) -> bool:
+    if len(plans) < 2 or runtime.device().type != "cuda":
+        return False
+    one = next(iter(plans.values()))
+    return parallel.can_stack(one.build(), one.rows, one.objective)
+
+
+def _stacked(plans: Mapping[int, Plan]) -> list[training.History]:
+    one, each = next(iter(plans.values())), list(plans.values())
+    made = parallel.train_seeds(
+        one.build, [plan.rows for plan in each], one.objective, one.steps, list(plans),
+        evaluate=[plan.measure for plan in each], **one._settings(),
+    )  # fmt: skip
+    return [history for _, history in made]

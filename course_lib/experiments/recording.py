@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
+import hashlib
 import json
 import os
 import platform
@@ -23,14 +25,9 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from course_lib import checkpoints, runtime
 from course_lib.experiments.design import Experiment, evidence_dir, read
+from course_lib.tinytown import GRAMMAR_FILE
 
 __all__ = ["BeingRecorded", "WorkerLost", "missing", "record"]
-
-LIBRARY = (  # modules whose edit outdates a run that lies in the cache
-    "attention", "evaluation", "masking", "models", "objectives", "oracle", "packing", "processes", "tinytown",
-    "training",
-)  # fmt: skip
-
 
 class BeingRecorded(RuntimeError):
     """Say that another process is recording the same experiment."""
@@ -114,8 +111,8 @@ def _run(experiment: Experiment, arm: str, seeds: list[int]) -> tuple[str, dict[
     environment = _environment()
     entries = {
         seed: "run-" + checkpoints.fingerprint(
-            seed=seed, settings=settings, run=experiment.run, source=experiment.source,
-            library=checkpoints.source_hash(*LIBRARY), environment=environment,
+            seed=seed, settings=settings, run=experiment.run, revision=experiment.revision,
+            library=_library(), environment=environment,
         ) for seed in seeds
     }  # fmt: skip
     folders = {seed: checkpoints.load(entry) for seed, entry in entries.items()}
@@ -132,6 +129,15 @@ def _run(experiment: Experiment, arm: str, seeds: list[int]) -> tuple[str, dict[
             runs[seed] = run | {"numbers": _rounded(found)}
             _keep(entries[seed], runs[seed])
     return arm, {seed: runs[seed] for seed in seeds}, environment
+
+
+@functools.cache
+def _library() -> str:
+    """Hash the whole library and the grammar: a run kept in the cache by other code is never taken up again."""
+    digest, folder = hashlib.sha256(GRAMMAR_FILE.read_bytes()), Path(__file__).resolve().parent.parent
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()[:16]
 
 
 def _keep(entry: str, run: dict) -> None:
@@ -156,7 +162,9 @@ def _empty(experiment: Experiment) -> dict:
     return {
         "name": experiment.name, "question": experiment.question, "expectation": experiment.expectation,
         "vary": experiment.vary, "control": experiment.control, "common": experiment.common,
-        "arms": experiment.arms, "definition": experiment.definition, "environments": [], "runs": {},
+        "arms": experiment.arms, "revision": experiment.revision, "written": experiment.written,
+        "margins": experiment.margins, "own_text": experiment.own_text, "definition": experiment.definition,
+        "environments": [], "runs": {},
     }  # fmt: skip
 
 
