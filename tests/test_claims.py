@@ -286,7 +286,7 @@ def test_a_sentence_holds_the_record_s_numbers(evidence):
     ({"evidence": {"experiment": "one-mask-apart", "metric": "m", "arm": "a", "control": "b", "expects": "better",
                    "says": "s"}}, r"ENC-01: .* expects \(one of higher, lower, not told apart, equivalent\)"),
     ({"evidence": {"experiment": "one-mask-apart", "metric": "m", "arm": "a", "control": "b", "expects": "higher",
-                   "says": "{p}"}}, r"ENC-01: .* \(with no field but arm, control, difference, low, high, seeds\)"),
+                   "says": "{p}"}}, r"ENC-01: .* \(with no field but arm, control, difference, low, high, seeds, margin\)"),
 ])  # fmt: skip
 def test_a_bad_entry_is_named_with_the_fix(change, message, tmp_path):
     first = yaml.safe_load(claims.CLAIMS_FILE.read_text(encoding="utf-8"))[0]
