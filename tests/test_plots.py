@@ -2,13 +2,18 @@
 
 import html
 import math
+import os
 import re
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from course_lib import plots
-from course_lib.plots import arms, curves, heat
+from course_lib.plots import arms, curves, heat, page
 
 ALT = "A causal mask over four tokens."
 TOKENS = ["the", "old", "cat", "slept"]
@@ -93,6 +98,73 @@ def test_the_same_figure_gives_the_same_bytes_and_other_settings_survive():
     before = dict(matplotlib.rcParams)
     assert plots.curve(history(), alt=ALT).png == plots.curve(history(), alt=ALT).png
     assert dict(matplotlib.rcParams) == before
+
+
+# --- fonts -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text, drawn", [("我们", r"\u6211\u4eec"), ("Ġthe $x$ é", "Ġthe $x$ é"), ("🙂\t|\n", "\\U0001f642\\t|\n")]
+)
+def test_characters_that_the_font_lacks_are_written_as_python_does(text, drawn):
+    assert page.legible(text) == drawn
+
+
+def test_any_script_in_any_figure_draws_without_a_warning(monkeypatch):
+    run, text = history("我"), "标题 ส🙂\ud800"
+    fig = drawn(monkeypatch, curves, lambda: plots.curve(run, floor=0.1, ceiling={"上": 2}, title=text, alt=ALT))
+    assert fig.axes[0].get_title("left") == page.legible(text) != text
+    fig = drawn(monkeypatch, arms, lambda: plots.bars({text: [0.1, 0.2], "b": [0.1, 0.3]}, title=text, alt=ALT))
+    assert page.legible(text) in [label.get_text() for label in fig.axes[0].get_yticklabels()]
+    assert size(plots.heatmap(np.eye(2), ["读", "b"], alt=ALT, title=text, axes=("谁", "whom")))
+    assert size(plots.graph({"读": (0, 0, text), "b": (1, 0, "b")}, [("读", "b")], alt=ALT))
+    for name in ("一", "b"):
+        fig = Figure()
+        fig.add_subplot().bar([name, "c"], [1, 2])
+        assert size(plots.figure(fig, ALT))
+
+
+def test_a_font_of_the_readers_own_is_left_alone():
+    fig = Figure()
+    said = fig.text(0, 0, "我", family="DejaVu Sans Mono")
+    with pytest.warns(UserWarning, match="missing from font"):
+        plots.figure(fig, ALT)
+    assert said.get_text() == "我"
+
+
+def doctored_font(folder):
+    """Write a font that names itself DejaVu Sans, draws every letter as A, and has Chinese characters."""
+    font = TTFont(Path(page.FONT).with_name("DejaVuSansMono-Bold.ttf"))
+    for record in font["name"].names:
+        if record.nameID in (1, 4, 16):
+            font["name"].setName("DejaVu Sans", record.nameID, record.platformID, record.platEncID, record.langID)
+    for table in font["cmap"].tables:
+        if table.isUnicode():
+            table.cmap |= dict.fromkeys([*range(0x61, 0x7B), 0x6211, 0x4EEC], table.cmap[0x41])
+    font["OS/2"].usWeightClass = 400
+    folder.mkdir(parents=True)
+    font.save(folder / "doctored.ttf")
+
+
+def test_figures_are_the_same_whatever_fonts_a_machine_has(tmp_path):
+    """The machine's own fonts are those that fontconfig and the usual folders show, where there are any."""
+    doctored_font(tmp_path / "data" / "fonts")
+    code = (
+        "import hashlib, numpy, sys; from matplotlib import font_manager; from course_lib import plots\n"
+        "picture = plots.heatmap(numpy.eye(2), ['我们', 'agreeable'], alt='Two tokens, to be compared.')\n"
+        "there = any('doctored' in font.fname for font in font_manager.fontManager.ttflist)\n"
+        "print(there, hashlib.sha256(picture.png).hexdigest())"
+    )
+    seen = []
+    for extra in ({"MPL_IGNORE_SYSTEM_FONTS": "1"}, {"XDG_DATA_HOME": str(tmp_path / "data")}):
+        kept = {name: value for name, value in os.environ.items() if name != "MPL_IGNORE_SYSTEM_FONTS"}
+        environment = kept | {"MPLCONFIGDIR": str(tmp_path / f"cache{len(seen)}")} | extra
+        command = [sys.executable, "-W", "error::UserWarning", "-c", code]
+        done = subprocess.run(command, env=environment, text=True, capture_output=True, check=True)
+        seen.append(done.stdout.split())
+    (without, bare), (there, full) = seen
+    assert without == "False" and (there == "True" or sys.platform in ("win32", "darwin"))
+    assert bare == full
 
 
 # --- curves ------------------------------------------------------------------------------------------------
@@ -290,7 +362,7 @@ def test_heatmaps_fit_a_page_and_their_names_do_not_touch(monkeypatch, tokens, p
 
 
 @pytest.mark.parametrize(
-    "names, rotation", [(["the", "river", "[PAD]"], 0), (["encoder", "MMMMMM", "a"], 90), (["$x$", "我们", "b"], 0)]
+    "names, rotation", [(["the", "river", "[PAD]"], 0), (["encoder", "MMMMMM", "a"], 90), (["$x$", "我们", "b"], 90)]
 )
 def test_short_names_stand_upright(monkeypatch, names, rotation):
     fig = drawn(monkeypatch, heat, lambda: plots.heatmap(torch.rand(3, 3), names, alt=ALT))

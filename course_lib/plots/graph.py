@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from course_lib.plots.page import ARMS, INK, PALE, figure, style
+from course_lib.plots.page import ARMS, INK, PALE, figure, legible, style
 
 __all__ = ["graph"]
 
@@ -20,7 +20,7 @@ def graph(boxes, arrows, *, alt, title=None, caption=None, size=(9.4, 3.6)):
         ax = fig.add_subplot()
         frame = {"boxstyle": "round,pad=0.45", "facecolor": "#EAF4FB", "edgecolor": ARMS[0][0], "linewidth": 1.2}
         drawn = {
-            name: ax.text(x, -y, text, ha="center", va="center", fontsize=10.5, color=INK, bbox=frame)
+            name: ax.text(x, -y, legible(text), ha="center", va="center", fontsize=10.5, color=INK, bbox=frame)
             for name, (x, y, text) in boxes.items()
         }
         xs, ys = ([box[axis] for box in boxes.values()] for axis in (0, 1))

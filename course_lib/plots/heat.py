@@ -1,7 +1,6 @@
 """Draw masks, attention weights and leak tests: matrices with tokens on both axes."""
 
 import math
-import unicodedata
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +11,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.textpath import text_to_path
 
-from course_lib.plots.page import INK, PALE, figure, style
+from course_lib.plots.page import FONT, INK, PALE, figure, legible, style
 
 __all__ = ["heatmap", "heatmaps"]
 
@@ -115,8 +114,8 @@ def prepared(panel, rows, columns):
     if hasattr(values, "detach"):  # a torch tensor, of any precision and device
         values = values.detach().cpu().double().numpy()
     values = np.array(values, dtype=float)
-    rows = list(panel.get("rows") or rows or ())
-    columns = list(panel.get("columns") or columns or rows)
+    rows = [legible(name) for name in panel.get("rows") or rows or ()]
+    columns = [legible(name) for name in panel.get("columns") or columns or rows]
     if values.shape != (len(rows), len(columns)) or not values.size:
         raise ValueError(
             f"the matrix has shape {values.shape}, but there are {len(rows)} row names "
@@ -160,12 +159,8 @@ def draw_panel(ax, panel, low, high, colours, write, cell):
 
 
 def inches(name, size=11):
-    """Return how wide a tick label is (a Chinese character counts as wide as in any font: a square)."""
-    squares = sum(unicodedata.east_asian_width(letter) in "WF" for letter in name)
-    rest = "".join(letter for letter in name if unicodedata.east_asian_width(letter) not in "WF")
-    font = FontProperties(family="DejaVu Sans", size=size)
-    width = text_to_path.get_text_width_height_descent(rest, font, False)[0] if rest else 0
-    return (width + squares * size) / 72
+    """Return how wide a tick label is."""
+    return text_to_path.get_text_width_height_descent(name, FontProperties(fname=FONT, size=size), False)[0] / 72
 
 
 def short(value):

@@ -5,14 +5,16 @@ import contextlib
 import html
 import io
 import sys
-import warnings
+from functools import cache
+from pathlib import Path
 
 import matplotlib
 from IPython.display import HTML
-from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.text import Text
 
-__all__ = ["ARMS", "INK", "PALE", "Picture", "figure", "style"]
+__all__ = ["ARMS", "INK", "PALE", "Picture", "figure", "legible", "style"]
 
 INK, PALE = "#222222", "#666666"
 ARMS = (  # colour, line style, marker: any two differ in all three
@@ -23,7 +25,7 @@ ARMS = (  # colour, line style, marker: any two differ in all three
     ("#E69F00", (0, (5, 1, 1, 1, 1, 1)), "v"),
     ("#56B4E9", (0, (1, 1)), "P"),
 )
-OTHER_SCRIPTS = ("Noto Sans CJK SC", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "WenQuanYi Zen Hei")
+FONT = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")  # comes with matplotlib: the same everywhere
 
 
 class Picture(HTML):
@@ -40,9 +42,8 @@ class Picture(HTML):
 @contextlib.contextmanager
 def style():
     """Draw with the course's style inside `with style():`; text is never mathematics ('$' is a token)."""
-    known = set(font_manager.fontManager.get_font_names())
     settings = {
-        "font.family": ["DejaVu Sans", *(name for name in OTHER_SCRIPTS if name in known)],
+        "font.family": ["DejaVu Sans"],
         "font.size": 12,
         "axes.titlesize": 13,
         "axes.titlelocation": "left",
@@ -63,6 +64,33 @@ def style():
         yield
 
 
+@cache
+def _drawable():
+    """Return the numbers of the characters that the course's font can draw."""
+    return frozenset(get_font(FONT).get_charmap())
+
+
+def legible(text):
+    """Return text with each character that the course's font lacks as Python writes it: '我' becomes '\\u6211'."""
+    return "".join(
+        letter if letter == "\n" or ord(letter) in _drawable() else ascii(letter)[1:-1] for letter in str(text)
+    )
+
+
+def _all_legible(fig):
+    """Rewrite, in place, what a figure says in the course's font; a font that its owner chose is left alone."""
+
+    def ours(text):
+        return Path(findfont(text.get_fontproperties())) == FONT and legible(text.get_text()) != text.get_text()
+
+    for axis in (axis for ax in fig.axes for axis in (ax.xaxis, ax.yaxis)):
+        names = axis.get_ticklabels()  # which are written anew at each drawing
+        if any(map(ours, names)):
+            axis.set_ticks(axis.get_ticklocs(), [legible(name.get_text()) for name in names])
+    for text in fig.findobj(lambda part: isinstance(part, Text) and ours(part)):
+        text.set_text(legible(text.get_text()))
+
+
 def figure(fig, alt, caption=None):
     """Return a matplotlib figure as an HTML image with alt text, and close it.
 
@@ -75,13 +103,11 @@ def figure(fig, alt, caption=None):
     if not isinstance(alt, str) or len(alt.strip()) < 15:
         raise ValueError(f"alt is {alt!r}; say in a sentence of at least 15 characters what the figure shows")
     alt = " ".join(alt.split())
+    _all_legible(fig)
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A token in a script that no installed font has is drawn as a box; a warning would help nobody here.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        fig.savefig(
-            buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white", metadata={"Software": None}
-        )
+    fig.savefig(
+        buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white", metadata={"Software": None}
+    )
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close(fig)
     png = buffer.getvalue()
