@@ -7,6 +7,7 @@ needs an edit to run on another machine:
     COURSE_CACHE=folder          COURSE_SCALE=quick|full      COURSE_QUIET=1
 """
 
+import errno
 import html
 import io
 import os
@@ -16,10 +17,13 @@ import tempfile
 import warnings
 from pathlib import Path
 
+from course_lib import places
+
 __all__ = [
     "CacheError",
     "bar",
     "cache_dir",
+    "cache_place",
     "device",
     "pick",
     "precision",
@@ -28,10 +32,14 @@ __all__ = [
     "seed_all",
     "setup",
     "threads",
+    "warn",
 ]
 
 SCALES = ("quick", "full")
+DRAFTS = r"\.[\w-]+-[0-9a-f]{16}-\w{8}|python_docs-\w{8}\.part"  # of checkpoints.save and corpora.python_docs
 READY = "One Mask Apart is ready. (details: python -m course_lib doctor)"
+
+_swept = set()  # folders that this process has swept
 
 
 class CacheError(OSError):
@@ -136,9 +144,10 @@ def seed_all(seed):
 def cache_dir():
     """Return the folder of trained models, created if need be: COURSE_CACHE, else the user's cache folder.
 
-    Raises CacheError, which names the folder and the fix, when it cannot be created or written.
+    What killed processes left half-written there is swept once. Raises CacheError, which names the folder and
+    the fix, when it cannot be created or written.
     """
-    folder = Path(os.environ.get("COURSE_CACHE") or _user_cache() / "one-mask-apart").expanduser()
+    folder = cache_place()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # A real write: permission bits do not tell of a read-only or full disk, nor mean anything to root.
@@ -151,7 +160,37 @@ def cache_dir():
             "permissions, or set COURSE_CACHE to a folder that can",
             str(folder),
         ) from error
+    if folder not in _swept:
+        _swept.add(folder)
+        places.sweep(folder, DRAFTS)
     return folder
+
+
+def cache_place():
+    """Return where the cache folder is or would be, to read from it even where it cannot be written.
+
+    Where COURSE_CACHE is not set and no home can be written, it is a temporary folder of the user's own, and a warning
+    says so. Raises CacheError when COURSE_CACHE begins with ~ and there is no such home.
+    """
+    if named := os.environ.get("COURSE_CACHE", "").strip():
+        place = os.path.expanduser(named)
+        if place.startswith("~"):
+            raise CacheError(errno.ENOENT, "there is no such home folder; set COURSE_CACHE to a full path", named)
+        return Path(place)
+    if folder := places.user_cache():
+        return folder
+    try:
+        folder = places.private_folder()
+    except OSError as error:
+        raise CacheError(error.errno, "no home or temporary folder can be written; set COURSE_CACHE") from error
+    warn(f"no home folder can be written, so trained models are kept in {str(folder)!r}; COURSE_CACHE moves them")
+    return folder
+
+
+def warn(message):
+    """Warn, except in a notebook under test: its outputs are compared, and must not depend on the machine."""
+    if "ipykernel" not in sys.modules or not quiet():
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
 def scale():
@@ -240,15 +279,6 @@ def _physical_cores():
     allowed = joblib.cpu_count()  # minds a container's quota (a hub's limit per student) and the affinity
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return max(1, min(allowed, capabilities.get("num_physical_cores") or torch.get_num_threads()))
-
-
-def _user_cache():
-    """Return the platform's folder for files that can be made again."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def _parent_command():

@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "course_lib"
 LEVELS = [
+    ["places"],
     ["runtime", "threads", "tinytown", "attention", "prose", "overlap"],
     ["oracle", "corpora", "tokenization", "sister_language"],
     ["masking", "packing", "posteriors", "episodes"],

@@ -10,7 +10,7 @@ import numpy
 import pytest
 import torch
 
-from course_lib import runtime
+from course_lib import places, runtime
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +140,61 @@ def test_cache_dir_on_a_full_disk_is_told(environment, tmp_path, monkeypatch):
     with pytest.raises(runtime.CacheError, match="No space left on device.*free some space") as caught:
         runtime.cache_dir()
     assert caught.value.errno == 28
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the folder's name is the platform's")
+@pytest.mark.parametrize("home", ["~nouser", "/proc/nowhere", None])
+def test_without_a_home_folder_the_cache_is_a_private_temporary_one(environment, monkeypatch, tmp_path, home):
+    environment("COURSE_QUIET", "0")  # pytest itself has imported ipykernel
+    monkeypatch.setattr(runtime.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    places.private_folder.cache_clear()
+    if home is None:  # a container's user: not in the list of users either
+        monkeypatch.delenv("HOME", raising=False)
+        monkeypatch.setattr("pwd.getpwuid", lambda user: {}[user])
+    else:
+        environment("HOME", home)
+    with pytest.warns(RuntimeWarning, match="no home folder can be written.*COURSE_CACHE"):
+        folder = runtime.cache_dir()
+    assert folder.parent == tmp_path and folder.stat().st_mode & 0o777 == 0o700
+    with pytest.warns(RuntimeWarning):
+        assert runtime.cache_dir() == folder
+    places.private_folder.cache_clear()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links and owners")
+def test_a_private_folder_is_nobody_elses(monkeypatch, tmp_path):
+    monkeypatch.setattr(places.tempfile, "tempdir", str(tmp_path))
+    places.private_folder.cache_clear()
+    first = places.private_folder()
+    (tmp_path / "planted").mkdir()
+    for plant in (lambda: first.chmod(0o777), lambda: (first.rmdir(), first.symlink_to(tmp_path / "planted"))):
+        plant()
+        places.private_folder.cache_clear()
+        assert places.private_folder() != first, "what others can write to is not trusted"
+    places.private_folder.cache_clear()
+
+
+def test_a_home_that_is_not_known_is_told_by_name(environment):
+    environment("COURSE_CACHE", "~nouser/cache")
+    with pytest.raises(runtime.CacheError, match="no such home folder.*COURSE_CACHE.*~nouser"):
+        runtime.cache_dir()
+
+
+def test_litter_of_yesterday_is_swept_and_nothing_else(environment, tmp_path):
+    environment("COURSE_CACHE", str(tmp_path))
+    litter = (".BertForMaskedLM-0123456789abcdef-ab_cd123", "python_docs-ab_cd123.part")
+    kept = (".ssh", ".config-0123456789abcdef", "python_docs-0123456789abcdef.json", "BertForMaskedLM-0123456789abcdef")
+    for name in (*litter, *kept, litter[0][:-1] + "z"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+        if not name.endswith("z"):
+            os.utime(tmp_path / name, (0, 0))
+    (tmp_path / "python_docs-12345678.part").write_text("half")
+    os.utime(tmp_path / "python_docs-12345678.part", (0, 0))
+    runtime._swept.discard(tmp_path)
+    runtime.cache_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, litter[0][:-1] + "z"}, "a new draft is somebody's work"
 
 
 def test_scale_and_pick(environment):
