@@ -14,11 +14,12 @@ from pathlib import Path
 import yaml
 
 from course_lib import experiments
+from course_lib.paths import DATA
 
 __all__ = ["Claim", "Comparison", "Reference", "find", "load", "search", "show_claim", "table",
            "verify"]
 
-CLAIMS_FILE = Path(__file__).resolve().parent.parent / "data" / "claims.yaml"
+CLAIMS_FILE = DATA / "claims.yaml"
 # The word carries the meaning; the colour (Okabe and Ito's) only repeats it.
 VERDICTS = dict(correct="#009E73", imprecise="#E69F00", wrong="#D55E00", convention="#0072B2", omission="#999999")
 LESSONS = (

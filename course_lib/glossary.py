@@ -8,9 +8,11 @@ from pathlib import Path
 
 import yaml
 
+from course_lib.paths import DATA
+
 __all__ = ["Term", "load", "look_up"]
 
-GLOSSARY_FILE = Path(__file__).resolve().parent.parent / "data" / "glossary.yaml"
+GLOSSARY_FILE = DATA / "glossary.yaml"
 
 
 @dataclass(frozen=True)

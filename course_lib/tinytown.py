@@ -15,11 +15,13 @@ from pathlib import Path as FilePath
 
 import yaml
 
+from course_lib.paths import DATA
+
 __all__ = ["Sentence", "Path", "Story", "Question", "TinyTown", "GRAMMAR_FILE"]
 
 Sentence = list[str]  # e.g. ['Anna', 'went', 'to', 'the', 'kitchen', '.']
 
-GRAMMAR_FILE = FilePath(__file__).resolve().parent.parent / "data" / "tinytown.yaml"
+GRAMMAR_FILE = DATA / "tinytown.yaml"
 PRONOUN = "pron"
 NO_LABEL = "O"
 

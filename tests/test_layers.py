@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "course_lib"
 LEVELS = [
-    ["places"],
+    ["places", "paths"],
     ["runtime", "threads", "tinytown", "attention", "prose", "overlap"],
     ["oracle", "corpora", "tokenization", "sister_language"],
     ["masking", "packing", "posteriors", "episodes"],

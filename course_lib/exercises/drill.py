@@ -14,10 +14,11 @@ from course_lib import claims
 from course_lib.exercises.show import Card, inline, show, slip
 from course_lib.exercises.store import load as load_progress
 from course_lib.exercises.store import now, record
+from course_lib.paths import DATA
 
 __all__ = ["Point", "Prompt", "ask", "find", "keep", "load", "marks", "points_html", "sheet", "weakest"]
 
-DRILL_FILE = Path(__file__).resolve().parents[2] / "data" / "drill.yaml"
+DRILL_FILE = DATA / "drill.yaml"
 CHAPTERS = {
     "1": "Why encoder-only", "2": "BERT and GPT", "3": "Encoder-only and decoder-only", "4": "Attention",
     "5": "Next sentence prediction", "6": "RoBERTa",

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from course_lib import checkpoints
+from course_lib.paths import DATA
 
 __all__ = ["Experiment", "Record", "evidence_dir", "findings", "load", "read"]
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class Record:
 
 def evidence_dir() -> Path:
     """Where records are kept: ``data/evidence`` of the checkout, or the folder that COURSE_EVIDENCE names."""
-    return Path(os.environ.get("COURSE_EVIDENCE") or ROOT / "data" / "evidence").expanduser()
+    return Path(os.environ.get("COURSE_EVIDENCE") or DATA / "evidence").expanduser()
 
 
 def read(name: str) -> dict:
