@@ -190,7 +190,7 @@ def cache_place():
 def warn(message):
     """Warn, except in a notebook under test: its outputs are compared, and must not depend on the machine."""
     if "ipykernel" not in sys.modules or not quiet():
-        warnings.warn(message, RuntimeWarning, stacklevel=4)
+        warnings.warn(message, RuntimeWarning, stacklevel=1)  # one place: the same text is told once
 
 
 def scale():
