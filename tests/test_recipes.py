@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from course_lib import evaluation
+from course_lib import evaluation, models, runtime, training
 from course_lib.experiments import recipes, texts
 from course_lib.masking import Masking, StaticMasking
 from course_lib.objectives import MaskedLM
 
-SHORT = {"rows": 64, "steps": 10, "batch_size": 8}
+SHORT = {"rows": 64, "steps": 10, "batch_size": 8, "held_out": 40}
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,26 @@ def test_training_rows_are_asked_as_in_training():
     assert asked.input_ids.equal(trained.input_ids) and asked.targets.equal(trained.targets)
 
 
-def test_each_seed_has_masks_of_its_own():
-    data = texts.material(rows=8)
-    made = [StaticMasking(Masking.of(data.tokenizer), 1, seed)(data.rows, torch.Generator()) for seed in (0, 1)]
-    assert not made[0].selected.equal(made[1].selected)
+def test_each_seed_has_text_and_so_masks_of_its_own(monkeypatch):
+    made = {}
+    monkeypatch.setattr(recipes.plan, "run", made.update)
+    recipes.recipe([3, 4], masks=1, rows=16, held_out=16)
+    assert set(made) == {3, 4}
+    rows = [plan.rows for plan in made.values()]
+    assert not rows[0].equal(rows[1])
+    masks = [plan.objective(plan.rows, torch.Generator()).select for plan in made.values()]
+    assert not masks[0].equal(masks[1])
+    assert made[3].objective == made[4].objective  # alike but for the text, so that a GPU may stack them
+
+
+def test_a_seed_measures_its_own_held_out_rows():
+    """The same model scores otherwise on another seed's held-out rows."""
+    texts_of = [texts.material(rows=64, held_out=40, seed=seed) for seed in (3, 4)]
+    assert not texts_of[0].held_out.equal(texts_of[1].held_out)
+    [run] = recipes.recipe([4], **SHORT | {"steps": 1})
+    runtime.seed_all(4)
+    fresh = models.tiny_bert(texts_of[1].tokenizer)
+    settings = {"seed": 4, "batch_size": 8, "learning_rate": 2e-3}
+    training.train(fresh, texts_of[1].rows, MaskedLM(Masking.of(texts_of[1].tokenizer)), 1, **settings)
+    scores = [text.fill().score(fresh).loss for text in texts_of]
+    assert run["fill nats"] == [pytest.approx(scores[1], abs=1e-5)] and abs(scores[0] - scores[1]) > 1e-4
