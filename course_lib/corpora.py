@@ -6,8 +6,6 @@ formats are all questions about where sentences and documents begin and end.
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import hashlib
 import importlib.util
 import json
@@ -17,12 +15,11 @@ import re
 import sys
 import sysconfig
 import tempfile
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from course_lib import runtime
+from course_lib import globs, runtime
 from course_lib.prose import docstrings, prose, sections, sentences
 from course_lib.tinytown import TinyTown
 
@@ -120,11 +117,14 @@ def text_files(path: str | Path, largest_megabytes: float = 100) -> Corpus:
     """Read a UTF-8 file, a folder (.txt, .text, .md, .rst, with its subfolders) or a glob of files.
 
     A blank line ends a paragraph, two or more a chapter. Each chapter is a document; one that stands alone
-    is cut into runs of at most 20 sentences, so that some can be held out.
+    is cut into runs of at most 20 sentences, so that some can be held out. Each file is read once, hidden ones are left
+    out, and links to folders are not followed. Raises OSError or ValueError, with the fix, for what cannot be read.
     """
     if not str(path).strip():
         raise ValueError(f"path={path!r} is empty; name a text file, a folder or a glob, e.g. 'texts/*.txt'")
-    files = _matching_files(path)
+    files, links = globs.matching_files(path, TEXT_SUFFIXES)
+    if links:
+        runtime.warn(f"links to folders are not followed: {', '.join(map(repr, links))}; give their targets as well")
     size = sum(file.stat().st_size for file in files)
     if size > largest_megabytes * 1e6:
         raise ValueError(f"{str(path)!r} matches {size / 1e6:.3g} MB of text and the limit is "
@@ -135,36 +135,18 @@ def text_files(path: str | Path, largest_megabytes: float = 100) -> Corpus:
         only = documents[0]
         run = max(2, min(20, len(only) // 10))
         documents = [only[i:i + run] for i in range(0, len(only), run)]
+    name = (Path(path).name or str(path)).encode("utf-8", "replace").decode()  # a name that is no UTF-8 can be printed
     plural = "file" if len(files) == 1 else "files"
-    return Corpus(Path(path).name or str(path), documents, f"{len(files)} {plural} matching {str(path)!r}")
-
-
-def _matching_files(path: str | Path) -> list[Path]:
-    place = Path(path).expanduser()
-    if place.is_dir():
-        everything = sorted(file for file in place.rglob("*") if file.is_file())
-        files = [file for file in everything if file.suffix.lower() in TEXT_SUFFIXES
-                 and not any(part.startswith(".") for part in file.relative_to(place).parts)]
-        hint = (f"the folder holds {len(everything)} other file(s), but texts must end in "
-                f"{', '.join(TEXT_SUFFIXES)}; or give a glob such as 'folder/*.log'")
-    elif place.is_file():
-        return [place]
-    else:
-        files = sorted(Path(p) for p in glob.glob(str(place), recursive=True) if Path(p).is_file())
-        hint = f"looked from {str(Path.cwd())!r}; check the spelling, or give the full path"
-    if not files:
-        raise FileNotFoundError(f"no text file matches {str(path)!r}: {hint}")
-    return files
+    return Corpus(name, documents, f"{len(files)} {plural} matching {str(path)!r}")
 
 
 def _read(file: Path) -> str:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise OSError(f"cannot read {str(file)!r} ({error.strerror}); "
-                      "give yourself permission to read it, or leave it out") from None
+        raise globs.unreadable(file, error) from None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise _encoding_error(file, "starts with the mark of UTF-16", "utf-16")
+        raise _encoding_error(file, "is UTF-16 by its first two bytes", "utf-16")
     if b"\0" in data:
         raise ValueError(f"{str(file)!r} holds a zero byte at offset {data.index(0)}, so it is a binary file "
                          "(or UTF-16 text); leave it out, or save it again as UTF-8 text")
@@ -174,27 +156,15 @@ def _read(file: Path) -> str:
         # offsets are counted after the mark, if there is one
         offset = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
         raise _encoding_error(file, f"is not UTF-8 at byte offset {offset} (byte 0x{data[offset]:02x})",
-                              _likely_encoding(data)) from None
+                              "cp1252") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _likely_encoding(data: bytes) -> str:
-    high = [byte for byte in data[:100_000] if byte > 127]
-    if len(high) < 0.3 * min(len(data), 100_000):
-        return "cp1252"  # mostly ASCII: Western European with a few accents
-    if sum(byte >= 0xC0 for byte in high) > 0.9 * len(high):
-        return "cp1251"  # Cyrillic letters sit at 0xC0 and above, trail bytes of Chinese spread wider
-    for encoding in ("shift_jis", "gb18030"):
-        with contextlib.suppress(UnicodeDecodeError):
-            data.decode(encoding)
-            return encoding
-    return "cp1252"
-
-
-def _encoding_error(file: Path, problem: str, guess: str) -> ValueError:
-    return ValueError(f"{str(file)!r} {problem}; if it is {guess} (a guess), convert it with\n"
+def _encoding_error(file: Path, problem: str, encoding: str) -> ValueError:
+    return ValueError(f"{str(file)!r} {problem}; save it as UTF-8, or convert it with its own encoding (cp1252 is "
+                      "Western European, cp1251 Cyrillic, gb18030 Chinese, shift_jis Japanese):\n"
                       f"from pathlib import Path; file = Path({str(file)!r})\n"
-                      f"file.write_text(file.read_text(encoding={guess!r}), encoding='utf-8')")
+                      f"file.write_text(file.read_text(encoding={encoding!r}), encoding='utf-8')")
 
 
 # --- Python's own documentation ----------------------------------------------------------------------
@@ -245,10 +215,10 @@ def _extract(library: Path, has_topics: bool) -> dict:
             f"this Python has neither pydoc_data nor library sources in {str(library)!r}, so there is no "
             "text; use a Python from python.org, conda or uv, or your own text with text_files(path)")
     if not has_topics:
-        _warn("this Python lacks pydoc_data (some Linux distributions strip it); "
-              "python_docs() holds the docstrings of the standard library only")
+        runtime.warn("this Python lacks pydoc_data (some Linux distributions strip it); "
+                     "python_docs() holds the docstrings of the standard library only")
     elif not from_sources:
-        _warn(f"no library sources in {str(library)!r}; python_docs() holds the language reference only")
+        runtime.warn(f"no library sources in {str(library)!r}; python_docs() holds the language reference only")
     documents, seen = [], set()
     for text in texts:
         # what came before is boilerplate, or one topic repeating another; held-out sentences must be new
@@ -261,13 +231,14 @@ def _extract(library: Path, has_topics: bool) -> dict:
 
 def _load(key: str) -> dict | None:
     try:
-        file = runtime.cache_dir() / f"python_docs-{key}.json"
+        file = runtime.cache_place() / f"python_docs-{key}.json"  # it may be another's: read only
         checksum, _, payload = file.read_bytes().partition(b"\n")
     except OSError:
-        return None  # not there yet, or no cache folder; _store says so
-    if hashlib.sha256(payload).hexdigest().encode() == checksum:
-        return json.loads(payload)
-    _warn(f"the stored text {str(file)!r} is damaged; it is extracted again")
+        return None  # not there yet, or not to be read; _store says so if it cannot be written
+    stored = json.loads(payload) if hashlib.sha256(payload).hexdigest().encode() == checksum else None
+    if isinstance(stored, dict) and {"parts", "documents"} <= set(stored):
+        return stored
+    runtime.warn(f"the stored text {str(file)!r} is damaged; it is extracted again")
     return None
 
 
@@ -284,11 +255,5 @@ def _store(key: str, extracted: dict) -> None:
         if written is not None:
             Path(written).unlink(missing_ok=True)
         if _load(key) is None:  # else a second process has just stored the same text
-            _warn(f"python_docs() works, but will be extracted again next time, as it could not be stored: "
-                  f"{error}")
-
-
-def _warn(message: str) -> None:
-    if "ipykernel" in sys.modules and runtime.quiet():
-        return  # a notebook under test: its outputs are compared, and must not depend on the machine
-    warnings.warn(message, RuntimeWarning, stacklevel=4)
+            runtime.warn("python_docs() works, but will be extracted again next time, as it could not be stored: "
+                         f"{error}")

@@ -1,9 +1,11 @@
 """Corpora: what is read is kept, what is held out stays unseen, and bad input is named with its fix."""
 
+import glob
 import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from course_lib import corpora, prose
+from course_lib import corpora, globs, prose
 from course_lib.corpora import Corpus, python_docs, sentences, text_files, tiny_town
 
 RELAXED = settings(
@@ -275,9 +277,9 @@ def test_any_script_is_a_text(tmp_path, text):
             r"offset 5 \(byte 0xe9\).*encoding='cp1252'",
         ),
         (b"\xef\xbb\xbf" + b"ab\xff cd", ValueError, "offset 5 "),
-        ("Привет мир, как дела сегодня".encode("cp1251"), ValueError, "offset 0 .*encoding='cp1251'"),
-        ("今天天气很好我们去公园吧你来吗".encode("gb18030"), ValueError, "encoding='gb18030'"),
-        ("これは日本語のテキストです".encode("shift_jis"), ValueError, "encoding='shift_jis'"),
+        ("Привет мир, как дела сегодня".encode("cp1251"), ValueError, "offset 0 .*cp1251 Cyrillic.*encoding="),
+        ("今天天气很好我们去公园吧你来吗".encode("gb18030"), ValueError, "gb18030 Chinese"),
+        ("これは日本語のテキストです".encode("shift_jis"), ValueError, "shift_jis Japanese"),
     ],
 )
 def test_bad_files_are_named_with_the_fix(tmp_path, data, error, message):
@@ -308,6 +310,142 @@ def test_nothing_found_names_the_path_and_the_fix(tmp_path):
     for empty in ("", "  "):
         with pytest.raises(ValueError, match="is empty; name a text file"):
             text_files(empty)
+
+
+# --- links, deep trees and folders that cannot be read -------------------------------------------------
+
+needs_links = pytest.mark.skipif(os.name == "nt", reason="links need permission on Windows")
+
+
+@pytest.fixture
+def texts(tmp_path):
+    """Return a folder with two files, one of them in a subfolder."""
+    folder = tmp_path / "texts"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text("A one. A two.")
+    (folder / "sub" / "b.txt").write_text("B one. B two.")
+    return folder
+
+
+BOTH = [["A one.", "A two."], ["B one.", "B two."]]
+
+
+@needs_links
+@pytest.mark.parametrize("links", [
+    [("sub/up", "..")], [("sub/self", ".")], [("one", "sub"), ("two", "."), ("sub/three", "../..")],
+    [("loop", "loop"), ("ping", "pong"), ("pong", "ping")], [("sub/again.txt", "../a.txt"), ("twin", "sub/b.txt")],
+])  # fmt: skip
+def test_circles_of_links_end_and_a_file_counts_once(texts, links):
+    for name, target in links:
+        (texts / name).symlink_to(target)
+    os.link(texts / "a.txt", texts / "hard.txt")
+    for pattern in ("", "**/*.txt", "**/**/*.txt", "**/sub/**/*.txt"):
+        corpus = text_files(texts / pattern)
+        assert corpus.documents == (BOTH if "sub/" not in pattern else [d for d in corpus.documents if d in BOTH])
+        assert corpus.source.startswith(f"{len(corpus)} file")
+
+
+def test_globs_mean_what_they_mean_elsewhere(texts):
+    (texts / ".hidden").mkdir()
+    (texts / ".hidden" / "c.txt").write_text("C one. C two.")
+    (texts / "sub" / "[d].txt").write_text("D one. D two.")
+    (texts / "sub" / "deep").mkdir()
+    (texts / "sub" / "deep" / "e.txt").write_text("E one. E two.")
+    for pattern in ("**/*.txt", "**", "*", "*/*", "*/**/e.txt", "sub/../**/*.txt", "**/deep/**", "s?b/b.*", "nothing/*",
+                    "**/[!ab].txt", "sub/[[]d].txt", ".h*/*.txt", "a.txt", "**/deep/*.txt"):  # fmt: skip
+        expected = {Path(p).resolve() for p in glob.glob(str(texts / pattern), recursive=True) if Path(p).is_file()}
+        try:
+            found, _ = globs.matching_files(texts / pattern, (".txt",))
+        except FileNotFoundError:
+            found = []
+        assert {path.resolve() for path in found} == expected and len(found) == len(expected), pattern
+
+
+@needs_links
+def test_a_link_to_a_folder_elsewhere_is_named(texts, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_QUIET", "0")
+    (tmp_path / "elsewhere").mkdir()
+    (texts / "more").symlink_to(tmp_path / "elsewhere")
+    for pattern in ("", "**/*.txt"):
+        with pytest.warns(RuntimeWarning, match="links to folders are not followed: '.*more'"):
+            assert text_files(texts / pattern).documents == BOTH
+
+
+@needs_links
+def test_links_to_nowhere_are_named(texts):
+    (texts / "gone.txt").symlink_to("nowhere")
+    (texts / "self").symlink_to("self")
+    for path in (texts, texts / "*.txt", texts / "gone.txt", texts / "self"):
+        with pytest.raises(OSError, match="cannot read '.*(gone.txt|self)'.*leads nowhere, or in a circle"):
+            text_files(path)
+
+
+def refusing(monkeypatch, module, name, place):
+    """Let a function of `module` refuse one place, as permissions do (which mean nothing to root)."""
+    real = getattr(module, name)
+
+    def refuse(path=".", *args, **options):
+        if Path(path) == place:
+            raise PermissionError(13, "Permission denied")
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(module, name, refuse)
+
+
+@pytest.mark.parametrize("function", ["listdir", "stat"])  # a folder without r, and what lies in one without x
+@pytest.mark.parametrize("pattern", ["", "**/*.txt", "*/*.txt", "sub/*.txt"])
+def test_a_folder_that_cannot_be_read_is_named(texts, monkeypatch, function, pattern):
+    place = texts / "sub" / ("" if function == "listdir" else "b.txt")
+    refusing(monkeypatch, os, function, place)
+    with pytest.raises(PermissionError, match="cannot read '.*sub.*(Permission denied).*leave it out"):
+        text_files(texts / pattern)
+
+
+def test_a_very_deep_tree_is_read(texts):
+    here, depth = os.getcwd(), 1500
+    os.chdir(texts)
+    try:
+        for _ in range(depth):
+            os.mkdir("d")
+            os.chdir("d")
+        Path("b.txt").write_text("Deep one. Deep two.")
+        os.chdir(texts)
+        assert len(text_files(".")) == 3
+    finally:
+        os.chdir(texts)
+        while os.path.isdir("d/d"):  # shutil.rmtree recurses
+            os.rename("d/d", "e")
+            shutil.rmtree("d")
+            os.rename("e", "d")
+        os.chdir(here)
+
+
+@pytest.mark.parametrize("path", ["~nouser/x.txt", "a\0b", "x" * 5000, "**/" * 500 + "x"])
+def test_odd_paths_get_one_clear_line(texts, monkeypatch, path):
+    monkeypatch.chdir(texts)
+    with pytest.raises(OSError, match="no text file matches|cannot read '.*File name too long"):
+        text_files(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_is_no_text(texts):
+    os.mkfifo(texts / "pipe.txt")
+    assert text_files(texts).documents == BOTH
+    with pytest.raises(OSError, match="neither a file nor a folder"):
+        text_files(texts / "pipe.txt")
+
+
+def test_a_cache_that_can_only_be_read_is_used(small_library, monkeypatch):
+    library, cache = small_library
+    with pytest.warns(RuntimeWarning, match="lacks pydoc_data"):
+        first = python_docs()
+    (library / "a.py").unlink()
+
+    def refuse(*args, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(corpora.runtime.tempfile, "TemporaryFile", refuse)
+    assert python_docs() == first
 
 
 def test_too_large_and_unreadable(tmp_path, monkeypatch):

@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "course_lib"
 LEVELS = [
-    ["places", "paths"],
-    ["runtime", "threads", "tinytown", "attention", "prose", "overlap"],
+    ["places", "globs", "paths"],
+    ["runtime", "threads", "provenance", "history", "tinytown", "attention", "prose", "overlap"],
     ["oracle", "corpora", "tokenization", "sister_language"],
     ["masking", "packing", "posteriors", "episodes"],
     ["models", "objectives", "checkpoints", "processes", "whole_words", "tasks"],
