@@ -81,8 +81,8 @@ EXPERIMENTS = (
         "whole-words",
         "Word pieces: is a piece easier to guess beside its siblings, and what does whole-word masking change?",
         "Trained on single pieces a model guesses a hidden piece in more than 0.80 of the cases beside its siblings "
-        "and in less than 0.45 without them. Trained on whole words it is at least 0.10 better without siblings, and at "
-        "least 0.30 worse beside them: in the first edition siblings in view even hurt it (0.44 against 0.50), where "
+        "and in less than 0.45 without them. Trained on whole words it is at least 0.10 better without siblings, and "
+        "at least 0.30 worse beside them: in the first edition siblings in view even hurt it (0.44 against 0.50), where "
         "help had been expected.",
         "whole", {"single pieces": {"whole": False}, "whole words": {"whole": True}}, "single pieces",
         {"vocab_size": 150, **_TRAINING},
