@@ -10,6 +10,7 @@ from torch import Tensor
 
 from course_lib import corpora, models, packing, runtime, tokenization, training
 from course_lib.experiments.plan import Plan
+from course_lib.experiments.texts import ASKED, HELD_OUT_FROM
 from course_lib.masking import Masking
 from course_lib.objectives import MaskedLM
 from course_lib.sister_language import SisterLanguage, sentences
@@ -24,7 +25,7 @@ from course_lib.translation import (
 
 __all__ = ["SentencePairs", "sentence_pairs", "translate"]
 
-HELD_OUT = 400  # pairs
+HELD_OUT = 400  # pairs; recorded runs ask about ASKED
 SHORT, LONG = 7, 10  # words, stops included: about a fifth have no more than the one, a fifth no fewer than the other
 
 
@@ -37,71 +38,93 @@ class SentencePairs:
     sentences: list[tuple[str, ...]]  # of the training rows
     held_out_sentences: list[tuple[str, ...]]  # none of them in training
     rows: Tensor  # int64 [N, T]
-    held_out: Tensor  # int64 [400, T']
+    held_out: Tensor  # int64 [n, T']
 
     def ask(self, **settings) -> HeldOutPairs:
         """Ask for the held-out translations; settings as in ``Translation``."""
         return HeldOutPairs(self.held_out, Translation.of(self.tokenizer, **settings))
 
 
-@functools.cache
-def sentence_pairs(pairs: int = 16_000, agreement: str = "next word") -> SentencePairs:
-    """Translate ``pairs`` sentences to train on, as the town tells them, and 400 that it never tells in training."""
+@functools.lru_cache(maxsize=4)
+def sentence_pairs(
+    pairs: int = 16_000, agreement: str = "next word", held_out: int = HELD_OUT, seed: int = 0
+) -> SentencePairs:
+    """Translate ``pairs`` sentences to train on, as the town tells them, and some that it never tells in training."""
     language = SisterLanguage(agreement=agreement)
     tokenizer = bilingual_tokenizer(language)
-    train, asked = sentences(pairs, seed=0), sentences(HELD_OUT, seed=1_000_003, held_out=True)
-    rows, held_out = (pair_rows(tokenizer, language, texts) for texts in (train, asked))
-    return SentencePairs(language, tokenizer, train, asked, rows, held_out)
+    train, asked = sentences(pairs, seed=seed), sentences(held_out, seed=HELD_OUT_FROM + seed, held_out=True)
+    rows, new = (pair_rows(tokenizer, language, texts) for texts in (train, asked))
+    return SentencePairs(language, tokenizer, train, asked, rows, new)
 
 
 def translate(
     seeds: list[int], reader: str = "encoder-decoder", view: str = "every position", agreement: str = "next word",
-    bert_steps: int = 0, pairs: int = 16_000, steps: int = 300, batch_size: int = 64, learning_rate: float = 2e-3,
+    bert_steps: int = 0, shuffled: bool = False, layers: int = 2, pairs: int = 16_000, steps: int = 300,
+    batch_size: int = 64, learning_rate: float = 2e-3,
 ) -> list[dict]:  # fmt: skip
-    """Train a translator per seed and measure it on the way, on held-out pairs.
+    """Train a translator per seed and measure it on the way, training and held-out pairs being the seed's own.
 
     ``reader`` and ``view`` as in ``translation.Translation``, ``agreement`` as in ``SisterLanguage``. With
     ``bert_steps`` the encoder starts from a BERT of the same seed that has read Tiny Town for so many steps of 32
-    rows. Returns for each seed lists over training: tokens, 'sentence accuracy' (also of short and of long sentences),
-    'word accuracy', 'nats' and, with a full view, the 'alignment accuracy' of the head that looks most often at the
-    word to be translated, and of the head that looks most often at the word after it.
+    rows; ``shuffled`` then mixes the numbers within each of its tensors, so that their sizes stay and what they have
+    learned does not. ``layers`` counts those of a single stack, a decoder under the prefix or the causal mask.
+
+    Returns for each seed lists over training: tokens, 'sentence accuracy' (also of short and of long sentences), 'word
+    accuracy', 'nats' and, with a full view, the 'alignment accuracy' of the head that looks most often at the word to
+    be translated, and of the head that looks most often at the word after it.
     """
-    data = sentence_pairs(pairs, agreement)
-    asked = data.ask(reader=reader, view=view)
-    lengths = torch.tensor([len(sentence) for sentence in data.held_out_sentences])
-    gold = [data.language.alignment(sentence) for sentence in data.held_out_sentences]
-    after = [[place + 1 for place in places] for places in gold]
 
-    def build(seed: int):
-        if reader != "encoder-decoder":
-            return models.tiny_bert(data.tokenizer)
-        model = tiny_encoder_decoder(data.tokenizer)
-        if bert_steps:
-            model.encoder.load_state_dict(town_bert(seed, bert_steps).bert.state_dict())
-        return model
+    def run(seed: int) -> dict:
+        data = sentence_pairs(pairs, agreement, ASKED, seed)
+        asked = data.ask(reader=reader, view=view)
+        lengths = torch.tensor([len(sentence) for sentence in data.held_out_sentences])
+        gold = [data.language.alignment(sentence) for sentence in data.held_out_sentences]
+        after = [[place + 1 for place in places] for places in gold]
 
-    def measure(model) -> dict[str, float]:
-        score = asked.score(model)
-        numbers = {
-            "sentence accuracy": score.sentences, "word accuracy": score.words, "nats": score.nats,
-            "sentence accuracy, short": score.sentences[lengths <= SHORT],
-            "sentence accuracy, long": score.sentences[lengths >= LONG],
-        }  # fmt: skip
-        found = {name: values.float().mean().item() for name, values in numbers.items()}
-        if view == "every position":
-            found["alignment accuracy"] = head_alignment(model, asked, gold).max().item()
-            found["alignment accuracy, next word"] = head_alignment(model, asked, after).max().item()
-        return found
+        def build():
+            if reader != "encoder-decoder":
+                return models.tiny_bert(data.tokenizer, num_hidden_layers=layers)
+            model = tiny_encoder_decoder(data.tokenizer)
+            if bert_steps:
+                weights = town_bert(seed, bert_steps).bert.state_dict()
+                model.encoder.load_state_dict(mixed(weights, seed) if shuffled else weights)
+            return model
 
-    settings = (data.rows, asked.objective, measure, steps, batch_size, learning_rate)
-    return [Plan(functools.partial(build, seed), *settings).run([seed])[0] for seed in seeds]
+        def measure(model) -> dict[str, float]:
+            score = asked.score(model)
+            numbers = {
+                "sentence accuracy": score.sentences, "word accuracy": score.words, "nats": score.nats,
+                "sentence accuracy, short": score.sentences[lengths <= SHORT],
+                "sentence accuracy, long": score.sentences[lengths >= LONG],
+            }  # fmt: skip
+            found = {name: values.float().mean().item() for name, values in numbers.items()}
+            if view == "every position":
+                found["alignment accuracy"] = head_alignment(model, asked, gold).max().item()
+                found["alignment accuracy, next word"] = head_alignment(model, asked, after).max().item()
+            return found
+
+        return Plan(build, data.rows, asked.objective, measure, steps, batch_size, learning_rate).run([seed])[0]
+
+    return [run(seed) for seed in seeds]
 
 
-@functools.cache
+def mixed(weights: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
+    """Mix the numbers within each tensor: their sizes stay, what they have learned does not."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def mix(tensor: Tensor) -> Tensor:
+        order = torch.randperm(tensor.numel(), generator=generator).to(tensor.device)
+        return tensor.flatten()[order].view_as(tensor)
+
+    return {name: mix(tensor) if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+
+
+@functools.lru_cache(maxsize=4)
 def town_bert(seed: int, steps: int):
-    """Pre-train a BERT on Tiny Town as in lesson 04, with the vocabulary of both languages."""
+    """Pre-train a BERT on its seed's stories of Tiny Town, with the vocabulary of both languages."""
     tokenizer = bilingual_tokenizer(SisterLanguage())
-    rows = packing.blocks(tokenizer, tokenization.encode_documents(tokenizer, corpora.tiny_town(20_000, seed=0)), 32)
+    told = corpora.tiny_town(max(20_000, 32 * steps), seed=seed)
+    rows = packing.blocks(tokenizer, tokenization.encode_documents(tokenizer, told), 32)
     runtime.seed_all(seed)
     bert = models.tiny_bert(tokenizer)
     training.train(bert, rows, MaskedLM(Masking.of(tokenizer)), steps, batch_size=32, learning_rate=2e-3, seed=seed)
