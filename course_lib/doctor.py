@@ -14,7 +14,7 @@ from pathlib import Path
 
 __all__ = ["Check", "arguments", "run", "train_briefly"]
 
-PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "matplotlib", "jupyterlab", "nbval")
+PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "matplotlib", "jupyterlab")  # nothing of the tests
 LEAST_DISK_GB = 0.5  # trained models of every lesson, twice over
 LEAST_MEMORY_GB = 1.5  # a kernel with torch and transformers, JupyterLab, and one small model in training
 SLOW_TOKENS_PER_SECOND = 10_000  # below it a lesson of a minute and a half takes several

@@ -20,12 +20,14 @@ OLDEST = (3, 11)
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 NEEDED_MB = 2500  # the CPU build of PyTorch, JupyterLab and the rest take about 1,500 once installed
-TASKS = ("setup", "lab", "test", "lint", "doctor", "bake", "bench")
+TASKS = ("setup", "lab", "test", "lint", "doctor", "bake", "bench", "update")
+LEARNERS_TASKS = ("lab", "doctor", "update")  # the others need the packages of the tests too
 USAGE = """usage: python scripts/bootstrap.py [--here] TASK [options of the task]
 
-  setup    make .venv and install the pinned packages
-  lab      the same, then open JupyterLab at the first notebook
-  test     the same, then ruff, the tests, and every notebook under strict nbval
+  setup    make .venv and install all pinned packages, so that nothing else needs the network
+  lab      the same without the packages of the tests, then open JupyterLab at the first notebook
+  test     the same as setup, then ruff, the tests, and every notebook under strict nbval
+  update   keep copies of the notebooks that you ran, then fetch the newest course with git
   lint | doctor | bake | bench    the same, then that one task
 
   --here   install into the Python that runs this (a conda environment, a container) and make no .venv"""
@@ -247,7 +249,12 @@ def make_venv():
         )
 
 
-def install(python, stamp):
+def extras_of(stamp):
+    """Return the extras that a stamp says are installed: its second word, joined by commas."""
+    return set(read(stamp).partition(" ")[2].split(",")) - {""}
+
+
+def install(python, stamp, extras):
     """Install the pinned packages with `python`, byte-compile them, and leave a stamp that says so."""
     torch = re.search(r"^torch==\S+", read(os.path.join(ROOT, "constraints.txt")), re.M).group(0)
     pins = os.path.join(ROOT, "constraints.txt")
@@ -255,7 +262,7 @@ def install(python, stamp):
     # First and by its exact version: resolved with the rest, pip may fetch gigabytes of other builds.
     pip(python, torch, "-c", pins)
     say("[3/4] JupyterLab, transformers and the other pinned packages")
-    pip(python, "-e", ROOT + "[lab,test]", "-c", pins)
+    pip(python, "-e", "%s[%s]" % (ROOT, ",".join(sorted(extras))), "-c", pins)
     say("[4/4] Compiling (so that later starts are quick)")
     packages = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
     folder = subprocess.check_output([python, "-c", packages], universal_newlines=True).strip()
@@ -267,11 +274,11 @@ def install(python, stamp):
             env=quiet_environment(),
         )
     with open(stamp, "w") as file:
-        file.write(key(python))
+        file.write("%s %s" % (key(python), ",".join(sorted(extras))))
 
 
-def set_up(here):
-    """Make the environment unless it stands already, and return its Python."""
+def set_up(here, task="setup"):
+    """Make the environment that a task needs, unless it stands already, and return its Python."""
     started = time.time()
     if here:
         if sys.version_info[:2] < OLDEST:
@@ -281,7 +288,8 @@ def set_up(here):
         python, stamp = sys.executable, os.path.join(sys.prefix, ".one-mask-apart")
     else:
         python, stamp = venv_python(), os.path.join(VENV, ".one-mask-apart")
-    if os.path.exists(python) and read(stamp) and read(stamp) == key(python):
+    wanted = set(["lab"]) if task in LEARNERS_TASKS else set(["lab", "test"])
+    if os.path.exists(python) and wanted <= extras_of(stamp) and read(stamp).split()[0] == key(python):
         return python
     say("Setting up One Mask Apart (a few minutes, once; the network is needed for this step only)")
     if not read(stamp):  # renewed pins replace what is there and need little
@@ -289,7 +297,7 @@ def set_up(here):
     say("[1/4] Python %s" % ("as it is: " + python if here else "environment in .venv"))
     if not here:
         make_venv()
-    install(python, stamp)
+    install(python, stamp, wanted | extras_of(stamp))
     say("Set up in %d s." % (time.time() - started))
     return python
 
@@ -302,7 +310,7 @@ def main(arguments):
         say(USAGE)
         return 0 if arguments and arguments[0] in ("-h", "--help", "help") else 2
     try:
-        python = set_up(here)
+        python = set_up(here, arguments[0])
     except SetupError as error:
         say("\n" + "-" * 80 + "\n" + str(error) + "\n" + "-" * 80)
         return 1

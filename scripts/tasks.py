@@ -1,7 +1,9 @@
 """The tasks behind `make lab` and `make test`; scripts/bootstrap.py runs it in the environment it made."""
 
+import datetime
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,12 +48,12 @@ def doctor(arguments=()):
 
 def setup(arguments=()):
     """Check the machine once after each installation; later starts go straight to the task."""
-    passed = STAMP.with_name(STAMP.name + "-doctor")
-    if passed.exists() and passed.read_text() == STAMP.read_text():
+    passed, installation = STAMP.with_name(STAMP.name + "-doctor"), STAMP.read_text().split()[0]
+    if passed.exists() and passed.read_text() == installation:
         return 0
     status = doctor()
     if status == 0:
-        passed.write_text(STAMP.read_text())
+        passed.write_text(installation)
     else:
         print("\nThe set-up is there, but the check above found something to mend first.", flush=True)
     return status
@@ -135,7 +137,35 @@ def bench(arguments=()):
     return call([*PYTHON, "course_lib", "bench", *arguments])
 
 
-TASKS = {task.__name__: task for task in (setup, lab, test, lint, doctor, bake, bench)}
+def update(arguments=()):
+    """Fetch the newest course. Running a notebook changes its file, which git would not replace: copies are kept.
+
+    A file that is changed elsewhere is never touched: git says which, and stops.
+    """
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        print("update needs git, and a folder that `git clone` made. Without them, download the course again.")
+        return 1
+    if call(["git", "fetch", "--quiet"]):
+        return 1
+    if not _git("rev-list", "HEAD..@{upstream}"):
+        print("This is the newest course already.")
+        return 0
+    changed = [ROOT / name for name in _git("diff", "HEAD", "--name-only", "-z", "--", "notebooks").split("\0")[:-1]]
+    if changed:
+        kept = ROOT / "my-notebooks" / datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
+        kept.mkdir(parents=True)
+        for notebook in filter(Path.exists, changed):
+            shutil.copy2(notebook, kept)
+        _git("checkout", "HEAD", "--", *changed)
+        print(f"The notebooks that you ran are kept in {kept.relative_to(ROOT)}; answers stay recorded.", flush=True)
+    return call(["git", "merge", "--ff-only", "--quiet", "@{upstream}"])
+
+
+def _git(*arguments):
+    return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True, encoding="utf-8")
+
+
+TASKS = {task.__name__: task for task in (setup, lab, test, lint, doctor, bake, bench, update)}
 
 
 def main(arguments):
@@ -146,6 +176,8 @@ def main(arguments):
         return TASKS[name](rest)
     except KeyboardInterrupt:
         return 130
+    except subprocess.CalledProcessError:  # git, which has said why
+        return 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import ast
 import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -32,6 +34,21 @@ def pins():
     """Return constraints.txt as {name: version}."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def all_that_comes_with(wanted):
+    """Return the names of these requirements and of all that they require in turn, as installed here."""
+    waiting, seen = list(wanted), set()
+    while waiting:
+        requirement = waiting.pop()
+        extras = requirement.extras or {""}
+        if (known := (canonicalize_name(requirement.name), *sorted(extras))) in seen:
+            continue
+        seen.add(known)
+        for needed in map(Requirement, metadata.requires(requirement.name) or ()):
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(needed)
+    return {name for name, *_ in seen}
 
 
 def bootstrap():
@@ -64,15 +81,41 @@ def test_each_requirement_has_a_pin_inside_its_range(requirement):
     )
 
 
-def test_environment_yml_says_what_pyproject_says():
+def test_environment_yml_asks_for_what_a_learner_needs():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert environment["name"] == PROJECT["name"]
-    python, pip, from_pip = environment["dependencies"]
-    assert pip == "pip"
-    assert from_pip == {"pip": [f"-e .[{','.join(EXTRAS)}]"]}, (
-        "conda installs the project with all its extras, no more"
-    )
-    assert python == f"python{PROJECT['requires-python']}", "both files name the same oldest Python"
+    assert environment["channels"] == ["conda-forge", "nodefaults"], "no channel whose terms a class must read first"
+    *conda, from_pip = environment["dependencies"]
+    assert from_pip == {"pip": ["-e .[lab]"]}, "pip installs the course with what a learner needs, no more"
+    assert "pip" in conda and "pytorch-cpu" in conda, "pip's own torch brings gigabytes of GPU libraries on Linux"
+
+
+def test_repo2docker_reads_a_python_that_the_course_can_use(monkeypatch):
+    """Ask the very code that builds images for Binder, and hold the server that it installs against our ranges."""
+    from repo2docker.buildpacks import CondaBuildPack, conda
+
+    monkeypatch.chdir(ROOT)
+    pack = CondaBuildPack("an image")
+    assert pack.detect()
+    assert pack.python_version in SpecifierSet(PROJECT["requires-python"])
+    lock = Path(conda.__file__).with_name(f"environment.py-{pack.python_version}-linux-64.lock")
+    frozen = dict(re.findall(r"/([a-z0-9_-]+)-([0-9.]+)-[^/]+\.conda", lock.read_text(encoding="utf-8")))
+    for requirement in map(Requirement, EXTRAS["lab"]):
+        there = frozen.get(requirement.name)
+        assert there is None or there in requirement.specifier, (
+            f"pip would replace {requirement.name} {there} of the image's own server"
+        )
+    assert {"jupyterlab", "ipykernel", "ipywidgets"} <= set(frozen)
+
+
+def test_all_that_comes_along_is_pinned():
+    """Walk from the project's requirements through those of its packages; what stands in no pin may change any day."""
+    import torch
+
+    if sys.platform != "linux" or torch.version.cuda:
+        pytest.skip("the pins are those of Linux with the CPU build of torch")
+    loose = all_that_comes_with(requirements()) - set(map(canonicalize_name, pins()))
+    assert not loose, "constraints.txt does not pin these: renew it (CONTRIBUTING.md)"
 
 
 def test_supported_pythons_agree_everywhere():
@@ -110,6 +153,103 @@ def test_the_environment_that_runs_this_is_the_pinned_one():
         pytest.skip(f"not the pinned versions (a conda environment?): {other}")
 
 
+# --- what is imported, and the wheel -----------------------------------------------------------------------
+
+DISTRIBUTIONS = {"yaml": "pyyaml", "IPython": "ipython", "fontTools": "fonttools", "repo2docker": "jupyter-repo2docker"}
+TOOLS = {  # used without an import of ours
+    "accelerate", "distributed", "hatchling", "ipykernel", "jupyterlab", "nbval", "pytest-xdist", "ruff",
+}  # fmt: skip
+
+
+def imported(folder):
+    """Return {distribution: files} for all that Python files import beside the standard library and each other."""
+    found = {}
+    for path in [*(ROOT / folder).rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"course_lib"}:
+                if not path.with_name(f"{name}.py").exists():
+                    found.setdefault(DISTRIBUTIONS.get(name, name), set()).add(path.relative_to(ROOT).as_posix())
+    return found
+
+
+def names(texts):
+    return {Requirement(text).name for text in texts}
+
+
+def test_all_that_is_imported_is_declared_and_all_that_is_declared_is_used():
+    library, rest = imported("course_lib"), {}
+    for folder in ("tests", "benchmarks", "scripts"):
+        for name, files in imported(folder).items():
+            rest.setdefault(name, set()).update(files)
+    base, extras = names(PROJECT["dependencies"]), names(sum(EXTRAS.values(), []))
+    undeclared = {name: files for name, files in (library | rest).items() if name not in base | extras}
+    assert not undeclared, "imported, but in no dependency of pyproject.toml"
+    idle = (base | extras) - set(library) - set(rest) - TOOLS
+    assert not idle, f"declared, but imported nowhere: {idle}"
+    assert base <= set(library), "what only tests import belongs to the extra 'test'"
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """Build the wheel as `pip install .` does, without the network, and unpack it into a folder."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    offline = ["--no-index", "--no-deps", "--quiet"]
+    subprocess.run([*pip, "wheel", "--no-build-isolation", *offline, "-w", folder / "made", ROOT], check=True)
+    made = next((folder / "made").glob("one_mask_apart-*.whl"))
+    subprocess.run([*pip, "install", *offline, "--target", folder / "site", made], check=True)
+    return folder / "site"
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_works_without_the_checkout_and_the_extras(wheel, tmp_path):
+    library = all_that_comes_with(map(Requirement, PROJECT["dependencies"]))
+    without = sorted(name.replace("-", "_") for name in names(sum(EXTRAS.values(), [])) if name not in library)
+    assert {"ipywidgets", "pytest", "accelerate"} <= set(without)
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({without}))
+import importlib, pkgutil
+import course_lib
+from course_lib import claims, glossary, paths, tinytown
+from course_lib.experiments import design
+from course_lib.exercises import drill
+
+for module in pkgutil.walk_packages(course_lib.__path__, "course_lib."):
+    importlib.import_module(module.name)
+records = sorted(path.stem for path in design.evidence_dir().glob("*.json") if design.read(path.stem))
+print(course_lib.__file__, paths.DATA, len(tinytown.TinyTown.load().vocabulary), len(claims.load()),
+      len(glossary.load()), len(drill.load()), *records, sep="\\n")
+"""
+    environment = os.environ | {"PYTHONPATH": str(wheel)}
+    environment.pop("COURSE_EVIDENCE", None)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:course_lib", "-c", code],
+        env=environment, cwd=tmp_path, text=True, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    file, data, *counts = done.stdout.splitlines()
+    assert Path(file).is_relative_to(wheel) and Path(data).is_relative_to(wheel)
+    assert all(int(count) > 30 for count in counts[:4])
+    assert counts[4:] == sorted(path.stem for path in (ROOT / "data" / "evidence").glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [(["bench"], 1, "checkout"), (["bake"], 2, "no such notebook"), (["doctor", "--no-training"], 0, "All is well")],
+)
+def test_commands_of_an_installed_wheel_work_or_say_that_they_need_the_checkout(wheel, tmp_path, command, status, said):
+    done = subprocess.run(
+        [sys.executable, "-m", "course_lib", *command],
+        env=os.environ | {"PYTHONPATH": str(wheel)}, cwd=tmp_path, text=True, capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, said in done.stdout + done.stderr) == (status, True), done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
 # --- the two commands --------------------------------------------------------------------------------------
 
 
@@ -132,7 +272,9 @@ def test_every_task_of_the_makefile_exists():
 
 
 def test_continuous_integration_is_a_thin_caller():
-    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "\nmake setup\n" in script and re.search(r"exec make PYTHON=\S+ test\b", script)
+    assert len(script.splitlines()) <= 40
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o100 or sys.platform == "win32", (
         ".ci/run must be executable"
     )
@@ -142,6 +284,60 @@ def test_continuous_integration_is_a_thin_caller():
         assert runs == ["python scripts/bootstrap.py test"], (
             f"{workflow.name} must only call what make test calls"
         )
+
+
+def test_actions_are_pinned_by_their_hash():
+    for workflow in WORKFLOWS:
+        for action in re.findall(r"uses: (.+)", workflow.read_text(encoding="utf-8")):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), (
+                f"{workflow.name}: {action!r} may change any day: name the commit, and its version behind it"
+            )
+
+
+BARE = """
+import os, pathlib, shutil, socket, sys
+from matplotlib import font_manager, get_cachedir, get_data_path
+
+strange = [font.fname for font in font_manager.fontManager.ttflist if not font.fname.startswith(get_data_path())]
+assert not strange, strange
+assert pathlib.Path(get_cachedir()).is_relative_to(pathlib.Path.home()), get_cachedir()
+assert {name for name in ("git", "make") if shutil.which(name)} == {"git", "make"}
+assert not [name for name in ("fc-list", "chromium", "convert", "lscpu", "ls", "python3") if shutil.which(name)]
+assert sorted(os.listdir(os.environ["TMPDIR"])) == [], os.listdir(os.environ["TMPDIR"])
+assert not [name for name in os.environ if name.startswith(("COURSE_", "XDG_", "PYTHONPATH"))]
+with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+    pass
+print("devices:", *[name for _, name in socket.if_nameindex()])
+print("bare")
+"""
+
+
+@pytest.mark.skipif(not Path("/bin/bash").exists() or not shutil.which("make"), reason=".ci/run needs bash and make")
+@pytest.mark.parametrize("refused", [False, True])
+def test_continuous_integration_runs_the_tests_on_a_bare_machine(tmp_path, refused):
+    """Run .ci/run itself over a Makefile whose tests look around; `refused`: on a machine without namespaces."""
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tmp_path / ".venv" / "bin" / "python").chmod(0o755)
+    (tmp_path / "look.py").write_text(BARE)
+    (tmp_path / "Makefile").write_text("setup:\n\t@echo set up\ntest:\n\t@$(PYTHON) look.py\n")
+    (tmp_path / "tools").mkdir()
+    if refused:
+        (tmp_path / "tools" / "unshare").write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / "tools" / "unshare").chmod(0o755)
+    environment = os.environ | {
+        "PATH": os.pathsep.join([str(tmp_path / "tools"), os.environ["PATH"], "/usr/bin", "/bin"]),
+        "CI": "true", "COURSE_DEVICE": "no such device", "XDG_CACHE_HOME": "/nowhere", "PYTHONPATH": "/nowhere",
+    }  # fmt: skip
+    command = ["/bin/bash", tmp_path / ".ci" / "run"]
+    done = subprocess.run(command, env=environment, cwd="/", text=True, capture_output=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "set up" and lines[-1] == "bare"
+    told = "cannot be cut off" in done.stdout
+    assert told if refused else told or lines[-2] == "devices: lo", done.stdout
 
 
 # --- scripts/bootstrap.py ----------------------------------------------------------------------------------
@@ -223,14 +419,29 @@ def test_a_second_setup_installs_nothing(monkeypatch, tmp_path):
     module = bootstrap()
     monkeypatch.setattr(module, "VENV", str(tmp_path))
     monkeypatch.setattr(module, "venv_python", lambda: sys.executable)
-    (tmp_path / ".one-mask-apart").write_text(module.key(sys.executable))
-    monkeypatch.setattr(module, "install", lambda *_: pytest.fail("installed again"))
-    assert module.set_up(here=False) == sys.executable
-    (tmp_path / ".one-mask-apart").write_text("the key of other pins")
-    calls = []
-    monkeypatch.setattr(module, "install", lambda *arguments: calls.append(arguments))
-    module.set_up(here=False)
-    assert calls, "changed pins must be installed"
+    stamp, installed = tmp_path / ".one-mask-apart", []
+    monkeypatch.setattr(module, "install", lambda python, path, extras: installed.append(extras))
+    for written, task, expected in (
+        (f"{module.key(sys.executable)} lab,test", "setup", []),
+        (f"{module.key(sys.executable)} lab,test", "lab", []),
+        (f"{module.key(sys.executable)} lab", "lab", []),
+        (f"{module.key(sys.executable)} lab", "test", [{"lab", "test"}]),  # a learner who goes on to test
+        ("the-key-of-other-pins lab", "lab", [{"lab"}]),
+        ("the-key-of-other-pins lab,test", "lab", [{"lab", "test"}]),  # what is there is renewed as a whole
+        (module.key(sys.executable), "lab", [{"lab"}]),  # a stamp of the first edition
+        ("", "lab", [{"lab"}]),
+    ):
+        stamp.write_text(written)
+        installed.clear()
+        assert module.set_up(here=False, task=task) == sys.executable
+        assert installed == expected, (written, task)
+
+
+def test_learners_tasks_need_no_package_of_the_tests():
+    assert set(bootstrap().LEARNERS_TASKS) == {"lab", "doctor", "update"} < set(bootstrap().TASKS)
+    heavy = {"accelerate", "distributed", "pytest", "ruff", "nbval", "hypothesis"}
+    names = {Requirement(text).name for text in PROJECT["dependencies"] + EXTRAS["lab"]}
+    assert not heavy & names
 
 
 def test_a_wrong_task_shows_the_usage():
