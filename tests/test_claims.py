@@ -166,7 +166,7 @@ def test_the_table_can_be_filtered():
     assert ID.findall(repr(table(lesson="03"))) == ["ENC-03", "ENC-06", "ATT-03", "ATT-04", "ATT-07"]
     assert ID.findall(repr(table("wrong", "03_attention_masks"))) == ["ATT-04"]
     assert ID.findall(repr(table(containing="rob-0")))[-1] == "ROB-09"
-    assert set(ID.findall(repr(table(containing="跨注意力")))) >= {"ATT-01", "ATT-08", "ATT-12"}
+    assert set(ID.findall(repr(table(containing="交叉注意力")))) >= {"ATT-01", "ATT-08", "ATT-12"}
     assert "0 of 73" in repr(table(containing="no such words"))
     assert repr(table(containing="ENC-07")).splitlines()[-1].endswith("measured")
     with pytest.raises(ValueError, match="verdict='right' is not one of correct,"):
@@ -179,9 +179,9 @@ def test_a_search_shows_one_line_each_and_opens_on_the_evidence():
     everything = search()
     assert ID.findall(repr(everything)) == [claim.id for claim in CLAIMS]
     assert everything.data.count("<details") == 73 == everything.data.count("</details>")
-    found = search("跨注意力", verdict="wrong", lesson="10")
+    found = search("交叉注意力", verdict="wrong", lesson="10")
     assert set(ID.findall(repr(found))) == {c.id for c in CLAIMS if c.verdict == "wrong" and c.lesson.startswith("10")
-                                            and "跨注意力" in c.claim_zh + c.truth}  # fmt: skip
+                                            and "交叉注意力" in c.claim_zh + c.truth}  # fmt: skip
     for claim in (find("ENC-07"), find("ATT-08")):
         card = search(claim.id).data
         assert html.escape(claim.truth) in card and all(html.escape(source) in card for source in claim.sources)
