@@ -9,6 +9,7 @@ from torch import nn
 from course_lib import experiments
 from course_lib.exercises.values import within_binomial
 from course_lib.experiments import distance
+from course_lib.experiments.design import Record
 from course_lib.experiments.readers import DILATIONS, reach
 
 FIRST = len(distance.PRONOUNS)  # the id of the first name
@@ -98,9 +99,40 @@ class Known(nn.Module):
 
 @pytest.mark.parametrize("task", distance.TASKS)
 def test_floor_and_ceiling_are_what_the_lesson_says(task):
-    n, top, bottom = 64, distance.score(Known(True), task), distance.score(Known(False), task)
-    assert list(top) == [f"accuracy at {d}" for d in distance.DISTANCES] and set(top.values()) == {1.0}
+    n, top, bottom = 64, distance.score(Known(True), task, n=64), distance.score(Known(False), task, n=64)
+    assert list(top) == [*(f"accuracy at {d}" for d in distance.DISTANCES), "accuracy"] and set(top.values()) == {1.0}
+    mean = bottom.pop("accuracy")
     assert all(within_binomial(round(share * n), n, 1 / 8) for share in bottom.values())
+    assert mean == pytest.approx(sum(bottom.values()) / len(bottom))
+
+
+def test_training_validation_and_test_rows_of_a_seed_are_its_own(monkeypatch):
+    drawn = []
+
+    def noted(n, generator, distance=None, task="kind"):
+        drawn.append((n, generator.initial_seed(), distance))
+        return rows(n, generator, distance, task)
+
+    rows = distance.rows
+    monkeypatch.setattr(distance, "rows", noted)
+    distance.resolve([0, 1], reader="LSTM, forget bias 1", steps=4, moments=2, batch_size=8)
+    trained = {seed for n, seed, away in drawn if away is None}
+    held_out = {n: {seed - away for m, seed, away in drawn if away and m == n} for n in {m for m, _, a in drawn if a}}
+    assert trained == {0, 1}
+    assert held_out == {50: {1_000_000, 1_000_100}, 500: {1_000_000, 1_000_100}, 100: {2_000_000, 2_000_100}}
+
+
+def test_the_learning_rate_is_chosen_on_rows_that_are_not_reported():
+    runs = {"LSTM, rate 0.1": [{"validation accuracy": [0.4], "accuracy": [0.9]}],
+            "LSTM, rate 0.01": [{"validation accuracy": [0.6], "accuracy": [0.5]}],
+            "LSTM, forget bias 1, rate 0.1": [{"validation accuracy": [0.9], "accuracy": [0.9]}]}  # fmt: skip
+    record = Record("toy", "", {arm: dict(enumerate(each)) for arm, each in runs.items()}, [], [])
+    assert distance.better_rate(record, "LSTM") == "LSTM, rate 0.01"
+
+
+def test_steps_until_a_share_is_right():
+    runs = {"0": {"step": [5, 10, 15], "accuracy at 4": [0.2, 0.9, 0.8]}, "1": {"step": [5], "accuracy at 4": [0.89]}}
+    assert distance.steps_until(Record("toy", "", {"arm": runs}, [], []), "arm", 4) == [10, float("inf")]
 
 
 def test_a_run_can_be_repeated_and_follows_its_seed():
@@ -108,7 +140,9 @@ def test_a_run_can_be_repeated_and_follows_its_seed():
     first, other = distance.resolve([0, 1], **settings)
     assert first == distance.resolve([0], **settings)[0] != other
     assert first["tokens"] == [2 * 8 * 64, 4 * 8 * 64, 6 * 8 * 64]
-    assert set(first) == {"tokens", *(f"accuracy at {d}" for d in distance.DISTANCES)}
+    assert first["step"] == [2, 4, 6] and len(set(first["validation accuracy"])) == 1
+    assert set(first) == {"step", "tokens", *(f"accuracy at {d}" for d in distance.DISTANCES), "accuracy",
+                          "validation accuracy"}  # fmt: skip
     assert all(len(values) == 3 for values in first.values())
     assert first != distance.resolve([0], **settings, task="order")[0]
 
@@ -116,7 +150,7 @@ def test_a_run_can_be_repeated_and_follows_its_seed():
 @pytest.mark.slow
 def test_neighbours_are_learned_and_what_is_out_of_reach_is_not():
     model, _ = distance.train("convolutions", seed=0, steps=300)
-    found = distance.score(model, distances=(1, 20))
+    found = distance.score(model, distances=(1, 20), n=64)
     assert found["accuracy at 1"] > 0.6 and within_binomial(round(64 * found["accuracy at 20"]), 64, 1 / 8)
 
 
@@ -129,8 +163,9 @@ def test_no_recorded_convolution_beat_guessing_beyond_its_reach(name):
     for run in runs:
         for away in distance.DISTANCES:
             if away > reach(name):  # early on a guess may be of another kind: then it is below 1 / 8
-                assert all(share < 1 / 8 or within_binomial(round(64 * share), 64, 1 / 8)
-                           for share in run[f"accuracy at {away}"])  # fmt: skip
+                *way, end = run[f"accuracy at {away}"]
+                looks = [(distance.ON_THE_WAY, share) for share in way] + [(distance.AT_THE_END, end)]
+                assert all(share < 1 / 8 or within_binomial(round(n * share), n, 1 / 8) for n, share in looks)
 
 
 @pytest.mark.parametrize("name", ["path-length", "last-named"])

@@ -1,4 +1,4 @@
-"""The five readers of lesson 02: of one size, and each sees exactly what its structure allows."""
+"""The readers of lesson 02: of one size, and each sees exactly what its structure allows."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from course_lib.attention import leakage
-from course_lib.experiments.readers import DILATIONS, READERS, WIDTH, Convolutions, reach, reader
+from course_lib.experiments.readers import DILATIONS, FORGET, READERS, WIDTH, Convolutions, reach, reader
 from course_lib.models import parameters
 
 T, WORDS, ANSWERS = 64, 50, 24
@@ -49,7 +49,7 @@ def test_a_reader_sees_to_the_left_exactly_as_far_as_its_reach(name):
 @pytest.mark.parametrize("name", READERS)
 def test_only_the_lstm_and_causal_attention_are_blind_to_what_follows(name):
     later = bool((leakage(build(name), IDS).triu(1) > 0).any())
-    assert later is (name not in ("LSTM", "causal attention"))
+    assert later is (name not in (*FORGET, "causal attention"))
 
 
 @settings(max_examples=15, deadline=None)
@@ -79,12 +79,28 @@ def test_dilations_of_powers_of_the_kernel_leave_no_word_out():
 
 
 def test_the_attention_readers_share_every_weight():
-    two_sided, causal = build("two-sided attention"), build("causal attention")
+    two_sided, causal = build("bidirectional attention"), build("causal attention")
     assert two_sided.answer.in_features == WIDTH
     assert all(torch.equal(a, b) for a, b in zip(two_sided.parameters(), causal.parameters(), strict=True))
     assert not torch.allclose(two_sided(IDS[None])[0, 0], causal(IDS[None])[0, 0], atol=1e-3)
 
 
+def test_lstms_differ_in_their_forget_gate_s_bias_alone():
+    lstms, hidden = {bias: build(name).mix for name, bias in FORGET.items()}, 84
+    for bias, lstm in lstms.items():
+        moved = {name: each - getattr(lstms[0.0], name) for name, each in lstm.named_parameters()}
+        torch.testing.assert_close(moved["bias_ih_l0"][hidden : 2 * hidden], torch.full((hidden,), bias))
+        moved["bias_ih_l0"] = torch.cat([moved["bias_ih_l0"][:hidden], moved["bias_ih_l0"][2 * hidden :]])
+        assert all(not each.any() for each in moved.values())
+
+
+def test_the_forget_bias_keeps_what_came_long_ago():
+    """An open forget gate lets an untrained LSTM feel the 60th word back more."""
+    felt = [leakage(build(name), IDS)[-1].flip(0) for name in FORGET]
+    weaker = [float(line[1] / line[60]) for line in felt]
+    assert weaker[0] > 1e9 > weaker[1] > 1e3 > weaker[2]
+
+
 def test_an_unknown_reader_is_named():
-    with pytest.raises(ValueError, match="reader='GRU' is unknown; choose one of two-sided attention, "):
+    with pytest.raises(ValueError, match="reader='GRU' is unknown; choose one of bidirectional attention, "):
         reader("GRU", WORDS, ANSWERS, T)

@@ -9,11 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_lib import runtime
+from course_lib.experiments.design import Record
 from course_lib.experiments.readers import Reader, reader
 
 __all__ = [
-    "DISTANCES", "FILLERS", "LENGTH", "NAMES", "PRONOUNS", "TASKS", "WORDS", "resolve", "rows", "score", "train",
-    "words",
+    "DISTANCES", "FILLERS", "LENGTH", "NAMES", "PRONOUNS", "TASKS", "WORDS", "better_rate", "resolve", "rows", "score",
+    "steps_until", "train", "words",
 ]  # fmt: skip
 
 PRONOUNS = {
@@ -29,6 +30,8 @@ FILLERS = (
 WORDS = (*PRONOUNS, *NAMES, *FILLERS)  # a word's place is its id
 LENGTH = 64  # words per row
 DISTANCES = (1, 4, 5, 8, 16, 24, 32, 40, 41, 60)  # where all readers are asked; 63 is the longest
+TEST_FROM, VALIDATION_FROM = 1_000_000, 2_000_000  # a seed draws its held-out rows from here + 100 * seed on
+ON_THE_WAY, AT_THE_END = 50, 500  # test rows per distance; to choose a learning rate there are 100 others
 TASKS = {"kind": 2, "order": 3}  # what tells the right name from its rivals, and the number of rivals
 
 
@@ -98,29 +101,54 @@ def train(
 
 @torch.no_grad()
 def score(
-    model: Reader, task: str = "kind", distances: tuple[int, ...] = DISTANCES, n: int = 64, seed: int = 1234
+    model: Reader, task: str = "kind", distances: tuple[int, ...] = DISTANCES, n: int = 100, seed: int = TEST_FROM
 ) -> dict[str, float]:
-    """Return {'accuracy at D': share of n held-out pronouns resolved} for each distance D."""
+    """Return {'accuracy at D': share of n held-out pronouns resolved} for each distance D, and 'accuracy', their mean.
+
+    The rows of distance D are drawn by ``seed`` + D.
+    """
     device, found = next(model.parameters()).device, {}
     for distance in distances:
         ids, asked, answer = rows(n, torch.Generator().manual_seed(seed + distance), distance, task)
         guess = model(ids.to(device), asked.to(device)).argmax(dim=-1).cpu()
         found[f"accuracy at {distance}"] = (guess == answer).double().mean().item()
-    return found
+    return found | {"accuracy": sum(found.values()) / len(found)}
 
 
 def resolve(
-    seeds: list[int], reader: str = "LSTM", task: str = "kind", steps: int = 800, learning_rate: float = 1e-2,
-    batch_size: int = 32, moments: int = 20,
+    seeds: list[int], reader: str = "causal attention", task: str = "kind", steps: int = 800,
+    learning_rate: float = 1e-2, batch_size: int = 32, moments: int = 32,
 ) -> list[dict]:  # fmt: skip
     """Train one reader per seed on pronouns at mixed distances and measure it on the way, distance by distance.
 
-    Returns for each seed lists over training: tokens, and 'accuracy at D' for each of DISTANCES. The floor is
-    1 / 8, guessing among the names of the pronoun's kind; the ceiling is 1: the right name is always there.
+    Returns for each seed lists over training: step, tokens, 'accuracy at D' for each of DISTANCES and 'accuracy',
+    their mean, on test rows of that seed (50 per distance on the way, 500 at the end); and, the same all along,
+    'validation accuracy', the end's mean on other rows, to choose a learning rate by. The floor is 1 / 8, guessing
+    among the names of the pronoun's kind; the ceiling is 1: the right name is always there.
     """
     every, found = max(1, steps // moments), []
     for seed in seeds:
-        _, seen = train(reader, seed, steps, learning_rate, task, batch_size, partial(score, task=task), every)
+        test, other = TEST_FROM + 100 * seed, VALIDATION_FROM + 100 * seed
+        evaluate = partial(score, task=task, n=ON_THE_WAY, seed=test)
+        model, seen = train(reader, seed, steps, learning_rate, task, batch_size, evaluate, every)
+        seen[-1] = steps, score(model, task, n=AT_THE_END, seed=test)
         numbers = {name: [scores[name] for _, scores in seen] for name in seen[0][1]}
-        found.append({"tokens": [step * batch_size * LENGTH for step, _ in seen], **numbers})
+        numbers["validation accuracy"] = [score(model, task, seed=other)["accuracy"]] * len(seen)
+        passed = [step for step, _ in seen]
+        found.append({"step": passed, "tokens": [step * batch_size * LENGTH for step in passed], **numbers})
     return found
+
+
+def better_rate(record: Record, reader: str) -> str:
+    """Return the arm of a reader whose learning rate did better on the validation rows, over all seeds."""
+    arms = [arm for arm in record.runs if arm.startswith(f"{reader}, rate ")]
+    return max(arms, key=lambda arm: sum(record.final(arm, "validation accuracy")))
+
+
+def steps_until(record: Record, arm: str, distance: int, share: float = 0.9) -> list[float]:
+    """Return for each seed the first step at which this share was right at a distance; inf if it never was."""
+    return [
+        next((step for step, right in zip(run["step"], run[f"accuracy at {distance}"], strict=True) if right >= share),
+             float("inf"))
+        for run in record.runs[arm].values()
+    ]  # fmt: skip

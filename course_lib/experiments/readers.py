@@ -1,4 +1,4 @@
-"""Four ways to mix the words of a row, in networks of one size: attention, an LSTM, convolutions, dilated ones."""
+"""Ways to mix the words of a row, in networks of one size: attention, LSTMs, convolutions, dilated ones."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from transformers import BertConfig, BertModel
 
 from course_lib.models import WIDE_START
 
-__all__ = ["DILATIONS", "KERNEL", "READERS", "Convolutions", "Reader", "reach", "reader"]
+__all__ = ["DILATIONS", "FORGET", "KERNEL", "READERS", "Convolutions", "Reader", "reach", "reader"]
 
 WIDTH = 64
 KERNEL = 3  # words that one convolution sees: one to the left, itself, one to the right
 DILATIONS = {"convolutions": (1, 1, 1, 1), "dilated convolutions": (1, 3, 9, 27)}
-READERS = ("two-sided attention", "causal attention", "LSTM", *DILATIONS)
+FORGET = {f"LSTM, forget bias {bias}": float(bias) for bias in (0, 1, 2)}  # 0: PyTorch's start, 1: the usual advice
+READERS = ("bidirectional attention", "causal attention", *FORGET, *DILATIONS)
 
 
 class Reader(nn.Module):
@@ -88,6 +89,10 @@ def reader(name: str, words: int, answers: int, length: int) -> Reader:
             initializer_range=WIDE_START, is_decoder=name.startswith("causal"), use_cache=False,
         )  # fmt: skip
         return Reader(nn.Identity(), BertModel(config, add_pooling_layer=False), WIDTH, answers)
-    hidden = 84 if name == "LSTM" else WIDTH  # 84: then it has as many parameters as the others
-    mix = nn.LSTM(WIDTH, hidden, batch_first=True) if name == "LSTM" else Convolutions(WIDTH, DILATIONS[name])
-    return Reader(nn.Embedding(words, WIDTH), mix, hidden, answers)
+    if name in DILATIONS:
+        return Reader(nn.Embedding(words, WIDTH), Convolutions(WIDTH, DILATIONS[name]), WIDTH, answers)
+    hidden = 84  # then it has as many parameters as the others
+    lstm = nn.LSTM(WIDTH, hidden, batch_first=True)
+    with torch.no_grad():
+        lstm.bias_ih_l0[hidden : 2 * hidden] += FORGET[name]  # the gates' order in PyTorch: input, forget, cell, output
+    return Reader(nn.Embedding(words, WIDTH), lstm, hidden, answers)
