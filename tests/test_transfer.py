@@ -77,7 +77,7 @@ def test_few_labels_to_many(small, how):
 
 @pytest.mark.parametrize(
     ("mask", "trained", "causal_body", "causal"),
-    [("two-sided", True, False, False), ("causal", True, True, True), ("lifted", True, True, False),
+    [("bidirectional", True, False, False), ("causal", True, True, True), ("lifted", True, True, False),
      ("untrained", False, False, False), ("untrained, causal", False, True, True)],
 )  # fmt: skip
 def test_the_mask_is_kept_or_lifted(small, monkeypatch, mask, trained, causal_body, causal):
@@ -115,7 +115,7 @@ def test_errors_name_the_value_and_the_choices():
         ValueError, match="how='tuned' is unknown; choose one of 'from scratch', 'untrained, frozen', 'frozen'"
     ):
         transfer.few_labels([0], "tuned")
-    with pytest.raises(ValueError, match="mask='none' is unknown; choose one of 'two-sided', 'causal', 'lifted'"):
+    with pytest.raises(ValueError, match="mask='none' is unknown; choose one of 'bidirectional', 'causal', 'lifted'"):
         transfer.masks([0], "none")
     with pytest.raises(ValueError, match="read='CLS' is unknown; e.g. 'frozen"):
         transfer.summaries([0], "CLS")

@@ -52,7 +52,7 @@ EXPERIMENTS = (
         "most: at first words at least 0.15 above the causal ceiling and 0.01 to 0.07 behind the bidirectional "
         "backbone, with the question last at least 0.4 above causal. Untrained backbones are behind trained ones by "
         "0.02 or more at topics and at first words.",
-        "mask", {"two-sided": {"mask": "two-sided"}, "causal": {"mask": "causal"},
+        "mask", {"bidirectional": {"mask": "bidirectional"}, "causal": {"mask": "causal"},
                  "causal, then lifted": {"mask": "lifted"}, "untrained": {"mask": "untrained"},
                  "untrained, causal": {"mask": "untrained, causal"}},
         "causal", {"labels": 256, "topic_labels": 32, "steps": 150},
@@ -68,7 +68,7 @@ EXPERIMENTS = (
         "most of its lead is there before it has read anything. Reading next words never takes it more than 0.03 below "
         "that; reading masked words first takes the other one at least 0.05 below its own start, and at the end they "
         "are less than 0.05 apart. Frozen, both start below 0.6 and gain at least 0.15 by the end.",
-        "causal", {"two-sided": {"causal": False}, "causal": {"causal": True}}, "two-sided", {"steps": 2048},
+        "causal", {"bidirectional": {"causal": False}, "causal": {"causal": True}}, "bidirectional", {"steps": 2048},
         run=".transfer:while_reading",
         margins={"topic accuracy": _SAME, "topic frozen accuracy": _SAME}, **_OURS,
     ),

@@ -184,10 +184,10 @@ def summaries(
 
 
 def masks(
-    seeds: list[int], mask: str = "two-sided", labels: int = 256, topic_labels: int = 32, steps: int = 150,
+    seeds: list[int], mask: str = "bidirectional", labels: int = 256, topic_labels: int = 32, steps: int = 150,
     on: tuple[str, ...] = TASKS, held_out: int = ASKED,
 ) -> list[dict]:  # fmt: skip
-    """Pre-train and fine-tune 'two-sided' or 'causal', or 'lifted': causal, and two-sided for fine-tuning.
+    """Pre-train and fine-tune 'bidirectional' or 'causal', or 'lifted': causal, and bidirectional for fine-tuning.
 
     'untrained' and 'untrained, causal' fine-tune random weights under either mask. The mean of the tokens stands for a
     text, as in arXiv:2507.00994; topics are learned from ``topic_labels`` only, since with more every score is 1.
@@ -195,7 +195,7 @@ def masks(
     that of the exact reader, ' ceiling', and of the exact reader under a causal mask, ' causal ceiling'.
     """
     # mask -> is the backbone trained, is it causal in pre-training, is it causal in fine-tuning
-    ways = {"two-sided": (True, False, False), "causal": (True, True, True), "lifted": (True, True, False),
+    ways = {"bidirectional": (True, False, False), "causal": (True, True, True), "lifted": (True, True, False),
             "untrained": (False, False, False), "untrained, causal": (False, True, True)}  # fmt: skip
     if mask not in ways:
         raise ValueError(f"mask={mask!r} is unknown; choose one of {', '.join(map(repr, ways))}.")
