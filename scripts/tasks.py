@@ -48,7 +48,8 @@ def doctor(arguments=()):
 
 def setup(arguments=()):
     """Check the machine once after each installation; later starts go straight to the task."""
-    passed, installation = STAMP.with_name(STAMP.name + "-doctor"), STAMP.read_text().split()[0]
+    passed = STAMP.with_name(STAMP.name + "-doctor")
+    installation = STAMP.read_text().split()[0] if STAMP.exists() else ""  # none in a conda environment
     if passed.exists() and passed.read_text() == installation:
         return 0
     status = doctor()

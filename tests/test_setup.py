@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import course_lib
+from course_lib import cli
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -258,6 +259,34 @@ def test_readme_opens_with_the_two_commands():
         r"^(make \w+|python scripts/\S+ \w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M
     )
     assert commands[:2] == ["make lab", "make test"]
+
+
+def test_readme_tells_of_the_variables_that_the_library_reads_and_of_no_other():
+    told = set(re.findall(r"^\| `(COURSE_\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.M))
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "course_lib").rglob("*.py"))
+    assert told == set(re.findall(r"\bCOURSE_[A-Z]+\b", code))
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_variable_set_for_the_old_command_prompt_is_set_for_powershell_too(page):
+    """In PowerShell `set NAME=value` sets a variable of its own, which no program sees, and says nothing."""
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"\bset (COURSE_[A-Z]+)=", text):
+        assert f"$env:{name} = " in text, f"{page.name}: say `$env:{name} = ...` beside `set {name}=...`"
+
+
+def test_commands_that_readme_shows_exist():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = "\n".join(map("".join, re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", readme, re.S)))
+    tasks = set(re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z]+)\b", code))
+    tasks |= set(re.findall(r"scripts/bootstrap\.py (?:--here )?(\w+)", code))
+    assert {"lab", "test", "doctor", "update"} <= tasks <= {*bootstrap().TASKS, "clean", "help"}, tasks
+    assert set(re.findall(r"-m course_lib (\w+)", code)) <= set(cli.COMMANDS)
+    for file in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (ROOT / file).exists(), f"README points to {file}, which is not there"
 
 
 def test_every_task_of_the_makefile_exists():
