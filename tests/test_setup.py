@@ -369,6 +369,89 @@ def test_continuous_integration_runs_the_tests_on_a_bare_machine(tmp_path, refus
     assert told if refused else told or lines[-2] == "devices: lo", done.stdout
 
 
+# --- make update -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def course(tmp_path):
+    """A published course of two notebooks and a learner's clone of it: (publish a version, run `update`, the clone)."""
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    ours, clone = tmp_path / "ours", tmp_path / "clone"
+    identity = ["-c", "user.name=n", "-c", "user.email=e", "-c", "init.defaultBranch=main"]
+
+    def git(folder, *arguments):
+        subprocess.run(["git", *identity, "-C", folder, *arguments], check=True, capture_output=True)
+
+    def publish(**files):
+        for name, text in files.items():
+            (ours / "notebooks" / f"{name}.ipynb").write_text(text)
+        git(ours, "add", ".")
+        git(ours, "commit", "-m", "a version")
+
+    def update():
+        command = [sys.executable, clone / "scripts" / "tasks.py", "update"]
+        done = subprocess.run(command, text=True, capture_output=True, cwd=tmp_path)
+        return done.returncode, done.stdout + done.stderr
+
+    for folder in ("notebooks", "scripts"):
+        (ours / folder).mkdir(parents=True)
+    shutil.copy(ROOT / "scripts" / "tasks.py", ours / "scripts")
+    shutil.copy(ROOT / ".gitignore", ours)
+    git(ours, "init")
+    publish(a="first a", b="first b")
+    git(tmp_path, "clone", ours, clone)
+    return publish, update, clone
+
+
+def kept(clone):
+    return {path.name: path.read_text() for path in clone.glob("my-notebooks/*/*")}
+
+
+def test_update_keeps_the_notebooks_that_were_run_and_fetches_the_new_ones(course):
+    publish, update, clone = course
+    (clone / "notebooks" / "a.ipynb").write_text("first a, run")
+    (clone / "notebooks" / ".progress.json").write_text("answers")
+    (clone / "notebooks" / "mine.ipynb").write_text("mine")
+    status, said = update()
+    assert status == 0 and "newest course already" in said
+    assert (clone / "notebooks" / "a.ipynb").read_text() == "first a, run" and not kept(clone)
+    publish(a="second a", c="first c")
+    refused = subprocess.run(["git", "-C", clone, "pull", "--ff-only"], capture_output=True, text=True)
+    assert refused.returncode and "overwritten" in refused.stderr, "what README says of a plain `git pull`"
+    status, said = update()
+    assert status == 0 and "my-notebooks" in said, said
+    assert kept(clone) == {"a.ipynb": "first a, run"}
+    now = {path.name: path.read_text() for path in (clone / "notebooks").iterdir()}
+    assert now == {
+        "a.ipynb": "second a", "b.ipynb": "first b", "c.ipynb": "first c",
+        "mine.ipynb": "mine", ".progress.json": "answers",
+    }  # fmt: skip
+
+
+def test_update_without_a_network_or_an_origin_changes_nothing(course):
+    publish, update, clone = course
+    (clone / "notebooks" / "a.ipynb").write_text("first a, run")
+    publish(a="second a")
+    (clone.parent / "ours").rename(clone.parent / "gone")
+    status, said = update()
+    assert status == 1 and "Traceback" not in said
+    subprocess.run(["git", "-C", clone, "remote", "remove", "origin"], check=True)
+    status, said = update()
+    assert status == 1 and "upstream" in said and "Traceback" not in said
+    assert (clone / "notebooks" / "a.ipynb").read_text() == "first a, run" and not kept(clone)
+
+
+def test_update_leaves_what_is_changed_outside_the_notebooks(course):
+    publish, update, clone = course
+    (clone / "scripts" / "tasks.py").write_text((clone / "scripts" / "tasks.py").read_text() + "# mine\n")
+    (clone / "notebooks" / "a.ipynb").write_text("first a, run")
+    publish(a="second a")
+    assert update()[0] == 0  # a change that no new version touches is no matter
+    assert (clone / "scripts" / "tasks.py").read_text().endswith("# mine\n")
+    assert kept(clone) == {"a.ipynb": "first a, run"}
+
+
 # --- scripts/bootstrap.py ----------------------------------------------------------------------------------
 
 
