@@ -15,13 +15,14 @@ QUESTIONS = (
     ),
     Question(
         name="masks-in-forty-epochs", lesson=7,
-        text="One row of text is read in 40 epochs. How many different masks does it meet with RoBERTa's dynamic "
-        "masking?",
-        options={"a": "1", "b": "10, each about four times", "c": "40"},
-        because={"a": "Then nothing would be dynamic about it.",
-                 "b": "That is ten copies, BERT's own preprocessing.",
-                 "c": "A new mask is drawn whenever the row is fed. Ten masks, each four times, is BERT's "
-                 "preprocessing: the baseline that RoBERTa compares with."},
+        text="One row of text is read in 40 epochs. How many different masks does it meet, as BERT's authors prepared "
+        "their data and as RoBERTa's train?",
+        options={"a": "1 with BERT, 10 with RoBERTa", "b": "10 with BERT, 40 with RoBERTa",
+                 "c": "1 with BERT, 40 with RoBERTa"},
+        because={"a": "So the notes have it.",
+                 "b": "Ten copies, each met about four times, are BERT's own preprocessing: the baseline that RoBERTa "
+                 "compares with. RoBERTa draws a new mask whenever the row is fed.",
+                 "c": "That would be so if BERT's data had been masked once."},
     ),
     Question(
         name="one-mask-memorised", lesson=7,
@@ -46,7 +47,7 @@ QUESTIONS = (
         name="larger-batch", lesson=7,
         text="The same text is read once, with 512 rows per step instead of 32 and the same learning rate. How does "
         "the held-out loss at the end compare?",
-        options={"a": "lower: each gradient is more precise", "b": "about the same: it is the same text",
+        options={"a": "lower: each gradient is more precise", "b": "no difference can be seen: it is the same text",
                  "c": "higher: there are fewer steps"},
         because={"a": "Precision was worth more than the number of steps.",
                  "b": "Then steps and precision would balance.",
@@ -65,7 +66,7 @@ QUESTIONS = (
         name="more-steps-same-text", lesson=7,
         text="200 rows of text are repeated, with new masks each time. Training goes on for twice as many steps. What "
         "happens to the held-out loss?",
-        options={"a": "it falls further", "b": "it stays about the same or gets worse"},
+        options={"a": "it ends lower", "b": "it does not end lower"},
         because={"a": "Then longer training would replace more text.",
                  "b": "New masks on the same words cannot make new sentences; what 200 rows can teach was learned."},
     ),
