@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import socket
 import urllib.request
@@ -20,6 +21,8 @@ from huggingface_hub import constants as hub
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase, RobertaTokenizer
 
+from course_lib import runtime, unknown
+
 __all__ = ["SPECIAL_TOKENS", "encode_documents", "load_tokenizer", "require_special_tokens",
            "train_byte_bpe", "train_wordpiece", "word_tokenizer"]
 
@@ -31,6 +34,7 @@ SPECIAL_TOKENS = {
                 "mask_token": "<mask>"},
 }
 LONGEST = 1_000_000_000  # no length limit: the model's own limit is checked where rows are packed
+BYTES = "train_byte_bpe(texts) takes every script as it is"
 
 
 def word_tokenizer(vocabulary: Iterable[str]) -> BertTokenizer:
@@ -56,7 +60,9 @@ def word_tokenizer(vocabulary: Iterable[str]) -> BertTokenizer:
 def train_wordpiece(texts: Iterable[str], vocab_size: int = 4000, lowercase: bool = True) -> BertTokenizer:
     """Train WordPiece on texts (or a Corpus) and return a BERT tokenizer of at most `vocab_size` tokens.
 
-    The same texts give the same ids in every process. Characters that do not fit become [UNK].
+    The same texts give the same ids in every process. Characters that do not fit become [UNK], as do words of more than
+    100 letters: ValueError when that is more than unknown.MOST_LOST of the text, as it may be in Thai. `lowercase`
+    drops accents, as BERT's uncased models do; a warning when that takes vowel signs and the like from a script.
     The pieces are merged most frequent pair first, as in Hugging Face's trainer; Google's is not published.
     """
     texts = _texts(texts)
@@ -75,6 +81,13 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int = 4000, lowercase: boo
         special_tokens=specials + characters + ["##" + character for character in continuations])
     splitter.normalizer, splitter.pre_tokenizer = None, pre_tokenizers.WhitespaceSplit()
     kept = set(characters)  # a word with any other character is [UNK] as a whole, so it teaches nothing
+    if (share := unknown.untrainable(words, kept)) > unknown.MOST_LOST:
+        raise ValueError(f"WordPiece would make [UNK] of {share:.0%} of these texts: words of more than "
+                         f"{unknown.LONGEST_WORD} letters (as in scripts without spaces), or with letters too rare for "
+                         f"the vocabulary; {BYTES}, or raise vocab_size if it is the latter")
+    if lowercase and (share := unknown.dropped_marks(texts)) > unknown.MOST_LOST:
+        runtime.warn(f"lowercase=True drops accents, and here also {share:.0%} of the letters: vowel signs or sound "
+                     f"marks, without which these are other words; lowercase=False keeps them, and {BYTES}")
     splitter.train_from_iterator(
         (" ".join([word] * n) for word, n in words.items() if kept.issuperset(word)), trainer)
     learned = splitter.get_vocab()
@@ -147,6 +160,9 @@ def encode_documents(tokenizer: PreTrainedTokenizerBase, corpus) -> list[list[li
     encoded = tokenizer(distinct, add_special_tokens=False, split_special_tokens=True, truncation=False,
                         return_attention_mask=False, return_token_type_ids=False, verbose=False)
     ids = dict(zip(distinct, encoded["input_ids"], strict=True))
+    if (share := unknown.unknown_letters(tokenizer, ids)) > unknown.MOST_LOST:
+        runtime.warn(f"{share:.0%} of the letters are in words that this {type(tokenizer).__name__} does not know: a "
+                     f"model sees {tokenizer.unk_token} in their place; train one on texts of this kind ({BYTES})")
     # copies, so that a caller who changes one sentence does not change its twins
     return [[list(ids[sentence]) for sentence in document] for document in documents]
 
@@ -181,11 +197,16 @@ def require_special_tokens(
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     """Open a tokenizer from a folder (`save_pretrained`), from the Hugging Face cache, or from the Hub.
 
-    Nothing in the course needs the Hub; without a network the error comes within seconds.
+    Nothing in the course needs the Hub; without a network the error comes within seconds. Code that a tokenizer brings
+    along (`auto_map`) is never run: ValueError.
     """
-    name, folder = str(name_or_path), Path(name_or_path).expanduser()
+    name, folder = str(name_or_path), Path(os.path.expanduser(name_or_path))
     own = "or make the course's own with word_tokenizer, train_wordpiece or train_byte_bpe"
     if name and folder.is_dir():
+        settings = [_json(folder / file).get("auto_map") for file in ("tokenizer_config.json", "config.json")]
+        if any("AutoTokenizer" in (names or ()) for names in settings):
+            raise ValueError(f"the tokenizer in {name!r} brings code of its own (auto_map), which would run with your "
+                             f"rights, so it is not opened; use one that transformers has a class for, {own}")
         try:
             return _open(folder, local_files_only=True)
         except Exception as error:  # a damaged file makes tokenizers raise a bare Exception
@@ -208,10 +229,19 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
 
 
 def _open(place: str | Path, **options) -> PreTrainedTokenizerBase:
-    tokenizer = AutoTokenizer.from_pretrained(place, **options)
+    tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
     if _has_no_words(tokenizer):  # transformers 5 makes an empty one where a model has no tokenizer files
         raise ValueError("there is a model, but no tokenizer files beside it")
     return tokenizer
+
+
+def _json(file: Path) -> dict:
+    """Return what a settings file says; nothing where it says nothing that can be read."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _has_no_words(tokenizer: PreTrainedTokenizerBase) -> bool:

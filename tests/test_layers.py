@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "course_lib"
 LEVELS = [
-    ["places", "globs", "paths"],
-    ["runtime", "threads", "provenance", "history", "tinytown", "attention", "prose", "overlap"],
+    ["places", "intervals", "globs", "unknown", "paths"],
+    ["runtime", "provenance", "history", "tinytown", "attention", "prose", "overlap"],
     ["oracle", "corpora", "tokenization", "sister_language"],
     ["masking", "packing", "posteriors", "episodes"],
     ["models", "objectives", "checkpoints", "processes", "whole_words", "tasks"],

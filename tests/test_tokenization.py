@@ -325,10 +325,55 @@ def test_encode_documents_wants_documents(town):
 
 def test_encode_documents_is_fast(town):
     corpus = tiny_town(4000)
-    start = time.perf_counter()
+    start = time.process_time()  # not the clock on the wall: the machine may be busy with other things
     encoded = encode_documents(town, corpus)
-    assert time.perf_counter() - start < 5  # about 0.15 s; a loop over sentences takes 24 000 calls
+    assert time.process_time() - start < 5  # about 0.15 s; a loop over sentences takes 24 000 calls
     assert town.unk_token_id not in {i for document in encoded for sentence in document for i in sentence}
+
+
+# --- scripts without spaces, and marks that are more than accents -----------------------------------------
+
+THAI = "สวัสดีชาวโลกยินดีต้อนรับ" * 10
+
+
+def test_a_text_that_wordpiece_cannot_know_is_refused():
+    for texts in ([THAI], ["two words", "x" * 101], ["two words"] * 20 + ["字" * 5 + "x" * 101]):
+        with pytest.raises(ValueError, match=r"\[UNK\] of \d+% .*more than 100 letters.*train_byte_bpe"):
+            train_wordpiece(texts, vocab_size=300)
+        tokenizer = train_byte_bpe(texts, vocab_size=300)
+        assert tokenizer.decode(tokenizer(texts[-1], **PLAIN)["input_ids"]) == texts[-1]
+    train_wordpiece(["two words"] * 500 + ["x" * 101], vocab_size=300)  # one odd word does no harm
+
+
+@pytest.mark.parametrize("texts", [
+    ["今天天气很好我们去公园吧" * 20], ["한국어 문장은 띄어쓰기가 있다"], ["Việt Nam đất nước tôi"],
+    ["Ελληνικά και ρωσικά ёлка"], ["This is déjà vu, naïve as it is"], ["Anna saw a page"],
+])  # fmt: skip
+def test_other_scripts_are_taken_without_a_word(texts, monkeypatch, recwarn):
+    monkeypatch.setenv("COURSE_QUIET", "0")
+    assert "[UNK]" not in train_wordpiece(texts, vocab_size=300).tokenize(texts[0])
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("text", ["नमस्ते दुनिया आप कैसे हैं", "สวัสดี ชาวโลก", "مَرْحَبًا بِكُمْ", "がぎぐ です"])
+def test_vowel_signs_and_sound_marks_do_not_go_in_silence(text, monkeypatch, recwarn):
+    monkeypatch.setenv("COURSE_QUIET", "0")
+    with pytest.warns(RuntimeWarning, match="drops accents, and here also .*lowercase=False keeps.*train_byte_bpe"):
+        train_wordpiece([text], vocab_size=300)
+    recwarn.clear()
+    cased = train_wordpiece([text], vocab_size=300, lowercase=False)
+    assert "".join(piece.removeprefix("##") for piece in cased.tokenize(text)) == "".join(text.split())
+    assert not recwarn.list
+
+
+def test_a_flood_of_unknown_words_is_told(town, byte_bpe, monkeypatch, recwarn):
+    monkeypatch.setenv("COURSE_QUIET", "0")
+    with pytest.warns(RuntimeWarning, match=r"63% of the letters .* BertTokenizer does not know.*\[UNK\].*byte_bpe"):
+        encode_documents(town, [["Anna Unknown"], ["the words"]])  # 12 of 19
+    recwarn.clear()
+    encode_documents(town, [*tiny_town(5).documents, ["Xi has the key ."]])
+    encode_documents(byte_bpe, [[THAI]])
+    assert not recwarn.list, "one unknown name in a text is everyday"
 
 
 # --- real transformers tokenizers ---------------------------------------------------------------------
@@ -435,6 +480,19 @@ def test_load_tokenizer_names_a_folder_without_one(tmp_path, files):
     assert caught.value.__suppress_context__, "one screen, not ten"
 
 
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "config.json"])
+def test_load_tokenizer_runs_no_code_of_a_folder(town, tmp_path, file, monkeypatch):
+    town.save_pretrained(tmp_path)
+    settings = json.loads((tmp_path / file).read_text()) if (tmp_path / file).exists() else {}
+    settings |= {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil"}
+    (tmp_path / file).write_text(json.dumps(settings))
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")  # whoever is asked says yes
+    with pytest.raises(ValueError, match="brings code of its own \\(auto_map\\).*not opened; use one that"):
+        load_tokenizer(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.fixture
 def no_hub(monkeypatch, tmp_path):
     """Neither a cached download nor a network, without waiting for one."""
@@ -464,7 +522,7 @@ def test_load_tokenizer_without_network_says_what_why_and_how(no_hub, monkeypatc
     ) as e:
         load_tokenizer("bert-base-uncased")
     assert e.value.__cause__ is None and (e.value.__context__ is None or e.value.__suppress_context__)
-    assert no_hub == [{"local_files_only": True}], (
+    assert no_hub == [{"local_files_only": True, "trust_remote_code": False}], (
         "the client, which would retry for 45 seconds, is not asked"
     )
 
