@@ -83,6 +83,8 @@ def lab(arguments=()):
         print(
             "No display here: open the address printed below in a browser. Ctrl-C twice stops it.", flush=True
         )
+    import course_lib  # noqa: F401  every kernel inherits how idle threads wait, whatever its notebook imports first
+
     try:
         return call([*command, *arguments])
     except KeyboardInterrupt:  # the way to stop it
@@ -97,7 +99,7 @@ def test(arguments=()):
     """Lint, then run unit, property and conformance tests, then every notebook under strict nbval.
 
     All three always run. COURSE_JOBS and COURSE_NB_JOBS set how many files and notebooks run at once. More
-    than one process gets one thread each: two of two threads on two cores are many times slower than one.
+    than one process gets one thread each: on the same cores, more threads than cores only slow each other down.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     tests, notebooks = jobs("COURSE_JOBS", min(2, cores)), jobs("COURSE_NB_JOBS", min(2, cores))

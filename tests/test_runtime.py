@@ -1,15 +1,21 @@
 """course_lib.runtime: defaults, overrides by variables, and errors that name the value and the fix."""
 
+import json
 import os
 import random
+import re
+import runpy
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy
 import pytest
 import torch
 
+import course_lib
 from course_lib import places, runtime
 
 
@@ -85,6 +91,77 @@ def test_threads_rejects_what_is_not_a_count(environment, value):
     environment("COURSE_THREADS", value)
     with pytest.raises(ValueError, match=f"COURSE_THREADS='{value}'"):
         runtime.threads()
+
+
+# --- how idle threads wait: settled before torch is loaded, at every door
+
+
+WAITS = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_WAIT_POLICY")
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+
+def fresh(code, **variables):
+    """Run code in a process that inherits no such setting; return what it printed, OpenMP's own report included."""
+    environment = {key: value for key, value in os.environ.items() if key not in WAITS}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, env=environment | variables, capture_output=True, text=True, check=True)
+    return done.stdout + done.stderr
+
+
+def settings(monkeypatch, platform="linux", **given):
+    """Run the package's __init__ as on that platform, with this environment; return the environment afterwards."""
+    monkeypatch.setattr(os, "environ", given)
+    monkeypatch.setattr(sys, "platform", platform)
+    runpy.run_path(course_lib.__file__)
+    return given
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_idle_threads_sleep_soon(monkeypatch, platform):
+    assert settings(monkeypatch, platform) == {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
+
+
+@pytest.mark.parametrize("name, value", [*zip(WAITS, ("300000", "infinite", "ACTIVE"), strict=True), (WAITS[0], "")])
+def test_the_users_way_of_waiting_stays(monkeypatch, name, value):
+    assert settings(monkeypatch, **{name: value}) == {name: value}, "and no other variable contradicts it"
+
+
+def test_apples_threads_are_left_alone(monkeypatch):
+    assert settings(monkeypatch, "darwin") == {}, "their default is not to spin at all"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libgomp is asked, which comes with torch's wheels for Linux")
+def test_openmp_has_read_it():
+    """OMP_DISPLAY_ENV makes OpenMP say what it goes by; a build with another OpenMP does not know this name."""
+    first = fresh("import course_lib, torch", OMP_DISPLAY_ENV="verbose")
+    if "GOMP_SPINCOUNT" not in first:
+        pytest.skip("torch was built with another OpenMP")
+    assert "GOMP_SPINCOUNT = '10000'" in first
+    late = fresh("import torch, course_lib; torch.ones(9) @ torch.ones(9); print('works')", OMP_DISPLAY_ENV="verbose")
+    assert "GOMP_SPINCOUNT = '300000'" in late and "works" in late, "too late is no harm"
+
+
+def test_worker_processes_inherit_it():
+    """Those of `evidence` (loky), any other that is started, and pytest's own with the kernels it starts."""
+    found = fresh("""
+        import os, subprocess, sys
+        import course_lib, joblib
+        ask = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+        print(*joblib.Parallel(2)(joblib.delayed(os.getenv)(name) for name in ask))
+        started = [sys.executable, "-c", "import os; print(os.getenv('KMP_BLOCKTIME'))"]
+        print(subprocess.check_output(started, text=True))
+    """)
+    assert found.split() == (["None"] * 3 if sys.platform == "darwin" else ["10000", "1", "1"])
+    assert sys.platform == "darwin" or set(WAITS) & set(os.environ), "conftest.py imports course_lib before any test"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_lesson_imports_the_package_before_torch(path):
+    """A kernel that nobody prepared (a hub, VS Code, Binder) knows only what the notebook does."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    first = re.search(r"^(?:import|from) (course_lib|torch|transformers)\b", code, re.M)
+    assert first and first[1] == "course_lib", "ruff check --fix notebooks puts it first"
 
 
 def test_seed_all_repeats_all_three_generators():
