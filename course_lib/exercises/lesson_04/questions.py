@@ -7,8 +7,8 @@ __all__ = ["QUESTIONS"]
 QUESTIONS = (
     Question(
         name="same-weights", lesson=4,
-        text="The same weights run with the two-sided and with the causal mask. Both models have two layers. At which "
-        "positions are their outputs equal?",
+        text="The same weights run with the bidirectional and with the causal mask. Both models have two layers. At "
+        "which positions are their outputs equal?",
         options={"a": "at all positions", "b": "only at the last position, which sees everything either way",
                  "c": "at no position"},
         because={"a": "Then the mask would change nothing at all.",
@@ -18,7 +18,7 @@ QUESTIONS = (
     ),
     Question(
         name="two-sided-next-word", lesson=4,
-        text="A two-sided body is trained to predict the next word, as GPT is. What happens to its loss?",
+        text="A bidirectional model is trained to predict the next word, as GPT is. What happens to its loss?",
         options={"a": "it ends near the exact entropy, like GPT's", "b": "it falls far below the exact entropy",
                  "c": "it stays at the floor"},
         because={"a": "Then the mask would not matter for this objective.",
@@ -45,13 +45,29 @@ QUESTIONS = (
                  "c": "Then guessing ahead would be easier than filling gaps."},
     ),
     Question(
+        name="gap-for-a-causal-model", lesson=4,
+        text="In `____ Clara will go to the farm .` a causal model, trained on next words alone, gives `tomorrow` about "
+        "a tenth of the probability: the gap is the first word that it predicts. Can the same weights give it more "
+        "than half?",
+        options={"a": "no: what stands to the right is out of their reach",
+                 "b": "only after further training, on texts with gaps",
+                 "c": "yes, without any training"},
+        because={"a": "Then the weights would know nothing about which texts are likely.",
+                 "b": "Further training makes it cheaper (fill-in-the-middle), but it was not needed.",
+                 "c": "They give the probability of a whole text. Compare the texts that each candidate makes."},
+    ),
+    Question(
         name="faster-learner", lesson=4,
-        text="Three models read the same number of words: masked (asked at 15%), causal (asked at every word) and "
-        "causal asked at a random 15%. Which has come furthest from its floor to its ceiling?",
-        options={"a": "masked, 15%", "b": "causal, every word", "c": "causal, 15%"},
-        because={"a": "Then two-sided context would outweigh the denser signal.",
-                 "b": "How much of that is owed to its many questions, the third arm tells.",
-                 "c": "Then fewer questions would teach more."},
+        text="Four models read the same texts: masked (asked about 15%) with two sides or with the left one, and "
+        "causal, asked at a random 15% or at every word. Which is the first to go 90% of the way from its floor to "
+        "its ceiling?",
+        options={"a": "masked, two-sided", "b": "masked, left-only", "c": "causal, 15%", "d": "causal, every word",
+                 "e": "the first two of them cannot be told apart"},
+        because={"a": "Then the clues on two sides would outweigh everything else.",
+                 "b": "Then two sides would be a burden, and gaps an easier school than next words.",
+                 "c": "Then fewer questions would teach more.",
+                 "d": "How much of that is owed to its many questions, the three others tell.",
+                 "e": "Their difference is within what seeds and texts do."},
     ),
     Question(
         name="both-masks", lesson=4,
@@ -66,9 +82,11 @@ QUESTIONS = (
     ),
     Question(
         name="passes-to-train", lesson=4,
-        text="A decoder learns from a sentence of 30 words. How many runs through the model does that take?",
-        options={"a": "30, one word after the other", "b": "one"},
+        text="A decoder is trained on a row of 30 words. What does it take to ask for every next word of the row?",
+        options={"a": "30 passes, each over one word more", "b": "one pass over the row",
+                 "c": "30 passes over the whole row, each asking at another place"},
         because={"a": "Then earlier outputs would change when words are added.",
-                 "b": "Under the causal mask no output depends on later words, so all 30 questions are asked at once."},
+                 "b": "Under the causal mask no output depends on later words, so all 30 questions are asked at once.",
+                 "c": "Then a pass would give only one prediction."},
     ),
 )  # fmt: skip

@@ -31,7 +31,7 @@ QUESTIONS = (
         "more than half of the probability?",
         options={"a": "all three", "b": "BERT and RoBERTa", "c": "BERT alone", "d": "none"},
         because={"a": "Then the word could be told from what stands before it, and nothing does.",
-                 "b": "`will go` stands to the right of the gap, where the GPT may not look.",
+                 "b": "`will go` stands to the right of the gap, where the GPT does not look in one pass.",
                  "c": "Then leaving out NSP, or cutting words into pieces of bytes, would have cost the RoBERTa "
                  "dearly.",
                  "d": "Then some seconds are too few even for a word that its neighbour gives away."},
@@ -55,10 +55,10 @@ QUESTIONS = (
     ),
     Question(
         name="rank-of-attention", lesson=11,
-        text="\"Causal attention matrices have full rank, two-sided ones are of low rank; that is why decoders won.\" "
-        "Take random queries and keys and look at the two attention matrices. What do you see?",
-        options={"a": "the two-sided matrix has lower rank",
-                 "b": "both have full rank, and the two-sided one is closer to losing it",
+        text="\"Causal attention matrices have full rank, bidirectional ones are of low rank; that is why decoders "
+        "won.\" Take random queries and keys and look at the two attention matrices. What do you see?",
+        options={"a": "the bidirectional matrix has lower rank",
+                 "b": "both have full rank, and the bidirectional one is closer to losing it",
                  "c": "both have full rank, and the causal one is closer to losing it"},
         because={"a": "Then the argument would at least begin well.",
                  "b": "Then the argument would be overstated, and still point the right way.",
@@ -91,8 +91,8 @@ QUIZZES = (
     Quiz(
         name="t5-kind", lesson=11,
         text="T5 hides spans of the input and writes them out. Which attentions does it have?",
-        options={"a": "self-attention only, as it is trained like BERT", "b": "two-sided self-attention, causal "
-                 "self-attention and cross-attention", "c": "causal self-attention only, as it writes"},
+        options={"a": "self-attention only, as it is trained like BERT", "b": "bidirectional self-attention, "
+                 "causal self-attention and cross-attention", "c": "causal self-attention only, as it writes"},
         answer="b",
         because={"a": "The corrupted text is read by an encoder, but the spans are written by a decoder.",
                  "b": "It is an encoder-decoder: the objective does not decide the architecture.",
