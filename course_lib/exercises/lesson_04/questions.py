@@ -47,8 +47,8 @@ QUESTIONS = (
     Question(
         name="gap-for-a-causal-model", lesson=4,
         text="In `____ Clara will go to the farm .` a causal model, trained on next words alone, gives `tomorrow` "
-        "about a tenth of the probability: the gap is the first word that it predicts. Can the same weights give it more "
-        "than half?",
+        "about a tenth of the probability: the gap is the first word that it predicts. Can the same weights give it "
+        "more than half?",
         options={"a": "no: what stands to the right is out of their reach",
                  "b": "only after further training, on texts with gaps",
                  "c": "yes, without any training"},
