@@ -97,10 +97,21 @@ def test_the_table_of_marks(capsys):
     (lambda: drill.ask("1", said=[0]), "0 is no point of 1"),
     (lambda: drill.ask(said=[1]), r'say which question you mark: drill.ask\("1", said='),
     (lambda: drill.sheet("7"), "there is no chapter '7'"),
+    (lambda: drill.ask(said=1), r'say which question you mark: drill.ask\("1", said=1\)'),
+    (lambda: drill.ask("1", said=1), "said=1 is no list of points"),
+    (lambda: drill.ask("1", said="12"), "said='12' is no list of points"),
+    (lambda: drill.ask("1", said=[True]), "True is no point of 1"),
+    (lambda: drill.ask("1", said=[[1]]), r"\[1\] is no point of 1"),
+    (lambda: drill.ask(1), "there is no question 1; ask for one of these, as text: 1, 1.1"),
+    (lambda: drill.ask(1.2), "there is no question 1.2"),
+    (lambda: drill.ask(["1"]), r"there is no question \['1'\]"),
+    (lambda: drill.ask("1", answer=None), "answer=None is no text"),
+    (lambda: drill.ask("1", answer=3), "answer=3 is no text"),
 ])  # fmt: skip
 def test_slips_are_explained_and_change_nothing(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message) as caught:
         call()
+    assert len(caught.value._render_traceback_()) == 1, "one clear line"
     assert store.load()["drill"] == {}
 
 

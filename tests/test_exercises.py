@@ -7,17 +7,20 @@ import random
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 
 from course_lib.exercises import (
     check,
+    drill,
     hint,
     predict,
     progress,
@@ -49,6 +52,7 @@ def progress_file(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_PROGRESS", str(path))
     monkeypatch.setattr(store, "_unsaved", {})
     monkeypatch.setattr(store, "_told", set())
+    monkeypatch.setattr(store, "_held", set())
     return path
 
 
@@ -357,6 +361,62 @@ def test_check_shows_and_records(capsys):
     assert entry["tries"] == 2 and entry["right"]
 
 
+class Hostile:
+    """An answer that refuses everything."""
+
+    def refuse(self, *args):
+        raise RuntimeError("no")
+
+    __repr__ = __str__ = __eq__ = __len__ = __bool__ = __iter__ = refuse
+    __hash__ = None
+
+
+class Mute(ValueError):
+    """An error without words."""
+
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("got", [
+    Hostile(), [Hostile()], {"a": Hostile()}, torch.ones(2).to_sparse(), torch.ones(2, device="meta"), type, "\ud83d",
+    torch.ones(2) * 1j, np.array(["a", "b"]), np.array([object(), None]), iter([1]),
+], ids=lambda value: type(value).__name__)  # fmt: skip
+def test_odd_answers_get_a_verdict(got, capsys):
+    for exercise in (ADD, exercise_of(lambda x: [1, 2], [([1],)]), exercise_of(lambda x: 3.0, [(1,)])):
+        result = verdict(lambda x: got, exercise)
+        assert result.status == "not yet"
+        (result.card()._repr_html_() + repr(result.card())).encode("utf-8")
+
+
+def test_exit_and_errors_without_words_are_answers():
+    def leave(x):
+        raise SystemExit
+
+    def mute(x):
+        raise Mute
+
+    assert "raises SystemExit" in verdict(leave, ADD).message and "no message" in verdict(mute, ADD).message
+
+    def plant(x):
+        x.append(Hostile())
+
+    assert "in place" in verdict(plant, exercise_of(lambda x: 1, [([],)])).message
+
+
+def test_a_check_leaves_torchs_switches_alone():
+    before = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
+
+    def learners(x):
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        torch.set_num_threads(before[2] + 1)
+        return x + 1
+
+    verdict(learners, ADD)
+    assert (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()) == before
+
+
 def test_a_verdict_on_the_page_is_escaped():
     card = verdict(lambda x: exec("raise ValueError('<script>')"), ADD).card()
     assert "<script>" not in card._repr_html_() and "&lt;script&gt;" in card._repr_html_()
@@ -512,7 +572,7 @@ def test_hints_come_one_by_one_or_by_number(capsys):
     assert told == ["1", "2", "3", "3"]
     hint("hide", 1)
     assert capsys.readouterr().out.startswith("Hint 1 of 3: The new sentence has three parts")
-    for number in (0, 4, "1", 1.5):
+    for number in (0, 4, "1", 1.5, True, 1.0):
         with pytest.raises(ValueError, match="numbered 1 to 3"):
             hint("hide", number)
 
@@ -568,7 +628,6 @@ def test_a_prediction_from_question_to_reveal(made_up, capsys):
         "Predict: Does `x` < y?\n  a) yes\n  b) no\n"
         'What do you expect? Type a letter instead of None, as in guess="a", and run the cell.\n'
     )
-    assert said(capsys, reveal, "made-up", "b") == "You made no guess; the run says b) no.\nIt is larger.\n"
     assert said(capsys, predict, "made-up", guess=" B ").endswith("Your guess: b) no.\n")
     assert said(capsys, predict, "made-up").endswith("Your guess so far: b) no.\n")
     assert said(capsys, reveal, "made-up", "b").startswith("Your guess was right: the run says b) no.")
@@ -590,7 +649,7 @@ def test_a_letter_that_is_no_option(made_up, letter):
 
 def test_a_guess_of_an_option_that_is_gone_is_no_guess(made_up, capsys):
     store.record("predictions", "made-up", lambda old: {"first": "z", "guess": "z"})
-    assert said(capsys, reveal, "made-up", "a").startswith("You made no guess")
+    assert said(capsys, predict, "made-up").endswith("and run the cell.\n")
     assert said(capsys, predict, "made-up", guess="a").endswith("Your guess: a) yes.\n")
     assert store.load()["predictions"]["made-up"]["first"] == "a"
 
@@ -599,13 +658,30 @@ def test_a_quiz(made_up, capsys):
     assert "Type a letter" in said(capsys, quiz, "made-quiz")
     assert said(capsys, quiz, "made-quiz", answer="b").endswith("Not yet: b) no. It is.\n")
     assert said(capsys, quiz, "made-quiz", answer="a").endswith("Right: a) yes. One is one.\n")
+    assert said(capsys, quiz, "made-quiz", answer="b").endswith("Not yet: b) no. It is.\n")
     entry = store.load()["quizzes"]["made-quiz"]
-    assert entry["right"] and entry["first"] == "b"
+    assert entry["right"] and entry["first"] == "b", "another option may be tried to read why it is wrong"
+
+
+def test_a_guess_made_after_the_run_does_not_count(made_up, capsys):
+    assert said(capsys, reveal, "made-up", "b") == "You made no guess; the run says b) no.\nIt is larger.\n"
+    assert "made after the run" in said(capsys, predict, "made-up", guess="b")
+    assert said(capsys, reveal, "made-up", "b").startswith("Your guess came after the run, so it does not count; the")
+    assert "made after the run" in said(capsys, predict, "made-up", guess="a")
+
+
+def test_a_late_guess_is_made_but_not_right(capsys):
+    reveal("first-training", "a")
+    predict("first-training", guess="a")
+    reveal("first-training", "a")
+    capsys.readouterr()
+    progress(0)
+    asked = len(registry.lesson_module(0).QUESTIONS)
+    assert f"1 of {asked} 0 of 1" in " ".join(capsys.readouterr().out.split())
 
 
 def test_asking_writes_nothing(made_up, progress_file):
     predict("made-up")
-    reveal("made-up", "a")
     quiz("made-quiz")
     assert not progress_file.exists()
 
@@ -632,8 +708,9 @@ def test_progress_counts(capsys):
     assert after == f"00 Start here 1 of {asked} 0 of 1 1 of 2 1 of 1"
     progress()
     assert len(capsys.readouterr().out.splitlines()) == 1 + len(registry.lesson_numbers())
-    with pytest.raises(ValueError, match="no lesson 99"):
-        progress(99)
+    for number in (99, 1.0, True, "1", [1]):
+        with pytest.raises(ValueError, match=f"no lesson {re.escape(repr(number))}; the lessons are"):
+            progress(number)
 
 
 WRITER = """
@@ -652,6 +729,123 @@ def test_two_kernels_lose_nothing(progress_file):
     data = json.loads(progress_file.read_text(encoding="utf-8"))
     assert len(data["quizzes"]) == 50 and data["exercises"]["shared"]["tries"] == 50
     assert not list(progress_file.parent.glob("*.part"))
+
+
+WRONG = [
+    ("exercises", "hide", {"tries": "many"}), ("exercises", "hide", {"right": []}),
+    ("predictions", "first-training", {"first": ["a"]}), ("predictions", "first-training", {"guess": {}}),
+    ("predictions", "first-training", {"first": "a", "guess": "a", "changed": 5}),
+    ("quizzes", "floor-and-ceiling", {"first": 1}), ("quizzes", "floor-and-ceiling", [1]),
+    ("quizzes", "floor-and-ceiling", None),
+    ("drill", "1", {"said": 3, "of": 3}), ("drill", "1", {"said": ["a"], "of": 2}), ("drill", "1", {"times": "x"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("section, name, entry", WRONG)
+def test_an_entry_of_a_wrong_type_is_put_aside_and_the_others_go_on(progress_file, capsys, section, name, entry):
+    good = {"exercises": {"left_context": {"tries": 2, "right": "2026-01-01"}}, "badges": [1], "version": 1}
+    content = {**good, section: {**good.get(section, {}), name: entry}}
+    progress_file.write_text(json.dumps(content), encoding="utf-8")
+    progress(0)
+    predict("first-training", guess="a")
+    reveal("first-training", "b")
+    quiz("floor-and-ceiling", answer="a")
+    check(registry.find("EXERCISES", "hide").alternatives[0], "hide")
+    drill.ask("1", said=[1])
+    drill.ask()
+    shown = capsys.readouterr().out
+    assert shown.count("is kept as progress.json.bad, and what could be read of it goes on.") == 1
+    data = json.loads(progress_file.read_text(encoding="utf-8"))
+    assert data["exercises"]["left_context"] == good["exercises"]["left_context"] and data["badges"] == [1]
+    assert data["exercises"]["hide"]["tries"] == 1 and data["drill"]["1"]["said"] == [1]
+    assert json.loads(progress_file.with_name("progress.json.bad").read_text(encoding="utf-8")) == content
+
+
+@pytest.mark.parametrize("version", ["x", None, 0, -1, [2]])
+def test_a_version_that_is_none_is_mended(progress_file, version):
+    progress_file.write_text(json.dumps({"version": version, "quizzes": {"x": {"right": True}}}), encoding="utf-8")
+    assert store.load() == {**store.EMPTY, "quizzes": {"x": {"right": True}}}
+
+
+def test_the_file_of_a_newer_course_is_left_alone(progress_file, capsys):
+    content = b'{"version": 2, "quizzes": {"x": {"right": true}, "new": "kind"}}'
+    progress_file.write_bytes(content)
+    quiz("floor-and-ceiling", answer="a")
+    store.record("quizzes", "y", lambda old: {"right": True})
+    assert progress_file.read_bytes() == content and not list(progress_file.parent.glob("*.bad*"))
+    assert set(store.load()["quizzes"]) == {"x", "y", "floor-and-ceiling"}
+    shown = capsys.readouterr().out
+    assert shown.count("written by a newer course") == 1 and "cannot be saved" not in shown
+
+
+def test_a_mark_at_the_beginning_is_no_damage(progress_file, capsys):
+    progress_file.write_bytes(b'\xef\xbb\xbf{"quizzes": {"x": {"right": true}}}')
+    store.record("quizzes", "y", lambda old: {"right": True})
+    assert set(store.load()["quizzes"]) == {"x", "y"} and capsys.readouterr().out == ""
+
+
+def test_a_folder_may_be_named_for_the_file(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path))
+    store.record("quizzes", "x", lambda old: {"right": True})
+    assert store.load()["quizzes"] and (tmp_path / ".progress.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["~nouser/progress.json", "   "])
+def test_a_name_that_means_nothing_is_as_good_as_none(monkeypatch, tmp_path, name):
+    monkeypatch.delenv("COURSE_PROGRESS")
+    usual = store.progress_file()
+    monkeypatch.setenv("COURSE_PROGRESS", name)
+    assert store.progress_file() == usual
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links and pipes")
+def test_a_link_to_the_file_stays_a_link_and_a_pipe_a_pipe(monkeypatch, tmp_path, capsys):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link.json").symlink_to(tmp_path / "elsewhere" / "real.json")
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "link.json"))
+    for name in ("x", "y"):
+        store.record("quizzes", name, lambda old: {"right": True})
+    assert (tmp_path / "link.json").is_symlink() and set(store.load()["quizzes"]) == {"x", "y"}
+    assert len(json.loads((tmp_path / "elsewhere" / "real.json").read_bytes())["quizzes"]) == 2
+    (tmp_path / "circle").symlink_to("circle")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("circle", "pipe"):
+        monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / name))
+        store.record("quizzes", "x", lambda old: {"right": True})
+        assert store.load()["quizzes"] == {"x": {"right": True}}, "remembered by the kernel"
+    assert (tmp_path / "circle").is_symlink() and (tmp_path / "pipe").is_fifo()
+    assert capsys.readouterr().out.count("cannot be saved") == 1
+
+
+def test_a_lock_that_another_holds_is_waited_for_once(monkeypatch, progress_file, capsys):
+    store.record("quizzes", "x", lambda old: {"right": True})
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.5)
+    with FileLock(f"{progress_file}.lock"):
+        for name in "yz":
+            store.record("quizzes", name, lambda old: {"right": True})
+            assert set(store.load()["quizzes"]) >= {"x", name}
+            assert store._held == {str(progress_file.resolve())}
+    assert capsys.readouterr().out.count("cannot be saved") == 1
+    store.record("quizzes", "again", lambda old: {"right": True})
+    assert not store._held and set(json.loads(progress_file.read_bytes())["quizzes"]) == {"x", "again"}
+
+
+def test_half_a_character_is_saved_and_shown(progress_file, capsys):
+    drill.ask("1", answer="half \ud83d of a smile", said=[1])
+    assert "half ? of a smile" in capsys.readouterr().out
+    store.record("quizzes", "\udc80", lambda old: {"first": "\ud83d"})
+    json.loads(progress_file.read_text(encoding="utf-8"))
+    drill._card(drill.find("1"), "\ud83d", None)._repr_html_().encode("utf-8")
+
+
+def test_litter_of_yesterday_is_swept(progress_file):
+    old, new, other = "progress.jsonab12_cd3.part", "progress.jsonab12_cd4.part", "other.jsonab12_cd3.part"
+    for name, age in ((old, 2), (new, 0), (other, 2)):
+        path = progress_file.with_name(name)
+        path.write_text("{")
+        os.utime(path, (time.time() - age * 86_400,) * 2)
+    store.record("quizzes", "x", lambda old: {"right": True})
+    assert {path.name for path in progress_file.parent.glob("*.part")} == {new, other}
 
 
 @pytest.mark.parametrize(

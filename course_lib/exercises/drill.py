@@ -65,7 +65,7 @@ def load(path: Path = DRILL_FILE) -> tuple[Prompt, ...]:
 def find(id):
     """Return a question by the notes' section; ValueError with those of its chapter when there is none."""
     prompts = {prompt.id: prompt for prompt in load()}
-    if id not in prompts:
+    if not isinstance(id, str) or id not in prompts:
         near = [other for other in prompts if other[:1] == str(id)[:1]] or list(CHAPTERS)
         raise slip(ValueError(f"there is no question {id!r}; ask for one of these, as text: {', '.join(near)}"))
     return prompts[id]
@@ -75,31 +75,41 @@ def ask(id=None, answer="", said=None):
     """Ask a question of the drill (by default the one you know least), take your answer, keep your marks.
 
     answer: your own words, in any language; they open the points that it must not miss. said: the numbers of the
-    points that you had, as in said=[1, 3] ([] for none); the latest marks count, and they need the id. ValueError for a
-    number that is no point.
+    points that you had, as in said=[1, 3] ([] for none); the latest marks count, and they need the id. ValueError or
+    TypeError for what is no list of points.
     """
+    if not isinstance(answer, str):
+        raise slip(TypeError(f"answer={answer!r:.60} is no text: write it in quotes"))
+    answer = answer.encode("utf-8", "replace").decode()  # half a character, from a broken paste, can be no file's
     prompt = find(id) if id is not None else weakest()
     if said is not None:
         if id is None:  # run twice, it would mark the question after this one
-            raise slip(ValueError(f'say which question you mark: drill.ask("{prompt.id}", said={list(said)!r})'))
-        keep(prompt, said, answer)
+            raise slip(ValueError(f'say which question you mark: drill.ask("{prompt.id}", said={said!r})'))
+        said = keep(prompt, said, answer)
     elif answer.strip():
         record("drill", prompt.id, lambda old: {**(old or {}), "answer": answer, "when": now()})
     show(_card(prompt, answer, said))
 
 
 def keep(prompt, said, answer=""):
-    """Keep which points of a question were said (numbers from 1); ValueError for a number that is no point."""
+    """Keep which points of a question were said (numbers from 1), and return them in order.
+
+    ValueError for a number that is no point, TypeError for what is no list.
+    """
     numbers = [*range(1, len(prompt.points) + 1)]
-    if wrong := [n for n in said if n not in numbers]:
-        raise slip(ValueError(f"said={list(said)!r}: {wrong[0]!r} is no point of {prompt.id}, which has {numbers}"))
+    if not isinstance(said, list | tuple | set | range):
+        raise slip(TypeError(f"said={said!r:.60} is no list of points: said=[1, 3], for example, or said=[] for none"))
+    if wrong := [n for n in said if isinstance(n, bool) or n not in numbers]:
+        raise slip(ValueError(f"said={said!r:.60}: {wrong[0]!r} is no point of {prompt.id}, which has {numbers}"))
+    said = sorted({int(n) for n in said})
 
     def marked(old):
-        entry = {**(old or {}), "said": sorted(set(said)), "of": len(numbers), "when": now()}
+        entry = {**(old or {}), "said": said, "of": len(numbers), "when": now()}
         entry["times"] = entry.get("times", 0) + 1
         return {**entry, "answer": answer} if answer.strip() else entry
 
     record("drill", prompt.id, marked)
+    return said
 
 
 def weakest(besides=None):

@@ -128,9 +128,9 @@ def check(function, name=None):
     """
     exercise = registry.find("EXERCISES", name or name_of(function))
     result = verdict(function, exercise)
+    show(result.card())
     if result.status != "not attempted":
         record("exercises", exercise.name, lambda old: attempt(old or {}, result.status == "right"))
-    show(result.card())
 
 
 def attempt(entry, right):
@@ -182,7 +182,7 @@ def verdict(function, exercise):
     found = recognised(exercise, outcomes)
     details = [("first input that differs", described(exercise.name, names, args))]
     if got.error is None and expected.error is None and not got.mutated:
-        details += [("asked for", values.brief(expected.value)), ("yours", values.brief(got.value))]
+        details += [("asked for", brief(expected.value)), ("yours", brief(got.value))]
     if found is None:
         return Verdict(exercise.name, "not yet", problem, tuple(details))
     if not got.mutated:  # then the mistake's message says it already
@@ -200,7 +200,7 @@ def difference(exercise, args, got, expected):
         return f"it raises {type(got.error).__name__}{wanted}{where}: {first_line(got.error)}"
     if expected.error is not None:
         kind = type(expected.error).__name__
-        returned = f"but yours returns {values.brief(got.value)}"
+        returned = f"but yours returns {brief(got.value)}"
         return f"this input should raise {kind} ({first_line(expected.error)}), {returned}."
     spoilt = [f"`{name}`" for name in got.mutated if name not in expected.mutated]
     if spoilt:
@@ -212,7 +212,10 @@ def difference(exercise, args, got, expected):
         return exercise.compare(got.value, expected.value, *args)
     except Exception as error:  # a comparison written for right types, given a learner's anything
         reason = f"what it returns cannot be compared ({type(error).__name__}: {first_line(error)})."
-        return values.same(got.value, expected.value) or reason
+        try:
+            return values.same(got.value, expected.value) or reason
+        except Exception:  # nor with another comparison: a sparse tensor, an object whose == raises
+            return reason
 
 
 def recognised(exercise, outcomes):
@@ -237,17 +240,29 @@ def alike(exercise, mistake, args, got):
         return False
     if got.error is not None:
         return type(got.error) is type(theirs.error)
-    if values.same(got.value, theirs.value) is None:
-        return True
-    try:  # what counts as the same answer here may be wider than equal values (min and -inf in a mask)
+    try:
+        if values.same(got.value, theirs.value) is None:
+            return True
+        # what counts as the same answer here may be wider than equal values (min and -inf in a mask)
         return exercise.compare(got.value, theirs.value, *args) is None
-    except Exception:
+    except Exception:  # a comparison written for right types, given a learner's anything
         return False
+
+
+def brief(value):
+    """Return a short description of what a learner's function returned, even of what cannot describe itself."""
+    try:
+        return values.brief(value)
+    except Exception:
+        return f"{type(value).__name__}(...)"
 
 
 def first_line(error):
     """Return the first line of an error's text, shortened."""
-    text = (str(error).strip() or "no message").splitlines()[0]
+    try:
+        text = (str(error).strip() or "no message").splitlines()[0]
+    except Exception:  # an error of the learner's own whose text is another error
+        text = "no message"
     return text if len(text) <= 160 else text[:157] + "..."
 
 

@@ -20,7 +20,7 @@ def hint(name, number=None):
     folded = number is not None
     if number is None:
         number = _given[name] = min(_given.get(name, 0) + 1, total)
-    if number not in range(1, total + 1):
+    if isinstance(number, bool) or not isinstance(number, int) or number not in range(1, total + 1):
         raise slip(ValueError(f"hint {number!r} of {name}: its hints are numbered 1 to {total}"))
     title = f"Hint {number} of {total}"
     text = exercise.hints[number - 1]

@@ -44,7 +44,7 @@ def row(module, number, done):
     )
     guesses = [(item, done["predictions"].get(item.name, {})) for item in questions]
     guesses = [(item, entry) for item, entry in guesses if entry.get("first") in item.options]
-    right = sum(entry["first"] == entry.get("answer") for _, entry in guesses)
+    right = sum(entry["first"] == entry.get("answer") and not entry.get("late") for _, entry in guesses)
     solved = sum(bool(done["exercises"].get(item.name, {}).get("right")) for item in exercises)
     passed = sum(bool(done["quizzes"].get(item.name, {}).get("right")) for item in quizzes)
     return [

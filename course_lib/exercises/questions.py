@@ -51,7 +51,9 @@ def predict(name, guess=None):
         letter = valid(question, guess, "guess")
         entry = record("predictions", name, lambda old: committed(question, old, letter))
         note = f"Your guess: {choice(question, letter)}"
-        if entry["first"] != letter:
+        if entry.get("late"):
+            note += " It was made after the run had been seen, so it does not count."
+        elif entry["first"] != letter:
             note += f" Changed: your first guess, {entry['first']}, is the one that counts."
     show(card("Predict", question, note))
 
@@ -67,30 +69,32 @@ def reveal(name, answer, because=None):
     said = f"the run says {choice(question, letter)}"
     if not guessed(question, entry):
         lead, kind = f"You made no guess; {said}", "note"
+    elif entry.get("late"):
+        lead, kind = f"Your guess came after the run, so it does not count; {said}", "note"
     elif entry["first"] == letter:
         lead, kind = f"Your guess was right: {said}", "right"
     else:
         lead, kind = f"You guessed {choice(question, entry['first'])} Instead, {said}", "not yet"
-    if guessed(question, entry):
-        record("predictions", name, lambda old: {**(old or entry), "answer": letter})
+    record("predictions", name, lambda old: {**(old or {}), "answer": letter})  # a guess from now on comes too late
     because = question.because.get(letter, "") if because is None else because
     body = f"<b>{inline(lead)}</b>" + (f"<br>{inline(because)}" if because else "")
     show(Card(body, plain(lead) + (f"\n{plain(because)}" if because else ""), kind))
 
 
 def quiz(name, answer=None):
-    """Show a self-check question; with an answer (a letter), say whether it is right and why."""
+    """Show a self-check question; with an answer (a letter), say whether it is right and why. Right stays right."""
     question = registry.find("QUIZZES", name)
     if answer is None:
         show(card("Quiz", question, 'Type a letter instead of None, as in answer="a", and run the cell.'))
         return
     letter = valid(question, answer, "answer")
     right = letter == question.answer
-    record(
-        "quizzes",
-        name,
-        lambda old: {"first": letter, **(old or {}), "answer": letter, "right": right, "when": now()},
-    )
+
+    def answered(old):
+        old = old or {}
+        return {"first": letter, **old, "answer": letter, "right": right or bool(old.get("right")), "when": now()}
+
+    record("quizzes", name, answered)
     lead = f"{'Right' if right else 'Not yet'}: {choice(question, letter)}"
     because = question.because.get(letter, "")
     show(card("Quiz", question, f"{lead} {because}".strip(), "right" if right else "not yet"))
@@ -111,9 +115,10 @@ def guessed(question, entry):
 
 
 def committed(question, old, letter):
-    """Return the progress entry after a guess; the first one stays."""
+    """Return the progress entry after a guess; the first one stays, and is late if the run was seen before it."""
     if not guessed(question, old):
-        return {"first": letter, "guess": letter, "when": now()}
+        entry = {"first": letter, "guess": letter, "when": now()}
+        return {**entry, "answer": old["answer"], "late": True} if old and "answer" in old else entry
     if old["guess"] == letter:
         return old
     return {**old, "guess": letter, "changed": [*old.get("changed", []), [letter, now()]]}

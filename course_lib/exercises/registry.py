@@ -23,7 +23,7 @@ def lesson_numbers():
 
 def lesson_module(number):
     """Import and return the module of one lesson; ValueError when there is none."""
-    if number not in lesson_numbers():
+    if isinstance(number, bool) or not isinstance(number, int) or number not in lesson_numbers():
         raise slip(ValueError(f"there is no lesson {number!r}; the lessons are {lesson_numbers()}"))
     return importlib.import_module(f"course_lib.exercises.lesson_{number:02d}")
 

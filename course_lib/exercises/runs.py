@@ -47,20 +47,25 @@ def run(function, args, name, names):
     with fixed_randomness():
         try:
             value = function(*given)
-        except (
-            Exception
-        ) as problem:  # whatever the learner's code raises is a result, not a failure of the check
+        except (Exception, SystemExit) as problem:  # whatever the learner's code raises is a result, exit() too
             error, line = problem, own_line(problem, function)
-    mutated = tuple(
-        label for label, old, new in zip(names, before, given, strict=True) if values.changed(old, new)
-    )
+    mutated = tuple(label for label, old, new in zip(names, before, given, strict=True) if spoilt(old, new))
     return Outcome(value, error, line, mutated, name in _delegated)
+
+
+def spoilt(before, after):
+    """Return whether an argument has changed; one that can no longer be compared has."""
+    try:
+        return values.changed(before, after)
+    except Exception:
+        return True
 
 
 @contextlib.contextmanager
 def fixed_randomness():
-    """Seed the global generators for one call and put them back afterwards: a check disturbs nothing."""
+    """Seed the global generators for one call and put them and torch's switches back: a check disturbs nothing."""
     states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+    kind, gradients, threads = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -70,6 +75,10 @@ def fixed_randomness():
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.random.set_rng_state(states[2])
+        torch.set_default_dtype(kind)
+        torch.set_grad_enabled(gradients)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
 
 def own_line(error, function):

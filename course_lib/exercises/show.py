@@ -16,11 +16,16 @@ class Card(HTML):
 
     def __init__(self, body, text, kind="note"):
         style = f"border-left:4px solid {COLOURS[kind]};padding:0.3em 0.9em;margin:0.4em 0"
-        super().__init__(f'<div style="{style}">{body}</div>')
-        self.text = text
+        super().__init__(whole(f'<div style="{style}">{body}</div>'))
+        self.text = whole(text)
 
     def __repr__(self):
         return self.text
+
+
+def whole(text):
+    """Return text without halves of characters, which no front end can be sent: each is a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def show(card):
