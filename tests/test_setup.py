@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -367,6 +368,38 @@ def test_continuous_integration_runs_the_tests_on_a_bare_machine(tmp_path, refus
     assert lines[0] == "set up" and lines[-1] == "bare"
     told = "cannot be cut off" in done.stdout
     assert told if refused else told or lines[-2] == "devices: lo", done.stdout
+
+
+# --- a hub -------------------------------------------------------------------------------------------------
+
+
+def test_the_recipe_for_a_hub_leaves_its_packages_alone_and_gives_it_a_kernel(monkeypatch, tmp_path):
+    """Follow README's lines for The Littlest JupyterHub, under another prefix, up to a cell that a student runs."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    recipe = re.search(r"The Littlest JupyterHub.*?```sh\n(.*?)```", readme, re.S)[1].replace("\\\n", " ")
+    install = re.search(r"-m (ipykernel install .+)", recipe)[1]
+    assert "pip install" not in recipe and "--here" not in recipe, "nothing is installed into the hub's environment"
+    task = re.search(r"bootstrap\.py (\w+)", recipe)[1]
+    assert task in bootstrap().LEARNERS_TASKS, "and no package of the tests into the students'"
+    assert "--prefix /opt/tljh/user " in install
+    hub, home = tmp_path / "hub", tmp_path / "student"
+    home.mkdir()
+    subprocess.run(
+        [sys.executable, "-m", *shlex.split(install.replace("/opt/tljh/user", hub.as_posix()))],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    assert [path.name for path in hub.rglob("*.json")] == ["kernel.json"], "one file more, and none replaced"
+    monkeypatch.setenv("JUPYTER_PATH", str(hub / "share" / "jupyter"))
+    monkeypatch.delenv("COURSE_THREADS", raising=False)
+    cell = (
+        "import os\nfrom course_lib.paths import DATA\nprint(os.getenv('COURSE_THREADS'), DATA.is_dir(), os.getcwd())"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    NotebookClient(notebook, kernel_name="one-mask-apart", resources={"metadata": {"path": str(home)}}).execute()
+    assert notebook.cells[0].outputs[0].text.split(maxsplit=2) == ["1", "True", f"{home}\n"]
 
 
 # --- make update -------------------------------------------------------------------------------------------
