@@ -33,6 +33,8 @@ FINDINGS = {  # what a 95% interval of arm less control allows to say
     "not told apart": "The two were not told apart: the interval includes zero (which does not prove them equal).",
     "equivalent": "The two are equivalent: the interval lies within the margin of {margin} stated before the run.",
 }
+NAMES = {"bert": "BERT", "berts": "BERT's", "gpt2": "GPT-2", "roberta": "RoBERTa", "cls": "[CLS]", "bpe": "BPE",
+         "wordpiece": "WordPiece", "google": "Google", "papers": "paper's"}  # in the names of tests
 FIELDS = ("arm", "control", "difference", "low", "high", "seeds", "margin")  # what a comparison's sentence may fill in
 
 
@@ -48,6 +50,11 @@ class Comparison:
     says: str  # the claim's sentence; may hold {low} and the other FIELDS
     control_metric: str | None = None  # where the control is measured in another way
     kind = "measured"
+
+    @property
+    def unit(self) -> str:
+        """Name the metric's unit: 'nats', 'bits', or 'share' for what lies between 0 and 1 (accuracy, AUC, ...)."""
+        return next((unit for unit in ("nats", "bits") if unit in self.metric), "share")
 
     def numbers(self) -> dict:
         """Read from the record: arm_mean, control_mean, difference, low, high, seeds, margin, own_text, findings."""
@@ -86,7 +93,11 @@ class Reference:
     text: str  # tests/test_x.py::test_name, or why nothing small can show the claim
 
     def __str__(self) -> str:
-        return f"By construction: {self.text}" if self.kind != "the paper" else f"From the paper alone: {self.text}."
+        if self.kind == "the paper":
+            return f"From the paper alone: {self.text}."
+        file, _, test = self.text.partition("::")
+        said = " ".join(NAMES.get(word, word) for word in test.removeprefix("test_").split("_"))
+        return f"By construction, and tested at every change: {said} ({file})."
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,21 @@ def test_a_claim_that_does_not_exist():
         show_claim("ENC-15")
 
 
+def test_evidence_by_construction_is_told_in_words():
+    told = [str(shown) for claim in CLAIMS for shown in claim.evidence if shown.kind == "by construction"]
+    assert ("By construction, and tested at every change: neither BERT nor GPT-2 has cross attention "
+            "(tests/test_by_construction.py).") in told  # fmt: skip
+    assert all(re.fullmatch(r"By [^_]*: [^_]{10,} \(tests/\w+\.py\)\.", text) for text in told), told
+
+
+@pytest.mark.parametrize("shown", [e for c in CLAIMS for e in c.evidence if e.kind == "measured"],
+                         ids=lambda e: f"{e.experiment}: {e.metric}")  # fmt: skip
+def test_what_counts_as_a_share_is_one(shown):
+    assert shown.unit in ("share", "nats", "bits")
+    if shown.unit == "share":  # by what it measures, not by "accuracy" in its name, which six shares lack
+        assert all(-1 <= shown.numbers()[which] <= 1 for which in ("arm_mean", "control_mean"))
+
+
 def test_the_table_can_be_filtered():
     assert "73 of 73 claims" in repr(table())
     assert "14 of 73 claims" in repr(table("wrong"))
