@@ -66,3 +66,22 @@ def test_mistakes_are_named():
         against([1], {"a": [1]}, marks={"c": 1}, **SAID)
     with pytest.raises(ValueError, match="alt is"):
         against([1], {"a": [1]}, across="x", up="y", alt="")
+
+
+def test_powers_of_ten_are_readable_without_mathematics(drawn):
+    against([1, 2, 3], {"a": [1e-6, 1e-2, 10]}, log="y", **SAID)
+    ax = axes(drawn)
+    ax.figure.canvas.draw()
+    said = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert "10⁻²" in said and not any("$" in text or "mathdefault" in text for text in said)
+
+
+def test_tick_labels_that_would_overprint_stay_blank(drawn):
+    against([1, 4, 40, 41, 60], {"a": [1, 1, 1, 0, 0]}, log="x", **SAID)
+    assert [tick.get_text() for tick in axes(drawn).get_xticklabels()] == ["1", "4", "40", "", "60"]
+
+
+def test_a_leader_line_ends_at_its_label_and_not_behind_its_words(drawn):
+    against([1, 2], {"a": [1, 1], "b": [1, 1], "c": [1, 1]}, limits=(0, 1), **SAID)
+    leaders = [text for text in axes(drawn).texts if text.arrow_patch is not None]
+    assert len(leaders) == 3 and all(text._arrow_relpos == (0, 0.5) for text in leaders)

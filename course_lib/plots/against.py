@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from course_lib.plots.curves import label_right, limits_of
-from course_lib.plots.page import ARMS, PALE, figure, style
+from course_lib.plots.page import ARMS, PALE, figure, named, style
 
 __all__ = ["against"]
 
@@ -51,14 +51,31 @@ def against(
         if limits:
             ax.set_ylim(*limits)
         if "x" in log:  # whole numbers at the places themselves, not powers of ten
-            ax.set_xticks(x, [f"{value:g}" for value in x])
+            ax.set_xticks(x, _names(x))
             ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xlabel(across)
         ax.set_ylabel(up)
         if title:
             ax.set_title(title)
+        if "y" in log:
+            ax.yaxis.set_major_formatter(lambda value, _: _power(value))
         if "y" not in log:
             label_right(ax, labels, 1)
         else:
-            ax.legend(ax.lines[: len(lines)], list(lines), frameon=False, fontsize=11, loc="best")
+            ax.legend(ax.lines[: len(lines)], [named(name) for name in lines], frameon=False, fontsize=11, loc="best")
         return figure(fig, alt, caption)
+
+
+def _names(places):
+    """Name ascending places of a logarithmic axis; one that would run into its neighbour stays blank."""
+    names, last = [], 0.0
+    for place in places:
+        apart = not last or abs(np.log(place / last)) > 0.04 * np.log(places[-1] / places[0])
+        names.append(f"{place:g}" if apart else "")
+        last = place if apart else last
+    return names
+
+
+def _power(value):
+    """Write a power of ten as plain text: 0.01 -> 10⁻² (in the course's figures '$' is a token, not mathematics)."""
+    return "10" + str(round(np.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

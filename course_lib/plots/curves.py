@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from course_lib.plots.page import ARMS, PALE, figure, style
+from course_lib.plots.page import ARMS, PALE, figure, named, style
 
 __all__ = ["curve"]
 
@@ -120,7 +120,7 @@ def label_right(ax, labels, last):
     heights = [min(max(value, low), high) for value, *_ in ordered]
     for place, height, label in zip(spaced(heights, step, low, high), heights, ordered, strict=True):
         value, name, colour, end = label
-        shown = f"{name} {value:.3f}" if abs(value) < 10 else f"{name} {value:.3g}"
+        shown = f"{named(name)} {value:.3f}" if abs(value) < 10 else f"{named(name)} {value:.3g}"
         ax.annotate(
             shown,
             xy=(1 if end is None else end / (last or 1), height),  # from the end of its line
@@ -131,7 +131,8 @@ def label_right(ax, labels, last):
             fontsize=11,
             color=darker(colour),
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0,
+                        "relpos": (0, 0.5)},  # to the label's left edge, not through its words
         )
 
 
