@@ -7,7 +7,7 @@ __all__ = ["QUESTIONS", "QUIZZES"]
 QUESTIONS = (
     Question(
         name="right-as-they-stand", lesson=11,
-        text="The notes make 73 claims. How many of them are right just as they stand?",
+        text="How many of the notes' claims are right just as they stand?",
         options={"a": "about three quarters", "b": "about half", "c": "about a quarter"},
         because={"a": "Then the notes could be learned by heart.",
                  "b": "Half is a coin toss: one would have to look up each.",
