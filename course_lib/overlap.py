@@ -1,7 +1,9 @@
-"""Judge a pair of texts without any network: how many of their words, weighed by rarity, do they share?
+"""Judge a pair of texts without any network: the baselines that a trained model has to beat.
 
-The score knows no order, neither of the words nor of the two texts. What it can tell about next-sentence
-prediction is what can be told by topic.
+Two of them. How many of their words, weighed by rarity, do A and B share? This knows no order, neither of the words nor
+of the two texts: what it can tell about next-sentence prediction is what can be told by topic. And which words stand in
+which segment? Naive Bayes on counts, of both segments or of B alone, which sees no relation at all (Gururangan et al.
+2018, arXiv:1803.02324, and Poliak et al. 2018, arXiv:1805.01042, call it a hypothesis-only baseline).
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-__all__ = ["auc", "best_threshold", "idf", "overlap"]
+__all__ = ["auc", "best_threshold", "idf", "odds", "overlap", "word_odds"]
 
 Word = Hashable  # a word, or its id
 
@@ -34,6 +36,33 @@ def overlap(a: Iterable[Word], b: Iterable[Word], weight: Mapping[Word, float]) 
     # fsum does not depend on the order of its terms, so that a and b can change places to the last bit.
     common, either = (math.fsum(weight.get(word, 0.0) for word in words) for words in (a & b, a | b))
     return common / either if either else 0.0
+
+
+def word_odds(
+    pairs: Iterable[Sequence[Sequence[Word]]], follows: Iterable[bool], sides: Sequence[int] = (0, 1)
+) -> dict[tuple[int, Word], float]:
+    """Weigh each word of each segment by the log of how much likelier it is where B follows: {(side, word): log odds}.
+
+    pairs: (A, B) to count in, with whether B follows A. ``sides``: the segments that are read, 0 for A and 1 for B;
+    ``sides=(1,)`` reads B only. One is added to each count. Raises ValueError without pairs of both kinds.
+    """
+    counts = {True: Counter(), False: Counter()}
+    for pair, label in zip(pairs, follows, strict=True):
+        counts[bool(label)].update((side, word) for side in sides for word in pair[side])
+    if not all(counts.values()):
+        raise ValueError(f"Of the pairs {[k for k, c in counts.items() if c]} follow: word_odds() needs both kinds.")
+    seen = counts[True] | counts[False]
+    total = {label: sum(found.values()) + len(seen) for label, found in counts.items()}
+    share = {label: {key: (found[key] + 1) / total[label] for key in seen} for label, found in counts.items()}
+    return {key: math.log(share[True][key] / share[False][key]) for key in sorted(seen, key=repr)}
+
+
+def odds(a: Iterable[Word], b: Iterable[Word], weights: Mapping[tuple[int, Word], float]) -> float:
+    """Add up the weights of :func:`word_odds` over two segments: above 0, B is taken to follow A (naive Bayes).
+
+    Words count as often as they occur, each for itself; one without a weight counts nothing.
+    """
+    return math.fsum(weights.get((side, word), 0.0) for side, words in enumerate((a, b)) for word in words)
 
 
 def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.overlap import auc, best_threshold, idf, overlap
+from course_lib.overlap import auc, best_threshold, idf, odds, overlap, word_odds
 
 scores = st.lists(st.integers(0, 6).map(lambda n: n / 4), min_size=1, max_size=12)
 texts = st.lists(st.sampled_from("abcdefg"), max_size=8)
@@ -69,3 +69,28 @@ def test_nothing_to_compare_is_refused():
     with pytest.raises(ValueError, match="no score"):
         best_threshold([], [])
     assert best_threshold([1.0], []) < 1.0 < best_threshold([], [1.0])  # one class is all there is
+
+
+def test_word_odds_by_hand():
+    """Counts plus one over all counts plus the number of words, where B follows and where it does not."""
+    pairs, follows = [("xy", "z"), ("x", "zz"), ("y", "x")], [True, True, False]
+    weight = word_odds(pairs, follows, sides=(1,))
+    assert weight == {(1, "x"): math.log((0 + 1) / 5 * 3 / (1 + 1)), (1, "z"): math.log((3 + 1) / 5 * 3 / (0 + 1))}
+    both = word_odds(pairs, follows)
+    assert both[0, "x"] == pytest.approx(math.log((2 + 1) / (6 + 4) / ((0 + 1) / (2 + 4))))
+    assert odds("xx", "z", both) == pytest.approx(2 * both[0, "x"] + both[1, "z"])
+    assert odds("?", "", both) == 0.0
+
+
+def test_word_odds_can_tell_an_order_that_shared_words_cannot():
+    start, end = ["once", "a", "cow"], ["the", "end"]
+    pairs = [(start, end), (end, start)]
+    weight = word_odds(pairs, [True, False])
+    assert odds(*pairs[0], weight) > 0 > odds(*pairs[1], weight)
+    assert overlap(*pairs[0], WEIGHT) == overlap(*pairs[1], WEIGHT)
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_word_odds_need_both_kinds(follows):
+    with pytest.raises(ValueError, match="needs both kinds"):
+        word_odds([("a", "b")] * 2, [follows] * 2)
