@@ -17,8 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from course_lib import checkpoints
-from course_lib.models import answers, autocast
+from course_lib import provenance
+from course_lib.intervals import t_interval
+from course_lib.models import answers, autocast, check_rows
 from course_lib.objectives import Batch, Objective
 from course_lib.oracle import Oracle
 from course_lib.packing import Pairs
@@ -65,14 +66,17 @@ class HeldOut:
 
     @cached_property
     def batch(self) -> Batch:
-        """The corrupted rows, the positions asked for and the right tokens there."""
-        return self.objective(self.rows, torch.Generator().manual_seed(self.seed))
+        """The corrupted rows, the positions asked for and the right tokens there; ValueError if there are none."""
+        batch = self.objective(self.rows, torch.Generator().manual_seed(self.seed))
+        if not any(batch.asked):
+            raise ValueError(f"{type(self.objective).__name__} asks for nothing in these {len(self.rows)} rows: give "
+                             "rows that hold words, or a higher rate or share.")  # fmt: skip
+        return batch
 
     @property
     def fingerprint(self) -> list:
         """What made these questions, for cache keys."""
-        source = checkpoints.source_hash("evaluation")
-        return [checkpoints.data_hash(self.rows), repr(self.objective), self.seed, source]
+        return [provenance.describe(self.rows, self.objective), self.seed]
 
     def __call__(self, model: PreTrainedModel) -> dict[str, float]:
         words, pairs = self._log_probabilities(model)
@@ -86,7 +90,9 @@ class HeldOut:
         return self._log_probabilities(model, rows_at_once)[0]
 
     def score(self, model: PreTrainedModel) -> Score:
-        """Score a model on all positions."""
+        """Score a model on all positions; raises ValueError if no word is asked for."""
+        if not len(self.batch.targets):
+            raise ValueError(f"{type(self.objective).__name__} asks about pairs only: use pair_score.")
         return _score(self.log_probabilities(model), self.batch.targets)
 
     def pair_score(self, model: PreTrainedModel) -> Score:
@@ -98,6 +104,7 @@ class HeldOut:
     @torch.no_grad()
     def _log_probabilities(self, model: PreTrainedModel, rows_at_once: int = 256) -> tuple[Tensor, Tensor | None]:
         """Log-probabilities of words [N, V] and of pairs [B, 2], None if there are none."""
+        check_rows(model, self.batch.input_ids)
         was_training, device, parts = model.training, model.device, []
         model.eval()
         for part in self.batch.split(rows_at_once):
@@ -167,20 +174,6 @@ def pair_ceiling(oracle: Oracle, documents: Sequence[Sequence[str]], pairs: Pair
         follows = oracle.follows(a, b, pairs.negative, len(documents[spans[0][0]]), pairs.matched)
         log_p.append([follows, 1 - follows])
     return _score(torch.tensor(log_p, dtype=torch.float64).log(), pairs.labels)
-
-
-# Student's t for a two-sided 95% interval, by degrees of freedom.
-_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
-
-
-def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and 95% t interval of independent runs (seeds): (mean, low, high). At least two values."""
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2 or not np.isfinite(values).all():
-        raise ValueError(f"An interval needs at least two finite values, got {values.tolist()}: run more seeds.")
-    t = _T95[len(values) - 2] if len(values) - 2 < len(_T95) else 1.96 + 2.5 / (len(values) - 1)
-    half = t * values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 
 def _score(log_p: Tensor, targets: Tensor) -> Score:

@@ -25,7 +25,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from course_lib import runtime
 
-__all__ = ["ATTENTION", "answers", "autocast", "causal_bert", "logits_at", "pair_bert",
+__all__ = ["ATTENTION", "answers", "autocast", "causal_bert", "check_rows", "logits_at", "pair_bert",
            "parameters", "tiny_bert", "tiny_gpt", "with_mask"]
 
 # BERT starts its weights with a spread of 0.02, at width 768. At width 128 that is so small that a tiny BERT
@@ -86,7 +86,8 @@ def tiny_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> BertForMaskedL
 def causal_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> BertLMHeadModel:
     """Build the same body under the causal mask: ``BertLMHeadModel`` with ``is_decoder=True``.
 
-    Without ``is_decoder=True`` the class sees the future and says nothing (lesson 03).
+    Without ``is_decoder=True`` the class sees the future; ``transformers`` logs a line about it, which
+    ``runtime.setup`` silences with all the others (lesson 03).
     """
     return BertLMHeadModel(_bert_config(tokenizer, is_decoder=True, use_cache=False, **overrides))
 
@@ -129,6 +130,25 @@ def parameters(model: torch.nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
+def check_rows(model: PreTrainedModel, rows: torch.Tensor) -> None:
+    """Raise ValueError where rows do not fit a model: no ids [N, T], too long, or outside its vocabulary."""
+    if not isinstance(rows, torch.Tensor) or rows.ndim != 2 or 0 in rows.shape or rows.dtype != torch.int64:
+        found = f"{rows.dtype} {tuple(rows.shape)}" if isinstance(rows, torch.Tensor) else type(rows).__name__
+        raise ValueError(f"rows must be token ids (int64) of shape [N, T], not {found}.")
+    longest, size = model.config.max_position_embeddings, model.config.vocab_size
+    if rows.shape[1] > longest:
+        raise ValueError(
+            f"Rows of {rows.shape[1]} tokens do not fit a model with {longest} positions: cut the rows, or "
+            "build the model with more (max_position_embeddings for BERT, n_positions for GPT-2)."
+        )
+    wrong = int(rows.max()) if int(rows.min()) >= 0 else int(rows.min())
+    if not 0 <= wrong < size:
+        raise ValueError(
+            f"Token id {wrong} is outside the model's vocabulary of {size}: "
+            "build the model with the tokenizer that made the rows."
+        )
+
+
 def logits_at(
     model: PreTrainedModel,
     input_ids: torch.Tensor,
@@ -142,9 +162,13 @@ def logits_at(
     ``model(input_ids).logits[select]``. The vocabulary head costs as much as the body when V is large. And
     after the last attention every position is on its own, so that a BERT body goes on with the N selected
     ones alone: of two layers a third of the work is saved, and a hook is all it takes.
-    ``select`` may also list positions, int64 [B, K]: then it returns [B, K, V].
+    ``select`` may also list positions, int64 [B, K]: then it returns [B, K, V]. Raises TypeError for a model without
+    a head for words, ValueError for an ``attention_mask`` that hides the first token, as segments would.
     """
-    body, head = model.base_model, model.cls if hasattr(model, "cls") else model.lm_head
+    body, head = model.base_model, getattr(model, "cls", getattr(model, "lm_head", None))
+    if head is None:
+        raise TypeError(f"{type(model).__name__} has no head for words: use models.tiny_bert, tiny_gpt or the like.")
+    _no_segments(attention_mask)
     head = getattr(head, "predictions", head)  # of BertForPreTraining's two heads, the one for words
     seen = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
     if getattr(body, "encoder", None) is None or body.pooler is not None:  # GPT-2; or [CLS] is needed as well
@@ -167,6 +191,7 @@ def answers(model: PreTrainedModel, batch) -> tuple[torch.Tensor, torch.Tensor |
         return logits_at(model, batch.input_ids, batch.select, **seen), None
     if not isinstance(model, BertForPreTraining):
         raise TypeError(f"{type(model).__name__} has no head for pairs: build the model with models.pair_bert.")
+    _no_segments(batch.attention_mask)
     body, at = model.bert, batch.judge_at
     at = torch.zeros_like(batch.pair_labels) if at is None else at
     judge = F.one_hot(at, batch.input_ids.shape[1]).bool()  # [B, T]: one position in each row
@@ -175,6 +200,15 @@ def answers(model: PreTrainedModel, batch) -> tuple[torch.Tensor, torch.Tensor |
         hidden = body(input_ids=batch.input_ids, **seen).last_hidden_state[0]  # [N + at most B, D]
     pooled = body.pooler(hidden[judge[needed]][:, None])  # it takes the first position, here the only one
     return model.cls.predictions(hidden[batch.select[needed]]), model.cls.seq_relationship(pooled)
+
+
+def _no_segments(attention_mask: torch.Tensor | None) -> None:
+    """Refuse segments in the place of the mask: the second argument of ``model(ids, ...)`` is the attention mask."""
+    if attention_mask is not None and attention_mask.ndim == 2 and not attention_mask[:, 0].all():
+        raise ValueError(
+            "attention_mask is 0 at the first token of a row, as segments are: give them as token_type_ids=..., "
+            "and in the mask 1 for every token that is not padding."
+        )
 
 
 @contextmanager

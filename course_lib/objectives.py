@@ -83,6 +83,7 @@ class MaskedLM:
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Draw new masks for rows [B, T]: dynamic masking. Padding is neither asked for nor looked at."""
+        _require_rows(rows)
         masked, pad = self.masking(rows, generator), self.masking.pad_id
         padded = pad is not None and bool((rows == pad).any())
         targets = masked.labels[masked.selected]
@@ -108,6 +109,7 @@ class CausalLM:
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Mark the positions whose next token counts, for rows [B, T]."""
+        _require_rows(rows)
         special = torch.isin(rows, torch.tensor(self.special_ids, device=rows.device))
         select = torch.zeros_like(special)
         select[:, :-1] = ~special[:, 1:]
@@ -168,6 +170,11 @@ class PreTraining:
             pair_labels=pairs.labels if self.judge_at else None,
             judge_at=real.sum(dim=1) - 1 if self.judge_at == "last" else None,
         )  # fmt: skip
+
+
+def _require_rows(rows) -> None:
+    if not isinstance(rows, Tensor):
+        raise TypeError(f"rows is a {type(rows).__name__}: give its input_ids, or use objectives.PreTraining.")
 
 
 Objective = Callable[[Tensor | Pairs, torch.Generator], Batch]  # rows int64 [B, T], or pairs of them -> Batch

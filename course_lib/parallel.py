@@ -23,10 +23,10 @@ from transformers import PreTrainedModel
 
 from course_lib import processes, runtime, training
 from course_lib.attention import bidirectional_mask, padding_mask
+from course_lib.history import Diverged, History, numbers
 from course_lib.masking import IGNORE
 from course_lib.models import autocast, logits_at
 from course_lib.objectives import Batch, Objective
-from course_lib.training import Diverged, History
 
 __all__ = ["can_stack", "train_seeds"]
 
@@ -63,8 +63,8 @@ def train_seeds(
     for seed in seeds:
         runtime.seed_all(seed)
         models.append(build().to(device).train())
-    for text in each_rows:
-        training._check(models[0], text, steps, batch_size, learning_rate)
+    for one, text, asked in zip(models, each_rows, each_evaluate, strict=True):
+        training._check(one, text, objective, steps, batch_size, learning_rate, 0, asked, evaluations)
     if problem := _obstacle(models[0], each_rows[0], objective):
         raise ValueError(f"{problem} Train the seeds one by one with training.train.")
     stack = _Stack(models, device)
@@ -122,7 +122,7 @@ def train_seeds(
                 spent += time.perf_counter() - resumed
                 stack.write_back()
                 for model, history, tokens, asked in zip(models, histories, seen, each_evaluate, strict=True):
-                    for key, value in asked(model).items():
+                    for key, value in numbers(asked(model)).items():
                         history.evals.setdefault(key, []).append(value)
                     history.eval_tokens.append(tokens)
                 resumed = time.perf_counter()

@@ -6,9 +6,11 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
+from numbers import Integral
 from pathlib import Path
 
+import safetensors.torch
 import torch
 import transformers
 from tokenizers import Tokenizer
@@ -16,56 +18,13 @@ from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from course_lib import checkpoints, processes, runtime
-from course_lib.models import answers, autocast
-from course_lib.objectives import Objective
+from course_lib import checkpoints, processes, provenance, runtime
+from course_lib.history import Diverged, History, Tally, numbers
+from course_lib.models import answers, autocast, check_rows
+from course_lib.objectives import Batch, Objective
 from course_lib.packing import Pairs
 
 __all__ = ["History", "Diverged", "train", "fit"]
-
-# modules whose edit outdates a cached model
-MADE_BY = ("attention", "masking", "models", "objectives", "processes", "training")
-
-
-@dataclass(frozen=True)
-class History:
-    """What a training run did, at about fifty moments: lists of equal length, and evaluations at some of them."""
-
-    name: str
-    steps: list[int] = field(default_factory=list)
-    tokens: list[int] = field(default_factory=list)  # seen so far: B * T per step, without padding
-    seconds: list[float] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)  # nats per word, plus nats per pair; mean since the last entry
-    accuracy: list[float] = field(default_factory=list)  # of the words; of the pairs if no word is asked for
-    pair_accuracy: list[float] = field(default_factory=list)  # stays empty where no pairs are judged
-    evals: dict[str, list[float]] = field(default_factory=dict)
-    eval_tokens: list[int] = field(default_factory=list)
-    interrupted: bool = False
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Training speed over the whole run, evaluations left out."""
-        return self.tokens[-1] / self.seconds[-1] if self.seconds and self.seconds[-1] else 0.0
-
-    def note(
-        self, step: int, tokens: int, seconds: float, loss: float, accuracy: float, pair_accuracy: float | None = None
-    ) -> None:
-        """Add one entry to each of the lists."""
-        self.steps.append(step)
-        self.tokens.append(tokens)
-        self.seconds.append(seconds)
-        self.loss.append(loss)
-        self.accuracy.append(accuracy)
-        if pair_accuracy is not None:
-            self.pair_accuracy.append(pair_accuracy)
-
-
-class Diverged(ArithmeticError):
-    """The loss became NaN or infinite; ``model`` holds its last good state, ``history`` what led there."""
-
-    def __init__(self, message: str, history: History, model: PreTrainedModel | None = None):
-        super().__init__(message)
-        self.history, self.model = history, model
 
 
 def train(
@@ -78,24 +37,24 @@ def train(
     rows int64 [N, T], or Pairs. AdamW with beta2 0.98 (RoBERTa, section 3.1), one cycle of the learning rate
     (10% up, then a cosine down), gradients clipped at norm 1. ``evaluate(model)`` returns named numbers and is
     called ``evaluations`` times. Interrupted by the user (Ctrl-C, the stop button) it keeps what it has.
-    Raises Diverged when the loss is no longer a number.
+    Raises Diverged when the loss is no longer a number. Whatever else goes wrong on the way (memory, ``evaluate``),
+    the exception carries the model as trained so far, and its history, as ``.model`` and ``.history``.
 
     Inside ``processes.joined()`` several processes share each batch of ``batch_size`` rows and end with the
     weights that one process would have (without dropout, whose draws are each process's own).
     """
-    _check(model, rows, steps, batch_size, learning_rate)
+    _check(model, rows, objective, steps, batch_size, learning_rate, seed, evaluate, evaluations)
     device = runtime.device()
     model.to(device).train()
     processes.start_alike(model)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type != "mps"
     )
-    generator = torch.Generator().manual_seed(seed)  # on the CPU: the same batches on every device
+    generator = torch.Generator().manual_seed(int(seed))  # on the CPU: the same batches on every device
     history, good = History(name), _snapshot(model)
     check_every, note_every = (1 if device.type == "cpu" else 20), max(1, steps // 50)
     evaluate_at = {round(steps * (i + 1) / evaluations) for i in range(evaluations)} if evaluate else set()
-    seen, loss_sum, right, predicted, spent, resumed = 0, 0.0, 0.0, 0, 0.0, time.perf_counter()
-    pairs_right, judged = 0.0, 0
+    done, tally, spent, resumed = 0, Tally(), 0.0, time.perf_counter()
     bar = runtime.bar(steps, name, shown=processes.rank()[0] == 0)
     try:
         for step, rows_now in enumerate(_batches(rows, batch_size, steps, generator), 1):
@@ -103,13 +62,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = objective(rows_now, generator)  # every process draws the whole batch, and takes its share
-            asked, seen = batch.asked, seen + batch.tokens
-            n = asked[0] or asked[1]
-            if not n:  # the mean over nothing is NaN, but nothing diverged
-                raise ValueError(
-                    f"Step {step}: no token of the batch is to be predicted. Use larger batches, a higher rate "
-                    "or share, or rows that hold more than special tokens."
-                )
+            asked, tokens = _asked(batch, objective, step), batch.tokens
             batch = processes.share(batch).to(device)
             with autocast(device):
                 words, pairs = answers(model, batch)  # logits [N, V] and [B, 2], or None
@@ -124,32 +77,36 @@ def train(
                 if not math.isfinite(value.item()):
                     model.load_state_dict(good)
                     raise Diverged(
-                        f"The {what} of {name!r} became {value.item()} at step {step} (learning rate {rate:.2g}). The "
-                        f"model is back in its last good state. Try a lower rate, e.g. {learning_rate / 3:.1g}.",
-                        history, model,
+                        f"The {what} of {name!r} became {value.item()} at step {step} (learning rate {rate:.2g}). "
+                        + _advice(step, learning_rate), history, model,
                     )  # fmt: skip
                 if noting:  # before the step: these weights have just been seen to give a finite loss
                     good = _snapshot(model)
             optimizer.step()
-            loss_sum, right, predicted = loss_sum + loss * n, right + (hits if asked[0] else pair_hits), predicted + n
-            pairs_right, judged = pairs_right + pair_hits, judged + asked[1]
+            done = step
+            tally.add(asked, tokens, loss, hits, pair_hits)
             if noting:
-                mean_loss, accuracy = float(loss_sum) / predicted, float(right) / predicted
-                now = spent + time.perf_counter() - resumed
-                history.note(step, seen, now, mean_loss, accuracy, float(pairs_right) / judged if judged else None)
-                bar.set_postfix_str(f"loss {mean_loss:.2f}, accuracy {accuracy:.2f}, {seen / now:,.0f} tokens/s")
-                loss_sum, right, predicted, pairs_right, judged = 0.0, 0.0, 0, 0.0, 0
+                tally.note(history, step, now := spent + time.perf_counter() - resumed)
+                bar.set_postfix_str(f"loss {history.loss[-1]:.2f}, accuracy {history.accuracy[-1]:.2f}, "
+                                    f"{tally.seen / now:,.0f} tokens/s")  # fmt: skip
             if step in evaluate_at:
                 spent += time.perf_counter() - resumed
-                for key, value in evaluate(model).items():
+                for key, value in numbers(evaluate(model)).items():
                     history.evals.setdefault(key, []).append(value)
-                history.eval_tokens.append(seen)
+                history.eval_tokens.append(tally.seen)
                 model.train()
                 resumed = time.perf_counter()
             bar.update()
     except KeyboardInterrupt:
-        print(f"{name}: stopped by you after {history.tokens[-1] if history.tokens else 0:,} tokens; kept as it is.")
-        history = replace(history, interrupted=True)
+        print(f"{name}: stopped by you after {tally.seen:,} tokens; kept as it is.")
+        if tally.predicted:  # the steps since the last note
+            tally.note(history, done, spent + time.perf_counter() - resumed)
+        history = replace(history, interrupted=done < steps or len(history.eval_tokens) < len(evaluate_at))
+    except Exception as error:
+        if not isinstance(error, Diverged) and done:
+            error.model, error.history = model, history
+            error.add_note(f"The model, trained for {done} of {steps} steps, is in this exception's .model.")
+        raise
     finally:
         bar.close()
         model.eval()
@@ -162,49 +119,106 @@ def fit(
 ) -> tuple[PreTrainedModel, History]:  # fmt: skip
     """Build and train a model, or load it if the same thing was trained before. Returns (model, history).
 
-    ``build()`` draws the first weights after ``seed`` is set. The cache key covers the configuration, the
-    rows, the objective, every setting, the library's source and the versions of torch and transformers;
-    ``settings`` as in :func:`train`. The checkpoint opens with ``from_pretrained`` and in pipelines.
-    Nothing is kept when ``evaluate`` has no ``fingerprint`` (as HeldOut has): its numbers could be anything's.
+    ``build()`` draws the first weights after ``seed`` is set; it is always called, and a kept model is its weights
+    put into what it built. The cache key covers the model as built, the rows, the objective, every setting, the
+    course's code as it stands in memory and the versions of torch and transformers; ``settings`` as in :func:`train`.
+    The checkpoint opens with ``from_pretrained`` and in pipelines. Only what the course itself defines is kept (see
+    :mod:`course_lib.provenance`): with an objective, a hook, an ``evaluate`` or a changed function of your own, the
+    model is trained anew each time, so that what you changed is what you see.
     """
-    cache = cache and (evaluate is None or hasattr(evaluate, "fingerprint"))
     runtime.seed_all(seed)
     model = build()
-    device = runtime.device()
-    key = checkpoints.fingerprint(
-        model=type(model).__name__, config=model.config.to_diff_dict(), attention=model.config._attn_implementation,
-        start=[p.detach().double().sum().item() for p in model.parameters()], rows=checkpoints.data_hash(rows),
-        objective=repr(objective), steps=steps, seed=seed, settings={k: v for k, v in settings.items() if k != "name"},
-        evaluate=getattr(evaluate, "fingerprint", None), source=checkpoints.source_hash(*MADE_BY),
-        versions=[torch.__version__, transformers.__version__], device=[device.type, str(runtime.precision(device))],
-    )  # fmt: skip
-    entry = f"{type(model).__name__}-{key}"
-    folder = checkpoints.load(entry) if cache else None
-    if folder is not None:
-        attention = model.config._attn_implementation
-        model = type(model).from_pretrained(folder, attn_implementation=attention).to(device).eval()
-        kept = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-        return model, History(**kept | {"name": settings.get("name", "model")})
+    entry = _entry(model, rows, objective, steps, seed, evaluate, settings) if cache else None
+    history = _kept(entry, model) if entry else None
+    if history is not None:
+        model.to(runtime.device()).eval()
+        return model, replace(history, name=settings.get("name", "model"))
     history = train(model, rows, objective, steps, seed=seed, evaluate=evaluate, **settings)
-    if cache and not history.interrupted:
+    if entry and not history.interrupted:
 
         def write(draft: Path) -> None:
             model.save_pretrained(draft)
             (_for_writing(tokenizer) if model.can_generate() else tokenizer).save_pretrained(draft)
             (draft / "history.json").write_text(json.dumps(asdict(history)), encoding="utf-8")
 
-        checkpoints.save(entry, write)
+        try:
+            checkpoints.save(entry, write)
+        except (Exception, KeyboardInterrupt) as error:  # the model is trained: nothing here may cost it
+            print(f"{history.name}: trained, but not kept for next time ({type(error).__name__}: {error}).")
     return model, history
 
 
-def _check(model, rows: Tensor | Pairs, steps: int, batch_size: int, learning_rate: float) -> None:
+def _entry(model, rows, objective, steps, seed, evaluate, settings: dict) -> str | None:
+    """Name the cache's entry of a run after all that makes it; None where that cannot be told."""
+    settings, device = {key: value for key, value in settings.items() if key != "name"}, runtime.device()
+    try:
+        key = checkpoints.fingerprint(
+            model=provenance.describe_model(model), random=provenance.describe(torch.get_rng_state()),
+            run=provenance.describe(train, rows, objective, steps, seed, evaluate, settings),
+            versions=[torch.__version__, transformers.__version__],
+            device=[device.type, str(runtime.precision(device))],
+            arithmetic=[str(torch.get_default_dtype()), torch.get_float32_matmul_precision()],
+        )  # fmt: skip
+    except provenance.Unknown:
+        return None
+    return f"{type(model).__name__}-{key}"
+
+
+def _kept(entry: str, model: PreTrainedModel) -> History | None:
+    """Put the weights of a kept run into the model and return its history; None, the model unharmed, if none fits."""
+    folder = checkpoints.load(entry)
+    if folder is None:
+        return None
+    try:
+        weights = safetensors.torch.load_file(folder / "model.safetensors")
+        history = History(**json.loads((folder / "history.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, safetensors.SafetensorError):  # deleted while it was being read
+        return None
+    own = model.state_dict()
+    stored = {own[key].data_ptr() for key in weights.keys() & own.keys()}  # of tied weights one is stored
+    fits = weights.keys() <= own.keys() and all(own[key].shape == value.shape for key, value in weights.items())
+    if not fits or any(value.data_ptr() not in stored for key, value in own.items() if key not in weights):
+        return None
+    model.load_state_dict(weights, strict=False)
+    return history
+
+
+def _asked(batch, objective, step: int) -> tuple[int, int]:
+    """Count the words and pairs that a batch asks for; the mean over none would be NaN, though nothing diverged."""
+    if not isinstance(batch, Batch):
+        raise TypeError(f"{objective!r:.80} made {type(batch).__name__}: an objective returns an objectives.Batch.")
+    if not any(batch.asked):
+        raise ValueError(
+            f"Step {step}: no token of the batch is to be predicted. Use larger batches, a higher rate "
+            "or share, or rows that hold more than special tokens."
+        )
+    return batch.asked
+
+
+def _advice(step: int, learning_rate: float) -> str:
+    if step == 1:
+        return ("No weight had been changed yet, so the rate is not to blame: look at the batch, e.g. at a position "
+                "that may look at nothing.")  # fmt: skip
+    return f"The model is back in its last good state. Try a lower rate, e.g. {learning_rate / 3:.1g}."
+
+
+def _check(
+    model, rows: Tensor | Pairs, objective, steps: int, batch_size: int, learning_rate: float, seed: int = 0,
+    evaluate=None, evaluations: int = 10,
+) -> None:  # fmt: skip
     """Refuse settings that cannot work, before any time is spent."""
-    rows = rows.input_ids if isinstance(rows, Pairs) else rows
-    if rows.ndim != 2 or len(rows) == 0 or rows.is_floating_point():
-        raise ValueError(f"rows must be token ids of shape [N, T], not {rows.dtype} {tuple(rows.shape)}.")
-    if steps < 1 or batch_size < 1:
-        raise ValueError(f"steps={steps}, batch_size={batch_size}: both must be at least 1.")
-    together = processes.rank()[1]
+    if not isinstance(model, PreTrainedModel):
+        raise TypeError(f"model is a {type(model).__name__}: give a model of transformers, e.g. models.tiny_bert(...).")
+    if not isinstance(rows, Tensor | Pairs):
+        raise TypeError(f"rows is a {type(rows).__name__}: give a tensor [N, T] or Pairs, see course_lib.packing.")
+    for what, called in (("objective", objective), ("evaluate", evaluate)):
+        if not (callable(called) or (what == "evaluate" and called is None)):
+            raise TypeError(f"{what}={called!r:.60} cannot be called.")
+    for what, value, least in (("steps", steps, 1), ("batch_size", batch_size, 1), ("seed", seed, 0),
+                               ("evaluations", evaluations, 1)):  # fmt: skip
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{what}={value!r} must be a whole number, at least {least}.")
+    rows, together = rows.input_ids if isinstance(rows, Pairs) else rows, processes.rank()[1]
     if batch_size < together:
         raise ValueError(
             f"batch_size={batch_size} cannot be shared by {together} processes: each needs at least one row. "
@@ -212,18 +226,10 @@ def _check(model, rows: Tensor | Pairs, steps: int, batch_size: int, learning_ra
         )
     if not (learning_rate > 0 and math.isfinite(learning_rate)):
         raise ValueError(f"learning_rate={learning_rate} must be a positive number, e.g. 3e-3.")
-    longest = model.config.max_position_embeddings
-    if rows.shape[1] > longest:
-        raise ValueError(
-            f"Rows of {rows.shape[1]} tokens do not fit a model with {longest} positions: cut the rows, or "
-            "build the model with more (max_position_embeddings for BERT, n_positions for GPT-2)."
-        )
-    wrong = int(rows.max()) if int(rows.min()) >= 0 else int(rows.min())
-    if not 0 <= wrong < model.config.vocab_size:
-        raise ValueError(
-            f"Token id {wrong} is outside the model's vocabulary of {model.config.vocab_size}: "
-            "build the model with the tokenizer that made the rows."
-        )
+    check_rows(model, rows)
+    if bad := [key for key, weight in model.named_parameters() if not weight.isfinite().all()]:
+        raise ValueError(f"The model starts with NaN or infinity in {bad[0]!r} and {len(bad) - 1} more weights: "
+                         "build it anew.")  # fmt: skip
 
 
 def _batches(rows: Tensor | Pairs, batch_size: int, steps: int, generator: torch.Generator) -> Iterator[Tensor | Pairs]:

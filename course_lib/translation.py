@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import EncoderDecoderConfig, EncoderDecoderModel, PreTrainedModel, PreTrainedTokenizerBase
 
-from course_lib import checkpoints, models
+from course_lib import models, provenance
 from course_lib.attention import prefix_mask
 from course_lib.objectives import Batch
 from course_lib.sister_language import SisterLanguage
@@ -168,7 +168,7 @@ class HeldOutPairs:
     @property
     def fingerprint(self) -> list:
         """What made these questions, for cache keys."""
-        return [checkpoints.data_hash(self.rows), repr(self.objective), checkpoints.source_hash("translation")]
+        return [provenance.describe(self.rows, self.objective)]
 
     def __call__(self, model: PreTrainedModel) -> dict[str, float]:
         score = self.score(model)

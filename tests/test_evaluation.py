@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from course_lib import runtime
-from course_lib.evaluation import HeldOut, Score, ceiling, floor, next_word_ceiling, t_interval
+from course_lib.evaluation import HeldOut, Score, ceiling, floor, next_word_ceiling
 from course_lib.masking import Masking
 from course_lib.models import logits_at, tiny_bert, tiny_gpt, with_mask
-from course_lib.objectives import BothMasks, CausalLM, MaskedLM
+from course_lib.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
 from course_lib.oracle import Oracle
-from course_lib.packing import blocks
+from course_lib.packing import Pairs, blocks
 from course_lib.tinytown import TinyTown
 from course_lib.tokenization import word_tokenizer
 from course_lib.training import train
@@ -239,27 +239,18 @@ def test_scores_can_be_grouped():
     assert score.perplexity == pytest.approx(math.exp(2))
 
 
-# --- intervals
-@pytest.mark.parametrize(
-    "n,t",  # Student's t, two-sided 95%, from the usual table
-    [(2, 12.706), (3, 4.303), (4, 3.182), (5, 2.776), (6, 2.571), (11, 2.228), (16, 2.131), (17, 2.120), (21, 2.086),
-     (31, 2.042), (61, 2.000), (121, 1.980)],
-)  # fmt: skip
-def test_t_interval_equals_the_table(n, t):
-    values = np.random.default_rng(n).normal(5, 2, n)
-    mean, low, high = t_interval(values)
-    half = t * np.std(values, ddof=1) / math.sqrt(n)
-    assert mean == pytest.approx(values.mean())
-    assert (mean - low, high - mean) == (pytest.approx(half, rel=3e-3), pytest.approx(half, rel=3e-3))
-
-
-def test_t_intervals_cover_the_truth_19_times_in_20():
-    draw, n = np.random.default_rng(0), 4000
-    hits = sum(low < 0 < high for _, low, high in (t_interval(draw.normal(size=4)) for _ in range(n)))
-    assert abs(hits - 0.95 * n) < 4.5 * math.sqrt(n * 0.95 * 0.05)
-
-
-@pytest.mark.parametrize("values", [[], [1.0], [1.0, math.nan], [1.0, math.inf]])
-def test_t_interval_needs_two_finite_values(values):
-    with pytest.raises(ValueError, match="at least two finite values.*more seeds"):
-        t_interval(values)
+# --- what cannot be asked is told
+def test_questions_that_ask_nothing_or_do_not_fit_are_named():
+    model = tiny_bert(TOKENIZER, hidden_size=32, intermediate_size=64, max_position_embeddings=8)
+    empty = torch.tensor([[TOKENIZER.cls_token_id, TOKENIZER.sep_token_id]] * 3)
+    with pytest.raises(ValueError, match="MaskedLM asks for nothing in these 3 rows: give rows that hold words"):
+        HeldOut(empty, MASKED).score(model)
+    pairs = Pairs(ROWS, torch.zeros_like(ROWS), torch.zeros(len(ROWS)).long(), torch.zeros(len(ROWS), 2, 3), "swapped")
+    with pytest.raises(ValueError, match="PreTraining asks about pairs only: use pair_score"):
+        HeldOut(pairs, PreTraining(TOKENIZER.pad_token_id)).score(model)
+    with pytest.raises(TypeError, match="rows is a Pairs: give its input_ids, or use objectives.PreTraining"):
+        HeldOut(pairs, MASKED).score(model)
+    with pytest.raises(ValueError, match="Token id .* is outside the model's vocabulary of .*build the model with"):
+        HeldOut(ROWS + 900, CAUSAL).score(model)
+    with pytest.raises(ValueError, match="Rows of 16 tokens do not fit a model with 8 positions"):
+        HeldOut(torch.cat([ROWS, ROWS], dim=1), CAUSAL).score(model)

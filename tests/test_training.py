@@ -1,26 +1,22 @@
 """The training loop learns, repeats itself, stops well, and its cache never costs a result."""
 
-import errno
 import json
 import math
-import os
-import shutil
-import subprocess
-import sys
-import textwrap
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from transformers import pipeline
+from transformers import BertConfig, BertModel
 
-from course_lib import checkpoints, runtime, training
+from course_lib import runtime, training
 from course_lib.evaluation import HeldOut
 from course_lib.masking import Masking
 from course_lib.models import causal_bert, tiny_bert, tiny_gpt
 from course_lib.objectives import CausalLM, MaskedLM
+from course_lib.packing import Pairs
 from course_lib.tokenization import word_tokenizer
-from course_lib.training import Diverged, History, fit, train
+from course_lib.training import Diverged, History, train
 
 WORDS = "one two three four five six seven eight".split()  # noqa: SIM905
 TOKENIZER = word_tokenizer(WORDS)
@@ -37,6 +33,7 @@ def counting_rows(n=200, length=10):
 
 
 ROWS = counting_rows()
+PAIRS = Pairs(ROWS[:8], torch.zeros_like(ROWS[:8]), torch.zeros(8).long(), torch.zeros(8, 2, 3).long(), "swapped")
 
 
 @pytest.fixture(autouse=True)
@@ -266,6 +263,111 @@ def test_nothing_to_predict_is_not_called_divergence():
             train(bert(), empty, objective, 3)
 
 
+# --- no trained model is lost
+def test_stopped_within_a_step_the_last_whole_steps_are_noted():
+    """Notes are taken every second step here; the third step is finished when the stop comes in the fourth."""
+    calls = []
+
+    def spy(rows, generator):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return MASKED(rows, generator)
+
+    history = train(bert(), ROWS, spy, 100, batch_size=16)
+    assert history.interrupted and history.steps == [2, 3] and history.tokens == [320, 480]
+    assert all(math.isfinite(loss) for loss in history.loss)
+
+
+def test_stopped_after_the_last_step_nothing_is_missing(monkeypatch):
+    class Bar:
+        n = 0
+
+        def set_postfix_str(self, text):
+            pass
+
+        def update(self):
+            self.n += 1
+            if self.n == 5:
+                raise KeyboardInterrupt
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(runtime, "bar", lambda *args, **settings: Bar())
+    history = train(bert(), ROWS, MASKED, 5, batch_size=16, evaluate=HeldOut(ROWS[:8], MASKED), evaluations=1)
+    assert not history.interrupted and history.steps == [1, 2, 3, 4, 5] and len(history.eval_tokens) == 1
+
+
+def test_stopped_in_the_last_evaluation_the_last_step_is_kept():
+    def stop(model):
+        raise KeyboardInterrupt
+
+    model = bert()
+    history = train(model, ROWS, MASKED, 5, batch_size=16, evaluate=stop, evaluations=1)
+    assert history.interrupted and history.steps == [1, 2, 3, 4, 5] and history.evals == {}
+    alone = bert()
+    train(alone, ROWS, MASKED, 5, batch_size=16)
+    assert same(weights(model), weights(alone))
+
+
+@pytest.mark.parametrize(
+    "found,message",
+    [
+        ({"x": "0.5 or so"}, "each value must be one number, e.g. x.mean"),
+        ({"x": torch.zeros(3)}, "each value must be one number"),
+        ({"x": [1.0]}, "each value must be one number"),
+        ({"x": None}, "each value must be one number"),
+        (0.5, "evaluate returned 0.5: it must return numbers by name"),
+        (None, "evaluate returned None"),
+    ],
+)
+def test_an_evaluation_that_gives_no_numbers_says_so_and_loses_nothing(found, message):
+    model, alone = bert(), bert()
+    with pytest.raises(TypeError, match=message) as caught:
+        train(model, ROWS, MASKED, 4, batch_size=16, evaluate=lambda model: found, evaluations=1)
+    assert caught.value.model is model and caught.value.history.steps == [1, 2, 3, 4]
+    assert "trained for 4 of 4 steps, is in this exception's .model" in caught.value.__notes__[0]
+    train(alone, ROWS, MASKED, 4, batch_size=16)
+    assert same(weights(model), weights(alone)) and not model.training
+
+
+def test_out_of_memory_loses_nothing():
+    def full(model):
+        raise MemoryError
+
+    with pytest.raises(MemoryError) as caught:
+        train(model := bert(), ROWS, MASKED, 4, batch_size=16, evaluate=full, evaluations=2)
+    assert caught.value.model is model and caught.value.history.steps == [1, 2]
+
+
+def test_numbers_of_numpy_and_torch_are_plain_in_the_history():
+    found = {"a": np.float32(0.5), "b": np.int64(3), "c": True, "d": torch.tensor([0.25]), "e": np.array(2)}
+    history = train(bert(), ROWS, MASKED, np.int64(2), batch_size=np.int32(4), seed=np.int64(3),
+                    learning_rate=np.float32(1e-3), evaluate=lambda model: found, evaluations=1)  # fmt: skip
+    assert history.evals == {"a": [0.5], "b": [3.0], "c": [1.0], "d": [0.25], "e": [2.0]}
+    assert json.loads(json.dumps(history.evals)) == history.evals
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_model_that_starts_with_nan_is_told_so(value):
+    model = bert()
+    with torch.no_grad():
+        model.bert.embeddings.LayerNorm.weight[3] = value
+    with pytest.raises(ValueError, match=r"starts with NaN or infinity in 'bert.embeddings.LayerNorm.weight'.*anew"):
+        train(model, ROWS, MASKED, 3)
+
+
+def test_a_loss_that_is_none_from_the_first_step_is_not_blamed_on_the_rate():
+    def blind(rows, generator):
+        batch = MASKED(rows, generator)
+        return replace(batch, attention_mask=torch.full((1, 1, 10, 10), math.nan))
+
+    with pytest.raises(Diverged, match="at step 1 .*No weight had been changed yet.* not to blame") as caught:
+        train(bert(), ROWS, blind, 3, batch_size=4)
+    assert "last good state" not in str(caught.value)
+
+
 # --- bad input
 @pytest.mark.parametrize(
     "change,message",
@@ -279,6 +381,14 @@ def test_nothing_to_predict_is_not_called_divergence():
         (dict(rows=ROWS[:0]), r"shape \[N, T\], not torch.int64 \(0, 10\)"),
         (dict(rows=ROWS[0]), r"\(10,\)"),
         (dict(rows=ROWS.float()), "torch.float32"),
+        (dict(rows=ROWS.int()), r"token ids .int64. of shape \[N, T\], not torch.int32"),
+        (dict(rows=ROWS[:, :0]), r"\(200, 0\)"),
+        (dict(steps=1e3), "steps=1000.0 must be a whole number, at least 1"),
+        (dict(steps=True), "steps=True must be a whole number"),
+        (dict(batch_size=2.0), "batch_size=2.0 must be a whole number"),
+        (dict(seed=-1), "seed=-1 must be a whole number, at least 0"),
+        (dict(seed=None), "seed=None must be a whole number"),
+        (dict(evaluations=0, evaluate=len), "evaluations=0 must be a whole number, at least 1"),
         (dict(rows=torch.full((4, 129), 6)), "Rows of 129 tokens do not fit a model with 128 positions: cut the rows"),
         (dict(rows=torch.full((4, 9), 13)), "Token id 13 is outside the model's vocabulary of 13"),
         (dict(rows=torch.full((4, 9), -100)), "Token id -100 is outside"),
@@ -293,217 +403,30 @@ def test_settings_that_cannot_work_are_refused_before_training(change, message):
     assert same(weights(model), before)
 
 
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        (dict(rows=ROWS.tolist()), "rows is a list: give a tensor"),
+        (dict(rows=ROWS.numpy()), "rows is a ndarray: give a tensor"),
+        (dict(objective=None), "objective=None cannot be called"),
+        (dict(evaluate={"x": 1.0}), "evaluate=.*cannot be called"),
+        (dict(objective=lambda rows, generator: rows), "made Tensor: an objective returns an objectives.Batch"),
+        (dict(objective=MASKED, rows=PAIRS), "rows is a Pairs: give its input_ids, or use objectives.PreTraining"),
+        (dict(objective=CAUSAL, rows=PAIRS), "rows is a Pairs: give its input_ids, or use objectives.PreTraining"),
+        (dict(model=torch.nn.Linear(2, 2)), "model is a Linear: give a model of transformers"),
+        (dict(model=BertModel(BertConfig(vocab_size=20, **SMALL, num_attention_heads=2))),
+         "BertModel has no head for words: use models.tiny_bert"),
+    ],
+)
+def test_what_is_of_another_kind_is_named(change, message):
+    settings = dict(rows=ROWS, objective=MASKED, steps=2, batch_size=4) | change
+    with pytest.raises(TypeError, match=message):
+        train(settings.pop("model", None) or bert(), **settings)
+
+
 def test_gpt_s_length_is_checked_too():
     with pytest.raises(ValueError, match="Rows of 40 .* 32 positions.*n_positions for GPT-2"):
         train(tiny_gpt(TOKENIZER, n_embd=32, n_positions=32), torch.full((4, 40), 6), CAUSAL, 2)
-
-
-# --- the cache
-def fitted(steps=6, build=bert, objective=MASKED, rows=ROWS, **settings):
-    return fit(build, rows, objective, steps, tokenizer=TOKENIZER, **({"batch_size": 8} | settings))
-
-
-@pytest.fixture
-def no_training(monkeypatch):
-    def forbidden(*args, **kwargs):
-        raise AssertionError("trained again")
-
-    def switch(off=True):
-        monkeypatch.setattr(training, "train", forbidden if off else TRAIN)
-
-    return switch
-
-
-TRAIN = training.train
-
-
-def entries():
-    return sorted(p for p in runtime.cache_dir().iterdir())
-
-
-def test_the_same_thing_is_trained_once(no_training):
-    held_out = HeldOut(ROWS[:20], MASKED)
-    model, history = fitted(evaluate=held_out, name="first")
-    no_training()
-    again, remembered = fitted(evaluate=held_out, name="second")
-    assert same(weights(model), weights(again)) and type(again) is type(model)
-    assert remembered == replace(history, name="second")  # the name is a label, not part of the result
-    assert not again.training and again.config._attn_implementation == model.config._attn_implementation
-    assert held_out.score(again).loss == pytest.approx(held_out.score(model).loss, abs=1e-6)
-    fitted(evaluate=HeldOut(ROWS[:20], MASKED))  # another object that asks the same questions
-    assert len(entries()) == 1
-
-
-def test_each_edit_makes_another_key(monkeypatch):
-    def held_out(**change):
-        return HeldOut(**(dict(rows=ROWS[:20], objective=MASKED, seed=1) | change))
-
-    changed = ROWS.clone()
-    changed[7, 3] = changed[7, 4]
-    edits = [
-        dict(), dict(steps=7), dict(seed=1), dict(batch_size=9), dict(learning_rate=1e-3), dict(rows=changed),
-        dict(rows=ROWS[:-1]), dict(objective=MaskedLM(Masking.of(TOKENIZER, rate=0.2))),
-        dict(build=lambda: causal_bert(TOKENIZER, **SMALL)), dict(objective=CausalLM.of(TOKENIZER)),
-        dict(objective=CausalLM.of(TOKENIZER, 0.5)),
-        dict(build=lambda: tiny_bert(TOKENIZER, **SMALL | {"hidden_size": 16})),
-        dict(build=lambda: tiny_bert(TOKENIZER, **SMALL, initializer_range=0.3)),
-        dict(build=lambda: tiny_bert(TOKENIZER, **SMALL, attn_implementation="eager")),
-        dict(evaluate=held_out()), dict(evaluate=held_out(seed=2)), dict(evaluate=held_out(rows=ROWS[:21])),
-        dict(evaluate=held_out(objective=CAUSAL)), dict(evaluate=held_out(), evaluations=2),
-    ]  # fmt: skip
-    for n, edit in enumerate(edits, 1):
-        fitted(**{"build": lambda: tiny_bert(TOKENIZER, **SMALL)} | edit)
-        assert len(entries()) == n, edit
-    for n, seed in enumerate((8, 9), len(edits) + 1):
-        fitted(build=bert, seed=seed)  # bert() seeds itself: the same first weights, other batches
-        assert len(entries()) == n
-    monkeypatch.setenv("COURSE_PRECISION", "bf16")
-    fitted()
-    assert len(entries()) == len(edits) + 3
-    monkeypatch.setattr(checkpoints, "source_hash", lambda *modules: "edited")
-    fitted()
-    assert len(entries()) == len(edits) + 4
-
-
-def test_the_course_s_own_modules_are_in_the_key(monkeypatch):
-    """Everything that training calls: an edit there must not meet an old model."""
-    asked = []
-    monkeypatch.setattr(checkpoints, "source_hash", lambda *modules: asked.append(modules) or "x")
-    fitted(steps=1, evaluate=HeldOut(ROWS[:4], MASKED))
-    named = {name for modules in asked for name in modules}
-    assert {"attention", "masking", "models", "objectives", "training", "evaluation"} <= named
-
-
-def test_an_evaluation_without_a_fingerprint_is_not_taken_for_another():
-    fitted()
-    history = fitted(evaluate=lambda model: {"one": 1.0}, evaluations=2)[1]
-    assert history.evals == {"one": [1.0, 1.0]}
-    history = fitted(evaluate=lambda model: {"two": 2.0}, evaluations=2)[1]
-    assert history.evals == {"two": [2.0, 2.0]}
-    assert fitted()[1].evals == {}
-
-
-@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "history.json", "checksums.json"])
-def test_a_damaged_checkpoint_is_made_again_with_a_message(file, capsys, no_training):
-    model, _ = fitted()
-    [entry] = entries()
-    content = (entry / file).read_bytes()
-    (entry / file).write_bytes(content[: len(content) // 2])
-    again, _ = fitted()
-    assert "is damaged; it is made again" in capsys.readouterr().out
-    assert same(weights(model), weights(again))
-    no_training()
-    fitted()
-    assert capsys.readouterr().out == ""
-
-
-def test_cache_false_neither_reads_nor_writes(no_training):
-    fitted(cache=False)
-    assert entries() == []
-    fitted()
-    no_training()
-    with pytest.raises(AssertionError, match="trained again"):
-        fitted(cache=False)
-
-
-def test_what_was_interrupted_or_diverged_is_not_kept():
-    calls = []
-
-    class Stop(HeldOut):
-        def __call__(self, model):
-            calls.append(1)
-            if len(calls) == 1:
-                raise KeyboardInterrupt
-            return super().__call__(model)
-
-    history = fitted(evaluate=Stop(ROWS[:20], MASKED))[1]
-    assert history.interrupted and entries() == []
-    assert not fitted(evaluate=Stop(ROWS[:20], MASKED))[1].interrupted and len(entries()) == 1
-    with pytest.raises(Diverged) as caught:
-        fitted(learning_rate=1e38, steps=20)
-    assert all(torch.isfinite(p).all() for p in caught.value.model.parameters())
-    assert len(entries()) == 1
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_full_or_read_only_cache_loses_no_model(number, monkeypatch, capsys):
-    def fail(*args, **kwargs):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(checkpoints.tempfile, "mkdtemp", fail)
-    model, history = fitted()
-    assert len(history.steps) == 6 and HeldOut(ROWS[:20], MASKED).score(model).loss > 0
-    assert os.strerror(number) in capsys.readouterr().out
-
-
-def script(body, **variables):
-    """Run Python in another process with this test's settings."""
-    head = f"""
-        import sys, torch
-        sys.path.insert(0, {os.path.dirname(__file__)!r})
-        torch.set_num_threads(1)
-        from test_training import *
-    """
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(body)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **variables}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def test_a_disk_that_is_really_full_loses_no_model():
-    """No file may grow beyond 50 kB in the other process: the operating system itself refuses the write."""
-    pytest.importorskip("resource", reason="this system cannot limit the size of files")
-    process = script("""
-        import resource
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-        model, history = fitted()
-        print(len(history.steps), [p.name for p in runtime.cache_dir().iterdir()])
-    """)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert "Not kept for next time" in out and "6 []" in out
-
-
-def test_two_processes_that_train_the_same_thing_both_succeed(tmp_path):
-    """They meet: each waits until the other has its model, and both write."""
-    body = """
-        import os, pathlib, time
-        here = pathlib.Path(os.environ["MEET"])
-        save = checkpoints.save
-        def meet(name, write):
-            def slow(folder):
-                write(folder)
-                (here / str(os.getpid())).touch()
-                while len(list(here.iterdir())) < 2:
-                    time.sleep(0.01)
-            return save(name, slow)
-        checkpoints.save = meet
-        model, history = fitted()
-        print(float(sum(p.double().sum() for p in model.parameters())))
-    """
-    (tmp_path / "meet").mkdir()
-    pair = [script(body, MEET=str(tmp_path / "meet")) for _ in range(2)]
-    told = [process.communicate(timeout=120) for process in pair]
-    assert [process.returncode for process in pair] == [0, 0], told
-    assert told[0][0] == told[1][0]
-    assert len(entries()) == 1 and checkpoints.load(entries()[0].name)
-
-
-# --- the checkpoint elsewhere
-def test_a_checkpoint_opens_in_the_pipelines():
-    fit(lambda: tiny_bert(TOKENIZER, **SMALL), ROWS, MASKED, 120, tokenizer=TOKENIZER, batch_size=32,
-        learning_rate=1e-2)  # fmt: skip
-    fit(lambda: tiny_gpt(TOKENIZER, n_embd=32, n_layer=1), ROWS, CAUSAL, 120, tokenizer=TOKENIZER, batch_size=32,
-        learning_rate=1e-2)  # fmt: skip
-    folders = {entry.name.split("-")[0]: str(entry) for entry in entries()}
-    fill = pipeline("fill-mask", model=folders["BertForMaskedLM"])
-    best = fill("three four five [MASK] seven eight one two")[0]
-    assert best["token_str"] == "six" and best["score"] > 0.5
-    write = pipeline("text-generation", model=folders["GPT2LMHeadModel"])
-    assert write.tokenizer.convert_ids_to_tokens(write.tokenizer("one two")["input_ids"]) == ["[CLS]", "one", "two"]
-    written = write("three four five", max_new_tokens=3, do_sample=False, return_full_text=False)
-    assert written[0]["generated_text"] == "six seven eight"
 
 
 def test_history_survives_json():
@@ -512,8 +435,3 @@ def test_history_survives_json():
 
     assert History(**json.loads(json.dumps(asdict(history)))) == history
     assert History("x").tokens_per_second == 0.0
-
-
-def test_a_cache_folder_that_vanished_is_made_again():
-    shutil.rmtree(runtime.cache_dir())
-    assert fitted(steps=1)[1].steps == [1]

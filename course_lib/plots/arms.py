@@ -1,16 +1,15 @@
 """Draw arms side by side: every seed, the interval of the mean, floor and ceiling."""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from course_lib.plots.page import ARMS, INK, PALE, figure, style
+from course_lib.intervals import t_interval
+from course_lib.plots.page import ARMS, INK, PALE, figure, named, style
 
 __all__ = ["bars", "differences", "interval"]
 
-T_95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)  # Student's t, 1 to 10 degrees
 SIDES = {"floor": "right", "ceiling": "left"}  # where a label goes when the two marks are close
 
 
@@ -24,13 +23,7 @@ def interval(values):
         raise ValueError(
             f"interval() takes a list with one number per seed, not something of shape {values.shape}"
         )
-    mean, degrees = values.mean(), values.size - 1
-    if not degrees:
-        return float(mean), float(mean), float(mean)
-    # Beyond 10 degrees of freedom the series 1.96 + 2.4/n is within 1% of the exact factor.
-    factor = T_95[degrees - 1] if degrees <= len(T_95) else 1.96 + 2.4 / degrees
-    half = factor * values.std(ddof=1) / math.sqrt(values.size)
-    return float(mean), float(mean - half), float(mean + half)
+    return t_interval(values) if values.size > 1 else (float(values[0]),) * 3
 
 
 def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", caption=None, limits=None):
@@ -42,6 +35,9 @@ def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", 
     rows = list(rows.items()) if isinstance(rows, Mapping) else [tuple(row) for row in rows]
     if not rows:
         raise ValueError("bars() has no arm to draw")
+    for name, seeds in rows:
+        if not np.isfinite(np.asarray(seeds, dtype=float)).all():
+            raise ValueError(f"the arm {name!r} has values that are no finite numbers: {seeds!r:.100}")
     with style():
         fig = Figure(figsize=(7.4, 1.25 + 0.62 * len(rows)), layout="constrained")
         ax = fig.add_subplot()
@@ -79,7 +75,7 @@ def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", 
                     side = "left"
                 ax.annotate(f"{word} {value:.3f}", (value, index - 0.4), (0, 2), ha=side, **above)
             said[word] = value
-        ax.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=12)
+        ax.set_yticks(range(len(rows)), [named(name) for name, _ in rows], fontsize=12)
         ax.set_ylim(len(rows) - 0.45, -0.85)
         ax.set_xlabel(metric)
         if any(np.size(seeds) > 1 for _, seeds in rows):
@@ -104,6 +100,9 @@ def differences(rows, *, alt, title=None, metric="difference", caption=None):
     rows = sorted(rows, key=lambda row: row[1])
     if not rows:
         raise ValueError("differences() has no row to draw")
+    for name, *numbers in rows:
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"the difference {name!r} has values that are no finite numbers: {numbers!r:.100}")
     with style():
         fig = Figure(figsize=(7.4, 1.1 + 0.42 * len(rows)), layout="constrained")
         ax = fig.add_subplot()
@@ -113,7 +112,7 @@ def differences(rows, *, alt, title=None, metric="difference", caption=None):
             colour = ARMS[0][0] if seen else PALE
             ax.plot([low, high], [index, index], color=colour, linewidth=2)
             ax.plot(mean, index, "o", color=colour if seen else "white", markeredgecolor=colour, markersize=7)
-        ax.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=11)
+        ax.set_yticks(range(len(rows)), [named(row[0]) for row in rows], fontsize=11)
         ax.set_ylim(-0.7, len(rows) - 0.3)
         ax.set_xlabel(metric)
         if title:
