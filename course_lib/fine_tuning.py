@@ -49,7 +49,8 @@ def with_head(
 
     body: a BERT or GPT-2 language model of :mod:`course_lib.models`. ``pooling`` is what a label per text is read from
     in BERT: 'first' ([CLS]), 'mean' or 'last'; GPT-2's class reads the last token. ``causal`` keeps (None) or changes
-    BERT's mask. The head's first weights come from torch's global generator.
+    BERT's mask. The head's first weights come from torch's global generator; so do the pooler's, which belongs to the
+    head, unless the body has one.
     """
     bert = body.config.model_type == "bert"
     if pooling not in POOLINGS:
@@ -202,7 +203,9 @@ def hidden_states(model: PreTrainedModel, task: Task, rows_at_once: int = 256) -
 
 
 def _hidden(model: PreTrainedModel, task: Task) -> Tensor:
-    """Run the body: [B, T, D]. GPT-2 has no segments."""
+    """Run the body: [B, T, D]. GPT-2 has no segments. Raises ValueError for padding, which the heads would read."""
+    if model.config.pad_token_id is not None and (task.rows == model.config.pad_token_id).any():
+        raise ValueError(f"Rows of {task.name!r} hold padding, which these heads would read: cut them to one length.")
     seen = {"input_ids": task.rows.to(model.device)}
     if task.token_type_ids is not None and model.config.model_type == "bert":
         seen["token_type_ids"] = task.token_type_ids.to(model.device)

@@ -15,8 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
 
-from course_lib.models import logits_at
+from course_lib.models import check_rows, logits_at
 from course_lib.objectives import Batch
 from course_lib.oracle import Oracle
 from course_lib.tinytown import Sentence, TinyTown
@@ -33,8 +37,8 @@ def warp(logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top
     In the order of ``transformers``: divide by the temperature (above 0), keep the ``top_k`` largest (ties stay), keep
     the smallest set of words whose probabilities add up to ``top_p`` or more (Holtzman et al., arXiv:1904.09751, 3.1).
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be above 0; use 'greedy' for its limit.")
+    if isinstance(temperature, str) or not temperature > 0:
+        raise ValueError(f"temperature={temperature} must be a number above 0; use 'greedy' for its limit.")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k={top_k}: at least one word must be kept; None keeps all.")
     if top_p is not None and not 0 < top_p <= 1:
@@ -67,7 +71,15 @@ def write(
 
     ``temperature`` is a number or 'greedy'; ``warps`` are top_k and top_p. With ``cache`` a step reads only the newest
     token: a causal model's keys and values of the past never change. Without it, every step reads the row anew.
+    Raises TypeError for a bidirectional model, ValueError for prompts with padding: the next word would follow it.
     """
+    _require_causal(model, "write()")
+    check_rows(model, prompt)
+    if rows := _padded_rows(model, prompt):
+        raise ValueError(
+            f"{rows} of {len(prompt)} prompts hold padding, and the next word would be written after it: give prompts "
+            "of one length, one length at a time, or use model.generate with padding_side='left' and attention_mask."
+        )
     longest = model.config.max_position_embeddings
     if prompt.shape[1] + words > longest:
         raise ValueError(f"{prompt.shape[1]} + {words} tokens do not fit a model with {longest} positions.")
@@ -89,11 +101,17 @@ def fill(
 
     ``order`` is one of ORDERS; 'random' draws one for each row. All rows need equally many masks. Each of the
     ``sweeps`` afterwards hides and draws each of these places once more, one at a time, in random order (Wang & Cho,
-    arXiv:1902.04094, whose erratum says what this is not: sampling from a known distribution).
+    arXiv:1902.04094, whose erratum says what this is not: sampling from a known distribution). Padding is not read.
     """
     if order not in ORDERS:
         raise ValueError(f"order={order!r} is unknown; choose one of {ORDERS}.")
+    check_rows(model, ids)
+    if _kind(model) == "next":
+        raise TypeError(f"{type(model).__name__} says what comes next, not what a mask hides: use write(), or a BERT.")
     ids, masked = ids.clone(), ids == mask_id
+    if not masked.any():
+        raise ValueError(f"No row holds the mask, id {mask_id}: put tokenizer.mask_token_id where a word is wanted.")
+    real = ids != model.config.pad_token_id if _padded_rows(model, ids) else None
     counts = masked.sum(dim=1)
     if len(set(counts.tolist())) != 1:
         raise ValueError(f"Rows have {sorted(set(counts.tolist()))} masks: each must have the same number.")
@@ -102,9 +120,31 @@ def fill(
     for sweep in range(sweeps + 1):
         for at in _turns(places, "random" if sweep else order, generator).T:  # [B]: one place of each row
             ids[rows, at] = mask_id
-            logits = logits_at(model, ids, at[:, None])[:, 0]  # [B, V]
+            logits = logits_at(model, ids, at[:, None], real)[:, 0]  # [B, V]
             ids[rows, at] = _draw(logits, temperature, generator, **warps)
     return ids
+
+
+def _kind(model: PreTrainedModel) -> str:
+    """Say what a model's head answers: 'next' word, 'masked' word, or 'either' (a BERT body under the causal mask)."""
+    names = {base.__name__ for base in type(model).__mro__}
+    if not names & set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
+        return "masked"
+    masks = model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES  # BERT, RoBERTa: is_decoder makes them causal
+    return "next" if not masks else "either" if getattr(model.config, "is_decoder", False) else "masked"
+
+
+def _require_causal(model: PreTrainedModel, what: str) -> None:
+    if _kind(model) == "masked":
+        raise TypeError(
+            f"{what} needs an autoregressive model, and this {type(model).__name__} is none: it is bidirectional, or "
+            "has no head for the next word. Use models.tiny_gpt or models.causal_bert; fill() is for masks."
+        )
+
+
+def _padded_rows(model: PreTrainedModel, ids: Tensor) -> int:
+    pad = model.config.pad_token_id
+    return 0 if pad is None else int((ids == pad).any(dim=1).sum())
 
 
 def _turns(places: Tensor, order: str, generator: torch.Generator | None) -> Tensor:
@@ -229,6 +269,7 @@ def divergence(
     rows int64 [N, T]: [CLS] and words from the start of a story, [SEP]. Exact at every position, since the language's
     own distribution is known; 0 only for the perfect writer. Infinite where words of the language are cut off.
     """
+    _require_causal(model, "divergence()")
     texts = words_of(tokenizer, rows)
     logits = model(rows.to(model.device)).logits.float().cpu()[:, : len(texts[0])]  # position t asks for word t
     log_q = F.log_softmax(warp(logits, temperature, **warps), dim=-1)

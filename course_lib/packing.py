@@ -29,15 +29,12 @@ TRIES = 100  # draws of a negative before a place is given up: in 'x x x x' what
 def blocks(tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document], length: int) -> Tensor:
     """Cut one row from the beginning of each document: [CLS] tokens ... [SEP].
 
-    Returns int64 [N, length]. Documents with fewer than ``length - 2`` tokens are left out, so
-    that no row needs padding. Raises ValueError if nothing is left.
+    Returns int64 [N, length]. Documents with fewer than ``length - 2`` tokens are left out, so that no row needs
+    padding. Raises ValueError if nothing is left.
     """
     cls, sep, room = *_ends(tokenizer), _room(length)
-    rows = []
-    for document in documents:
-        ids = list(chain.from_iterable(document))[:room]
-        if len(ids) == room:
-            rows.append([cls, *ids, sep])
+    starts = (list(chain.from_iterable(document))[:room] for document in documents)
+    rows = [[cls, *ids, sep] for ids in starts if len(ids) == room]
     return _stack(rows, length, "no document has that many tokens")
 
 
@@ -121,7 +118,7 @@ def segment_pairs(
     Quirks, kept because they are what BERT learned from: a chunk of one sentence has no second half, so it
     becomes a negative, and more than half of all pairs are; B may come from the same document after all, when
     ten draws have hit no other; and its text may happen to be the true one. :func:`balanced_pairs` has none of
-    these. Raises ValueError if length < 5, or if fewer than two documents have text.
+    these. Raises ValueError if length < 5, if fewer than two documents have text, or if every label would be 1.
     """
     docs, room = _documents(documents), _room(length, special=3)
     if not 0 <= short_seq_prob <= 1:
@@ -129,12 +126,13 @@ def segment_pairs(
     filled = [d for d, document in enumerate(docs) if document]
     if len(filled) < 2:
         raise ValueError(f"A negative needs another document, and {len(filled)} of {len(docs)} have text: give more.")
-    made = []
+    made, several = [], False
     for d in filled:
         document, start = docs[d], 0
         target = rng.randint(2, room) if rng.random() < short_seq_prob else room
         while start < len(document):
             end = _reach(document, start, target)
+            several |= end - start > 1
             split = start + (rng.randint(1, end - start - 1) if end - start > 1 else 1)
             b, label = (d, split, end), int(end - start == 1 or rng.random() < 0.5)
             if label:
@@ -147,6 +145,9 @@ def segment_pairs(
                 b, end = (other, first, _reach(docs[other], first, wanted)), split  # what B replaced is read again
             made.append(_pair(docs, (d, start, split), b, label, room, rng))
             start = end
+    if not several:
+        raise ValueError(f"All {len(made)} pairs are negatives (label 1): no row of {length} tokens begins with two "
+                         "sentences of a document. Give longer rows, or documents of several sentences.")
     return _pairs(tokenizer, made, length, "other document")
 
 

@@ -1,6 +1,7 @@
 """Fine-tuning: transformers' own heads on the body's own weights, and scores between floor and ceiling."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,13 @@ def states(model):
 
 
 # --- heads
+def test_rows_with_padding_are_refused():
+    task = TASKS["topic"][:4]
+    padded = replace(task, rows=torch.cat([task.rows[:, :-1], torch.zeros(4, 1).long()], dim=1))
+    with pytest.raises(ValueError, match="Rows of 'topic' hold padding, which these heads would read: cut them"):
+        fine_tuning.fine_tune(body(), padded, steps=1)
+
+
 @pytest.mark.parametrize("kind", BODIES)
 @pytest.mark.parametrize("task", TASKS)
 def test_logits_are_those_of_the_transformers_class(kind, task):

@@ -8,13 +8,17 @@ import brute_force
 import numpy as np
 import pytest
 import torch
-from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers import BertModel, LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from course_lib import experiments, generation, models, tokenization
 from course_lib.exercises import values
 from course_lib.generation import AnyRate, divergence, fill, first_impossible, is_sentence, judge, warp, words_of, write
 from course_lib.oracle import Oracle
 from course_lib.tinytown import TinyTown
+
+READER = SimpleNamespace(
+    config=SimpleNamespace(vocab_size=1000, max_position_embeddings=99, pad_token_id=None, model_type="bert")
+)
 
 
 def seeded(seed=0):
@@ -117,13 +121,74 @@ def test_writing_past_the_last_position_is_refused(gpt):
         write(gpt, torch.tensor([[2]]), 128)
 
 
+def test_a_prompt_with_padding_is_refused(gpt, tokenizer):
+    for padded in ([[2, 10, 11], [2, 40, 0]], [[0, 0, 2], [2, 40, 7]]):
+        with pytest.raises(ValueError, match="1 of 2 prompts hold padding, .*at a time.*padding_side='left'"):
+            write(gpt, torch.tensor(padded), 3)
+    batch = tokenizer(["Anna", "Anna she"], padding=True, return_tensors="pt")["input_ids"]
+    with pytest.raises(ValueError, match="prompts hold padding"):
+        write(gpt, batch, 1, "greedy")
+
+
+@pytest.mark.parametrize("build", [models.tiny_bert, models.pair_bert, models.BertLMHeadModel, BertModel])
+def test_a_bidirectional_model_cannot_write(build, tokenizer, oracle):
+    whole = build in (models.BertLMHeadModel, BertModel)  # from a configuration without is_decoder
+    model, prompt = build(models._bert_config(tokenizer) if whole else tokenizer), torch.tensor([[2]])
+    for what in (lambda: write(model, prompt, 3), lambda: write(model, prompt, 3, cache=False),
+                 lambda: divergence(model, oracle, tokenizer, torch.tensor([[2, 7, 3]]))):  # fmt: skip
+        with pytest.raises(TypeError, match=f"{type(model).__name__} is none: it is bidirectional.*models.tiny_gpt"):
+            what()
+
+
+def test_a_causal_bert_writes_with_and_without_the_cache(tokenizer):
+    torch.manual_seed(0)
+    model = models.causal_bert(tokenizer, initializer_range=0.4).eval()
+    drawn = [write(model, torch.tensor([[2]] * 3), 9, 0.9, seeded(3), cache=cache) for cache in (True, False)]
+    assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize(
+    "prompt,settings,message",
+    [
+        (torch.zeros(2, 0).long(), {}, r"shape \[N, T\], not torch.int64 \(2, 0\)"),
+        (torch.tensor([2, 7]), {}, r"rows must be token ids .int64. of shape \[N, T\]"),
+        ([[2, 7]], {}, "not list"),
+        (torch.tensor([[2.0]]), {}, "not torch.float32"),
+        (torch.tensor([[2, 5000]]), {}, "Token id 5000 is outside the model's vocabulary of"),
+        (torch.tensor([[2, -1]]), {}, "Token id -1 is outside"),
+        (torch.tensor([[2]]), {"temperature": "hot"}, "temperature=hot must be a number above 0; use 'greedy'"),
+    ],
+)
+def test_writing_says_what_is_wrong(gpt, prompt, settings, message):
+    with pytest.raises(ValueError, match=message):
+        write(gpt, prompt, 2, **settings)
+
+
 # --- filling masks
+def test_filling_does_not_read_the_padding(tokenizer):
+    torch.manual_seed(0)
+    bert = models.tiny_bert(tokenizer, initializer_range=0.4).eval()
+    short = torch.tensor([[2, 9, 4, 30, 4, 3]])
+    padded = torch.cat([short, torch.zeros(1, 5).long()], dim=1)
+    filled = [fill(bert, ids, 4, "left to right", "greedy")[:, :6] for ids in (short, padded)]
+    assert torch.equal(*filled)
+
+
+def test_filling_refuses_a_writer_and_rows_without_masks(gpt, tokenizer):
+    with pytest.raises(TypeError, match="GPT2LMHeadModel says what comes next, not what a mask hides: use write"):
+        fill(gpt, torch.tensor([[2, 4, 3]]), 4)
+    with pytest.raises(ValueError, match="No row holds the mask, id 4: put tokenizer.mask_token_id"):
+        fill(models.tiny_bert(tokenizer), torch.tensor([[2, 7, 3]]), 4)
+    with pytest.raises(ValueError, match="Token id 777 is outside"):
+        fill(models.tiny_bert(tokenizer), torch.tensor([[2, 4, 777]]).clamp(min=4), 4)
+
+
 @pytest.fixture
 def spy(monkeypatch):
     """Replace the model's reading by a function that notes its calls and answers word 9."""
     calls = []
 
-    def read(model, ids, at):
+    def read(model, ids, at, mask):
         calls.append((ids.clone(), at[:, 0].tolist()))
         return torch.nn.functional.one_hot(torch.full_like(at, 9), 12).float() * 99
 
@@ -134,14 +199,14 @@ def spy(monkeypatch):
 def test_filling_goes_in_the_order_that_is_asked_for(spy):
     ids = torch.tensor([[2, 4, 7, 4, 4, 3], [2, 4, 4, 4, 8, 3]])
     before = ids.clone()
-    assert fill(None, ids, 4, "left to right").tolist() == [[2, 9, 7, 9, 9, 3], [2, 9, 9, 9, 8, 3]]
+    assert fill(READER, ids, 4, "left to right").tolist() == [[2, 9, 7, 9, 9, 3], [2, 9, 9, 9, 8, 3]]
     assert [at for _, at in spy] == [[1, 1], [3, 2], [4, 3]]
     assert all((seen == 4).sum() == 2 * left for (seen, _), left in zip(spy, (3, 2, 1), strict=True))
     spy.clear()
-    fill(None, ids, 4, "right to left")
+    fill(READER, ids, 4, "right to left")
     assert [at for _, at in spy] == [[4, 3], [3, 2], [1, 1]]
     spy.clear()
-    fill(None, ids, 4, "random", generator=seeded(), sweeps=2)
+    fill(READER, ids, 4, "random", generator=seeded(), sweeps=2)
     rounds = [sorted(at[0] for _, at in spy[i : i + 3]) for i in (0, 3, 6)]
     assert rounds == [[1, 3, 4]] * 3 and len(spy) == 9
     assert all((seen == 4).sum() == 2 for seen, _ in spy[3:]), "a sweep hides one word at a time in each row"
@@ -149,7 +214,7 @@ def test_filling_goes_in_the_order_that_is_asked_for(spy):
 
 
 def test_random_orders_differ_between_rows_and_are_equally_frequent(spy):
-    fill(None, torch.full((3000, 3), 4), 4, "random", generator=seeded())
+    fill(READER, torch.full((3000, 3), 4), 4, "random", generator=seeded())
     orders = list(zip(*(at for _, at in spy), strict=True))
     assert len(set(orders)) == 6
     assert all(values.within_binomial(orders.count(o), 3000, 1 / 6) for o in set(orders))
@@ -157,16 +222,16 @@ def test_random_orders_differ_between_rows_and_are_equally_frequent(spy):
 
 def test_filling_says_what_is_wrong(spy):
     with pytest.raises(ValueError, match="order='upwards' is unknown"):
-        fill(None, torch.tensor([[4]]), 4, "upwards")
+        fill(READER, torch.tensor([[4]]), 4, "upwards")
     with pytest.raises(ValueError, match=r"Rows have \[1, 2\] masks"):
-        fill(None, torch.tensor([[4, 4], [4, 9]]), 4)
+        fill(READER, torch.tensor([[4, 4], [4, 9]]), 4)
 
 
 def exact_filler(reader, tokenizer):
     """Answer as the exact reader of a town does, in place of a BERT."""
     vocabulary = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
 
-    def read(model, ids, at):
+    def read(model, ids, at, mask):
         out = torch.full((len(ids), 1, len(tokenizer)), -torch.inf)
         for row, (seen, place) in enumerate(zip(ids.tolist(), at[:, 0].tolist(), strict=True)):
             words = [None if t == tokenizer.mask_token_id else vocabulary[t] for t in seen]
@@ -183,7 +248,8 @@ def test_with_exact_answers_filling_writes_the_language_in_any_order(small, orde
     reader, tokenizer = small
     monkeypatch.setattr(generation, "logits_at", exact_filler(reader, tokenizer))
     n, length, language = 300, 5, brute_force.texts(5)
-    filled = fill(None, torch.full((n, length), tokenizer.mask_token_id), tokenizer.mask_token_id, order, 1.0, seeded())
+    mask = tokenizer.mask_token_id
+    filled = fill(READER, torch.full((n, length), mask), mask, order, 1.0, seeded())
     texts = [tuple(words) for words in words_of(tokenizer, filled)]
     assert set(texts) <= set(language)
     likely = sorted(language, key=language.get)[-4:]
@@ -299,12 +365,14 @@ def test_judging_counts_wrong_and_repeated_sentences(oracle):
         judge(oracle, [["Anna"]])
 
 
-class Exact:
+class Exact(models.GPT2LMHeadModel):
     """A writer that says what the language says, or nothing (uniform)."""
 
     device = torch.device("cpu")
 
     def __init__(self, oracle, tokenizer, uniform=False):
+        torch.nn.Module.__init__(self)
+        self.config = models.GPT2Config()
         self.oracle, self.tokenizer, self.uniform = oracle, tokenizer, uniform
 
     def __call__(self, rows):

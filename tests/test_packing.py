@@ -199,7 +199,12 @@ def test_the_seed_decides_and_the_documents_are_left_as_they_are(make):
        st.sampled_from([0.0, 0.1, 1.0]))  # fmt: skip
 def test_segment_pairs_read_every_sentence_once(documents, length, seed, short):
     assume(sum(map(bool, documents)) >= 2)
-    pairs = segment_pairs(TOKENIZER, documents, length, random.Random(seed), short)
+    try:
+        pairs = segment_pairs(TOKENIZER, documents, length, random.Random(seed), short)
+    except ValueError as error:  # no chunk has two sentences: with whole rows it is plain to see
+        assert "label 1" in str(error)
+        assert short or all(len(s) >= length - 3 for document in documents for s in list(filter(None, document))[:-1])
+        return
     check_rows(pairs, documents, length)
     read = {d: 0 for d, document in enumerate(documents) if document}
     for (a, b), label in zip(pairs.origins.tolist(), pairs.labels.tolist(), strict=True):
@@ -234,7 +239,7 @@ def share(documents, length, short=0.1):
     return labels.double().mean().item(), 4.5 * sqrt(0.25 / len(labels))
 
 
-@pytest.mark.parametrize("sentences", [1, 2, 3, 6])
+@pytest.mark.parametrize("sentences", [2, 3, 6])
 def test_the_share_of_negatives_of_documents_that_fit_one_row(sentences):
     """Each document gives one negative on average: a coin, or in the end the single sentence that is left over."""
     pairs = [0.0, 1.0]  # expected pairs of a document, by its sentences
@@ -251,7 +256,6 @@ def test_more_than_half_are_negatives():
     lengths = random.Random(0)
     long = [[[5] * lengths.randint(10, 50) for _ in range(20)] for _ in range(800)]
     assert abs(share(long, 32)[0] - 0.795) < 0.02
-    assert share([[[5] * 30] * 20] * 10, 32)[0] == 1.0  # every chunk is a single sentence
 
 
 def test_b_of_a_negative_is_from_another_document_and_from_any_place():
@@ -266,7 +270,10 @@ def test_b_of_a_negative_is_from_another_document_and_from_any_place():
 
 
 def test_what_does_not_fit_is_cut_at_both_ends():
-    pairs = segment_pairs(TOKENIZER, [[list(range(5, 25))] * 2, [list(range(25, 45))] * 2] * 500, 23, random.Random(0))
+    short = [[[5], [6]]]  # a chunk of two sentences, without which every label would be 1
+    documents = [[list(range(5, 25))] * 2, [list(range(25, 45))] * 2] * 500 + short
+    pairs = segment_pairs(TOKENIZER, documents, 23, random.Random(0))
+    pairs = pairs[(pairs.origins[:, :, 0] < 1000).all(dim=1)]
     starts = Counter(pairs.segments(row)[0][0] % 20 for row in range(len(pairs)))
     mean = sum(((start - 5) % 20) * n for start, n in starts.items()) / len(pairs)
     assert len(starts) > 8 and abs(mean - 5) < 0.3  # ten of twenty tokens go, half of them in front
@@ -433,6 +440,8 @@ def test_balanced_pairs_refuse_what_cannot_work(documents, change, message):
         ([], (16,), "0 of 0 have text"),
         ([[[5], [6]], [[7]]], (4,), "length=4 leaves no room"),
         ([[[5], [6]], [[7]]], (16, 1.5), "short_seq_prob=1.5 is a share of the documents"),
+        ([[[5]], [[6]], [[7], []]] * 9, (16,), r"All 27 pairs are negatives .label 1.: no row of 16 tokens"),
+        ([[[5] * 30] * 9] * 9, (32,), r"All 81 pairs are negatives .*documents of several sentences"),
     ],
 )
 def test_segment_pairs_refuse_what_cannot_work(documents, settings, message):
