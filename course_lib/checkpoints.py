@@ -2,10 +2,15 @@
 
 An entry is a folder in the cache whose name is a hash of everything that made it. Two notebooks
 that make the same entry at once do not break each other: the first to finish wins.
+
+Checksums find damage, not malice: whoever can write into a cache can put other weights into it. So never share a
+cache that others can write. A class is given its models ready-made by COURSE_CLASS_CACHE=folder, which is only read:
+a teacher fills it (as COURSE_CACHE) and takes the others' right to write; what it lacks goes into each one's own cache.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -51,24 +56,37 @@ def data_hash(rows) -> str:
 def load(name: str) -> Path | None:
     """Find an entry and verify its checksums. Returns its folder, or None when it must be made.
 
-    A damaged entry is removed with a message, so that the caller makes it again.
+    Nothing is written. A damaged entry of one's own cache is removed with a message, so that the caller makes it
+    again; one that may not be read (another user's) stays, and the message says so.
     """
-    try:
-        folder = runtime.cache_dir() / name
-    except runtime.CacheError:
-        return None
-    if not folder.is_dir():
-        return None
-    try:
-        sums = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        good = bool(sums) and {file: _checksum(folder / file) for file in sums} == sums
-    except (OSError, ValueError, TypeError):
-        good = False
-    if good:
-        return folder
-    print(f"The cached {name} is damaged; it is made again.")
-    shutil.rmtree(folder, ignore_errors=True)
+    for place, own in _places():
+        folder = place / name
+        try:
+            if not folder.is_dir():
+                continue
+            sums = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            if sums and {file: _checksum(folder / file) for file in sums} == sums:
+                return folder
+        except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
+            pass
+        except OSError as error:
+            print(f"The cached {name} cannot be read ({error.strerror or error}); it is made again. "
+                  "Set COURSE_CACHE to a folder of your own.")  # fmt: skip
+            continue
+        print(f"The cached {name} is damaged; it is made again.")
+        if own:
+            shutil.rmtree(folder, ignore_errors=True)
     return None
+
+
+def _places() -> list[tuple[Path, bool]]:
+    """List the folders to look in, and whether they are the user's own."""
+    places = []
+    with contextlib.suppress(runtime.CacheError):
+        places.append((runtime.cache_place(), True))
+    if shared := os.environ.get("COURSE_CLASS_CACHE", "").strip():
+        places.append((Path(shared).expanduser(), False))
+    return places
 
 
 def save(name: str, write: Callable[[Path], None]) -> Path | None:

@@ -44,6 +44,7 @@ class Checkpoint:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     files: tuple[Path, ...]
+    random: tuple[str, ...] = ()  # tensors that the class needs and the files lack: random numbers stand there
 
     @cached_property
     def tensors(self) -> dict[str, tuple[int, ...]]:
@@ -83,13 +84,13 @@ def open_checkpoint(place: str | Path, name: str | None = None) -> Checkpoint:
     """
     tokenizer = tokenization.load_tokenizer(place)  # explains a wrong name, a missing network, a damaged folder
     try:
-        model = _load(place, local_files_only=True)
+        model, random = _load(place, local_files_only=True)
     except OSError as error:
         reason = _first_line(error) if Path(place).is_dir() else tokenization._hub_unreachable()
         if reason is not None:
             raise OSError(f"the model {str(place)!r} is not on this disk: {reason}") from None
-        model = _load(place)
-    return Checkpoint(name or Path(place).name, model.eval(), tokenizer, _files(place))
+        model, random = _load(place)
+    return Checkpoint(name or Path(place).name, model.eval(), tokenizer, _files(place), random)
 
 
 def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, Checkpoint]:
@@ -116,8 +117,14 @@ def fill_in(checkpoint: Checkpoint, text: str) -> dict[str, float]:
     """Fill the gap ____ of a text: {word: probability}, the likeliest first; pieces that read alike are added up.
 
     A masked language model reads both sides. A causal one reads what stands before the gap, since that is all it can
-    use. Raises ValueError unless the text has exactly one gap.
+    use. Raises ValueError unless the text has exactly one gap and the file holds the head that answers.
     """
+    lacking = [name for name in checkpoint.random if "pooler." not in name and "seq_relationship" not in name]
+    if lacking:
+        raise ValueError(
+            f"the file of {checkpoint.name!r} has no trained head for words (it lacks {lacking[0]!r}), so that random "
+            "numbers would answer: save the model with its head, or open another checkpoint"
+        )
     if text.count(GAP) != 1:
         raise ValueError(f"the text {text!r} has {text.count(GAP)} gaps: mark exactly one word by {GAP}")
     tokenizer, model = checkpoint.tokenizer, checkpoint.model
@@ -193,15 +200,20 @@ def _word_logits(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     return out.prediction_logits if hasattr(out, "prediction_logits") else out.logits
 
 
-def _load(place: str | Path, **options) -> PreTrainedModel:
-    """Load the class with all heads of pre-training, or else the one with a head for hidden words."""
+def _load(place: str | Path, **options) -> tuple[PreTrainedModel, tuple[str, ...]]:
+    """Load the class with all heads of pre-training, or else the one with a head for hidden words.
+
+    Returns it and the names of the tensors that its file lacks. Nothing of the place is run: no code, no pickle.
+    """
+    options["trust_remote_code"] = False
     try:
         config = AutoConfig.from_pretrained(place, **options)
     except ValueError as error:  # a folder without a configuration
         raise OSError(_first_line(error)) from None
     for kind in (AutoModelForPreTraining, AutoModelForMaskedLM, AutoModelForCausalLM):
         if type(config) in kind._model_mapping:
-            return kind.from_pretrained(place, **options)
+            found, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True, **options)
+            return found, tuple(sorted(told["missing_keys"]))
     raise ValueError(f"{str(place)!r} is a {config.model_type}, which has no head for words: the probes need one")
 
 

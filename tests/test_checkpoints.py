@@ -170,3 +170,72 @@ def test_a_cache_that_cannot_be_made_loses_nothing(tmp_path, monkeypatch, capsys
     assert checkpoints.load("entry") is None
     assert checkpoints.save("entry", write("x")) is None
     assert "set COURSE_CACHE" in capsys.readouterr().out
+
+
+# --- caches of others
+def test_what_may_not_be_read_is_not_called_damaged(cache, monkeypatch, capsys):
+    folder = checkpoints.save("entry", write("hello"))
+
+    def forbidden(file):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+    with monkeypatch.context() as m:
+        m.setattr(checkpoints, "_checksum", forbidden)
+        assert checkpoints.load("entry") is None
+    told = capsys.readouterr().out
+    assert "cannot be read (Permission denied)" in told and "COURSE_CACHE" in told and "damaged" not in told
+    assert checkpoints.load("entry") == folder, "another user's entry is left alone"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_folder_is_not_called_damaged(cache, capsys):
+    folder = checkpoints.save("entry", write("hello"))
+    folder.chmod(0)
+    try:
+        assert checkpoints.load("entry") is None
+    finally:
+        folder.chmod(0o700)
+    assert "cannot be read" in capsys.readouterr().out and folder.is_dir()
+
+
+def test_a_cache_that_cannot_be_written_is_still_read(cache, monkeypatch, capsys):
+    folder = checkpoints.save("entry", write("hello"))
+
+    def read_only(*args, **settings):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(runtime.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(checkpoints.tempfile, "mkdtemp", read_only)
+    with pytest.raises(runtime.CacheError):
+        runtime.cache_dir()
+    assert checkpoints.load("entry") == folder and capsys.readouterr().out == ""
+    assert checkpoints.save("other", write("x")) is None and "Read-only" in capsys.readouterr().out
+
+
+def files(folder):
+    return {p: p.stat().st_mtime_ns for p in sorted(folder.rglob("*"))}
+
+
+def test_a_class_cache_is_read_and_never_written(cache, tmp_path, monkeypatch, capsys):
+    shared = tmp_path / "class"
+    monkeypatch.setenv("COURSE_CACHE", str(shared))  # the teacher fills it
+    for name in ("good", "damaged"):
+        checkpoints.save(name, write("hello"))
+    (shared / "damaged" / "a.txt").write_text("hellO", encoding="utf-8")
+    before = files(shared)
+    monkeypatch.setenv("COURSE_CACHE", str(cache))
+    assert checkpoints.load("good") is None
+    monkeypatch.setenv("COURSE_CLASS_CACHE", str(shared))
+    assert checkpoints.load("good") == shared / "good" and checkpoints.load("missing") is None
+    assert capsys.readouterr().out == ""
+    assert checkpoints.load("damaged") is None and "damaged" in capsys.readouterr().out
+    assert checkpoints.save("damaged", write("hello")) == cache / "damaged" == checkpoints.load("damaged")
+    assert checkpoints.save("good", write("own")) == cache / "good" == checkpoints.load("good")  # one's own comes first
+    assert files(shared) == before
+
+
+def test_a_class_cache_that_is_not_there_is_none(cache, monkeypatch):
+    monkeypatch.setenv("COURSE_CLASS_CACHE", str(cache / "nowhere"))
+    assert checkpoints.load("entry") is None
+    checkpoints.save("entry", write("x"))
+    assert checkpoints.load("entry") == cache / "entry"

@@ -1,7 +1,9 @@
 """The probes give the right verdict on any checkpoint: real tokenizers, English, random weights, no network."""
 
+import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -13,12 +15,14 @@ from transformers import (
     BertConfig,
     BertForMaskedLM,
     BertForPreTraining,
+    BertModel,
     BertTokenizer,
     GPT2Config,
     GPT2LMHeadModel,
     GPT2Tokenizer,
     RobertaConfig,
     RobertaForMaskedLM,
+    RobertaModel,
     T5Config,
     T5ForConditionalGeneration,
 )
@@ -285,3 +289,58 @@ def test_names_of_the_hub_are_found_in_its_cache_without_a_network(published, tm
         f"{name}: opened." for name in published
     ]
     assert "'sees the future': False" in done.stdout and done.stdout.count("'sees the future': True") == 2
+
+
+# --- nothing random answers, and nothing of the place is run
+def test_a_file_without_a_head_for_words_gives_no_answer(published, tmp_path):
+    """transformers puts random numbers where the file has none, and says so only in a log."""
+    for name, kind in (("bert-base-uncased", BertModel), ("roberta-base", RobertaModel)):
+        model, tokenizer = kind.from_pretrained(published[name]), tokenization.load_tokenizer(published[name])
+        bare = open_checkpoint(kept(tmp_path / name, model, tokenizer))
+        with pytest.raises(ValueError, match=r"has no trained head for words .it lacks '.*random numbers would answer"):
+            fill_in(bare, ENGLISH)
+        with pytest.raises(ValueError, match="no trained head"):
+            probes.probability(bare, ENGLISH, "France")
+        assert follows(bare, "a", "b") is None  # its other questions are answered
+        assert sees_future(bare, "Paris is the capital of France.")
+
+
+def test_a_head_for_words_alone_is_enough(published, tmp_path, opened):
+    pieces = tokenization.load_tokenizer(published["bert-base-uncased"])
+    masked = BertForMaskedLM.from_pretrained(published["bert-base-uncased"])
+    one = open_checkpoint(kept(tmp_path / "masked", masked, pieces))
+    assert fill_in(one, ENGLISH) == pytest.approx(fill_in(opened["bert-base-uncased"], ENGLISH), abs=1e-5)
+
+
+def test_weights_are_read_from_safetensors_only(published, tmp_path):
+    folder = tmp_path / "pickled"
+    shutil.copytree(published["bert-base-uncased"], folder)
+    model = BertForPreTraining.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    with pytest.raises(OSError, match="is not on this disk"):
+        open_checkpoint(folder)
+
+
+def test_code_of_a_folder_is_never_run(published, tmp_path):
+    folder = tmp_path / "with code"
+    shutil.copytree(published["bert-base-uncased"], folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil", "AutoModelForPreTraining": "evil.Evil"}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", encoding="utf-8")
+    with pytest.raises((OSError, ValueError)):
+        open_checkpoint(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_library_opens_no_pickle_and_runs_no_foreign_code():
+    """Every from_pretrained of the library says so itself: the defaults of transformers do neither."""
+    for file in sorted((ROOT / "course_lib").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "from_pretrained":
+                given, where = {keyword.arg for keyword in node.keywords}, f"{file.name}:{node.lineno}"
+                assert None in given or "trust_remote_code" in given, f"{where}: trust_remote_code=False"
+                weights = not ast.unparse(node.func).startswith(("AutoConfig", "AutoTokenizer"))
+                assert not weights or "use_safetensors" in given, f"{where}: use_safetensors=True"
+            assert not (isinstance(node, ast.Attribute) and ast.unparse(node) == "torch.load"), file.name
