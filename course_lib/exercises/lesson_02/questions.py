@@ -35,8 +35,8 @@ QUESTIONS = (
     ),
     Question(
         name="untrained-influence", lesson=2,
-        text="An LSTM before any training. How strongly does the word 60 places back move its answer, compared with "
-        "the word just before?",
+        text="An LSTM before any training, as PyTorch starts it: its forget gate has a bias of 0. How strongly does "
+        "the word 60 places back move its answer, compared with the word just before?",
         options={"a": "about as strongly", "b": "about 60 times more weakly",
                  "c": "more than a million times more weakly"},
         because={"a": "Then nothing would get lost on the way.", "b": "Then each step would take off the same amount.",
@@ -44,9 +44,9 @@ QUESTIONS = (
     ),
     Question(
         name="learns-sixty", lesson=2,
-        text="Five readers of about the same size, equally many training steps, each with a learning rate that suits "
-        "it. Which get at least 9 of 10 pronouns right when the name stands 60 words before?",
-        options={"a": "two-sided attention only", "b": "both kinds of attention",
+        text="Readers of about the same size, equally many training steps, each with the better of two learning rates. "
+        "Which get at least 9 of 10 pronouns right when the name stands 60 words before?",
+        options={"a": "bidirectional attention only", "b": "both kinds of attention",
                  "c": "both kinds of attention and the LSTM", "d": "these and the dilated convolutions"},
         because={"a": "Then the causal mask would take the distant word away.",
                  "b": "Towards the past, causal attention has the same path of one step.",
