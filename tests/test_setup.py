@@ -1,6 +1,7 @@
 """The files that make the environment agree, and the set-up explains its failures in plain words."""
 
 import ast
+import functools
 import importlib.util
 import os
 import re
@@ -38,6 +39,12 @@ def pins():
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
 
 
+@functools.cache
+def needs(name):
+    """Return what an installed distribution requires."""
+    return [Requirement(text) for text in metadata.requires(name) or ()]
+
+
 def all_that_comes_with(wanted):
     """Return the names of these requirements and of all that they require in turn, as installed here."""
     waiting, seen = list(wanted), set()
@@ -47,7 +54,7 @@ def all_that_comes_with(wanted):
         if (known := (canonicalize_name(requirement.name), *sorted(extras))) in seen:
             continue
         seen.add(known)
-        for needed in map(Requirement, metadata.requires(requirement.name) or ()):
+        for needed in needs(requirement.name):
             if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
                 waiting.append(needed)
     return {name for name, *_ in seen}
@@ -265,7 +272,7 @@ def test_readme_opens_with_the_two_commands():
 def test_readme_tells_of_the_variables_that_the_library_reads_and_of_no_other():
     told = set(re.findall(r"^\| `(COURSE_\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.M))
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "course_lib").rglob("*.py"))
-    assert told == set(re.findall(r"\bCOURSE_[A-Z]+\b", code))
+    assert told == set(re.findall(r"\bCOURSE_[A-Z_]+\b", code))
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
@@ -275,7 +282,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 def test_a_variable_set_for_the_old_command_prompt_is_set_for_powershell_too(page):
     """In PowerShell `set NAME=value` sets a variable of its own, which no program sees, and says nothing."""
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"\bset (COURSE_[A-Z]+)=", text):
+    for name in re.findall(r"\bset (COURSE_[A-Z_]+)=", text):
         assert f"$env:{name} = " in text, f"{page.name}: say `$env:{name} = ...` beside `set {name}=...`"
 
 
@@ -296,9 +303,8 @@ def test_every_task_of_the_makefile_exists():
     assert set(targets) == set(bootstrap().TASKS)
     for target in targets:
         assert f"make {target}" in makefile or target == "setup", f"make help does not tell of {target}"
-        assert re.search(
-            rf"^def {target}\(", (ROOT / "scripts" / "tasks.py").read_text(encoding="utf-8"), re.M
-        )
+        tasks = (ROOT / "scripts" / "tasks.py").read_text(encoding="utf-8")
+        assert re.search(rf"^def {target.replace('-', '_')}\(", tasks, re.M)
 
 
 def test_continuous_integration_is_a_thin_caller():
