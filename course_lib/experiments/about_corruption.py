@@ -28,7 +28,7 @@ EXPERIMENTS = (
         "hidden: what is read disturbs. At [MASK] 20% replaced is at least 0.05 behind 80/10/10, and 20% kept is not "
         "behind.",
         "mask", _RECIPES, "80/10/10", {"tied": True, "perfect": True, **_TRAINING},
-        run=".corruption:corrupted", seeds=8, written=_DAY, margins={_FILL: 0.02}, own_text=True,
+        run=".corruption:corrupted", written=_DAY, margins={_FILL: 0.02}, own_text=True,
     ),
     Experiment(
         "corruption-untied",
@@ -68,7 +68,7 @@ EXPERIMENTS = (
         "at least 0.10 behind 80/10/10 when frozen, and less far behind when fine-tuned; of 20% replaced nothing: the "
         "first edition had it behind when fine-tuned and not when frozen, the reverse.",
         "mask", _RECIPES, "80/10/10", {"labelled": 16, **_TRAINING},
-        run=".frozen:tagged", seeds=8, written=_DAY, own_text=True,
+        run=".frozen:tagged", written=_DAY, own_text=True,
         margins={
             "frozen accuracy": 0.01, "fine-tuned accuracy": 0.01, "frozen minus fine-tuned accuracy": 0.01,
             "frozen, new words accuracy": 0.05, "fine-tuned, new words accuracy": 0.05,
@@ -82,8 +82,8 @@ EXPERIMENTS = (
         "Word pieces: is a piece easier to guess beside its siblings, and what does whole-word masking change?",
         "Trained on single pieces a model guesses a hidden piece in more than 0.80 of the cases beside its siblings "
         "and in less than 0.45 without them. Trained on whole words it is at least 0.10 better without siblings, and "
-        "at least 0.30 worse beside them: in the first edition siblings in view even hurt it (0.44 against 0.50), where "
-        "help had been expected.",
+        "at least 0.30 worse beside them: in the first edition siblings in view even hurt it (0.44 against 0.50), "
+        "where help had been expected.",
         "whole", {"single pieces": {"whole": False}, "whole words": {"whole": True}}, "single pieces",
         {"vocab_size": 150, **_TRAINING},
         run=".pieces:guess_pieces", written=_DAY, own_text=True,
