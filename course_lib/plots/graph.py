@@ -15,6 +15,8 @@ def graph(boxes, arrows, *, alt, title=None, caption=None, size=(9.4, 3.6)):
     """
     if unknown := {name for arrow in arrows for name in arrow} - set(boxes):
         raise ValueError(f"there is no box {sorted(unknown)[0]!r} for an arrow; the boxes are {', '.join(boxes)}")
+    if not boxes:
+        raise ValueError("graph() has no box to draw")
     with style():
         fig = Figure(figsize=size, layout="constrained")
         ax = fig.add_subplot()

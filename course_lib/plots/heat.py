@@ -7,15 +7,14 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.textpath import text_to_path
 
-from course_lib.plots.page import FONT, INK, PALE, figure, legible, style
+from course_lib.plots.page import INK, PALE, figure, inches, named, style
 
 __all__ = ["heatmap", "heatmaps"]
 
 MASKED = "#D9D9D9"
+MOST_CELLS = 40_000  # of all panels: more can neither be read nor drawn in a reasonable time
 WIDEST = 9.6  # inches: a wider figure is shrunk by the page, and its text with it
 SCALE = LinearSegmentedColormap.from_list("sky", ["#FFFFFF", "#56B4E9", "#0072B2", "#00304D"])
 BINARY = LinearSegmentedColormap.from_list("binary", ["#FFFFFF", "#56B4E9"])
@@ -45,6 +44,11 @@ def heatmaps(
     panels = [prepared(panel, rows, columns) for panel in panels]
     if not panels:
         raise ValueError("heatmaps() has no matrix to draw")
+    if (cells := sum(panel[0].size for panel in panels)) > MOST_CELLS:
+        raise ValueError(
+            f"{len(panels)} matrices with {cells:,} cells are too much for a figure, which holds {MOST_CELLS:,}; draw "
+            "a part, as in matrix[:32, :32] with its 32 tokens"
+        )
     seen = [values[~hidden & np.isfinite(values)] for values, hidden, *_ in panels]
     # A panel of zeros only (an additive mask, a full view) is painted 'may look' and left out of the scale.
     scaled = [values for values in seen if values.any()]
@@ -114,8 +118,8 @@ def prepared(panel, rows, columns):
     if hasattr(values, "detach"):  # a torch tensor, of any precision and device
         values = values.detach().cpu().double().numpy()
     values = np.array(values, dtype=float)
-    rows = [legible(name) for name in panel.get("rows") or rows or ()]
-    columns = [legible(name) for name in panel.get("columns") or columns or rows]
+    rows = [named(name) for name in panel.get("rows") or rows or ()]
+    columns = [named(name) for name in panel.get("columns") or columns or rows]
     if values.shape != (len(rows), len(columns)) or not values.size:
         raise ValueError(
             f"the matrix has shape {values.shape}, but there are {len(rows)} row names "
@@ -145,7 +149,7 @@ def draw_panel(ax, panel, low, high, colours, write, cell):
     for i, j in np.argwhere(~np.ma.getmaskarray(shown) & write):
         ink = "white" if sum(image.cmap(image.norm(values[i, j]))[:3]) < 1.5 else INK
         ax.text(j, i, short(values[i, j]), ha="center", va="center", fontsize=11, color=ink)
-    wide = max(inches(str(name)) for name in columns) + 0.06 > cell
+    wide = max(inches(name, 11) for name in columns) + 0.06 > cell
     ax.set_xticks(range(len(columns)), [str(name) for name in columns], rotation=90 if wide else 0)
     ax.set_yticks(range(len(rows)), [str(name) for name in rows])
     ax.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
@@ -158,12 +162,9 @@ def draw_panel(ax, panel, low, high, colours, write, cell):
         ax.set_title(title, pad=8)
 
 
-def inches(name, size=11):
-    """Return how wide a tick label is."""
-    return text_to_path.get_text_width_height_descent(name, FontProperties(fname=FONT, size=size), False)[0] / 72
-
-
 def short(value):
     """Return a number as text that fits into a cell: 0, 0.25, 12."""
+    if not math.isfinite(value):
+        return f"{value}"
     text = f"{value:.2f}" if abs(value) < 10 else f"{value:.3g}"
     return f"{value:.0f}" if value == round(value) and abs(value) < 1000 else text.replace("-0.00", "0.00")

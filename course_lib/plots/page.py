@@ -7,14 +7,16 @@ import io
 import sys
 from functools import cache
 from pathlib import Path
+from textwrap import wrap
 
 import matplotlib
 from IPython.display import HTML
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
 
-__all__ = ["ARMS", "INK", "PALE", "Picture", "figure", "legible", "style"]
+__all__ = ["ARMS", "INK", "PALE", "Picture", "figure", "inches", "legible", "named", "style", "whole"]
 
 INK, PALE = "#222222", "#666666"
 ARMS = (  # colour, line style, marker: any two differ in all three
@@ -25,6 +27,9 @@ ARMS = (  # colour, line style, marker: any two differ in all three
     ("#E69F00", (0, (5, 1, 1, 1, 1, 1)), "v"),
     ("#56B4E9", (0, (1, 1)), "P"),
 )
+LONGEST_NAME = 40  # letters of a name on an axis or beside a line: more would break the layout
+MOST_PIXELS = 5_000  # a side; no page shows more, and the memory that a figure takes grows with the square
+DPI = 110
 FONT = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")  # comes with matplotlib: the same everywhere
 
 
@@ -57,7 +62,7 @@ def style():
         "ytick.labelsize": 11,
         "lines.linewidth": 2.2,
         "hatch.linewidth": 0.8,
-        "figure.dpi": 110,
+        "figure.dpi": DPI,
         "text.parse_math": False,
     }
     with matplotlib.rc_context(settings):
@@ -77,24 +82,71 @@ def legible(text):
     )
 
 
+def named(name):
+    """Return a name as it stands on an axis: legible, on one line, cut with an ellipsis where it is too long."""
+    name = legible(name).replace("\n", "\\n")
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
+def whole(text):
+    """Return text without halves of characters, which no front end can be sent: each is a question mark."""
+    return str(text).encode("utf-8", "replace").decode()
+
+
+def inches(text, size):
+    """Return how wide a line is in the course's font, of this size in points."""
+    return text_to_path.get_text_width_height_descent(text, FontProperties(fname=FONT, size=size), False)[0] / 72
+
+
 def _all_legible(fig):
-    """Rewrite, in place, what a figure says in the course's font; a font that its owner chose is left alone."""
+    """Rewrite, in place, what a figure says: in the course's font what it can draw, and in lines that fit its frame.
 
-    def ours(text):
-        return Path(findfont(text.get_fontproperties())) == FONT and legible(text.get_text()) != text.get_text()
+    A font that the figure's owner chose is left alone. Of a text that needs more than three lines, three are shown.
+    """
 
-    for axis in (axis for ax in fig.axes for axis in (ax.xaxis, ax.yaxis)):
+    def shown(text, share=0.85):
+        said, size = text.get_text(), text.get_fontproperties().get_size_in_points()
+        said = legible(said) if Path(findfont(text.get_fontproperties())) == FONT else said
+        room, lines = share * float(fig.get_size_inches()[int(text.get_rotation() in (90, 270))]), []
+        for line in said.split("\n"):
+            wide = inches(legible(line), size) if len(line) > 20 else 0
+            lines += wrap(line, max(10, int(len(line) * room / wide))) if wide > room else [line]
+        if len(lines) > max(3, said.count("\n") + 1):
+            lines[2:] = [lines[2] + "…"]
+        return "\n".join(lines)
+
+    for axis, share in (pair for ax in fig.axes for pair in ((ax.xaxis, 0.85), (ax.yaxis, 0.4))):
         names = axis.get_ticklabels()  # which are written anew at each drawing
-        if any(map(ours, names)):
-            axis.set_ticks(axis.get_ticklocs(), [legible(name.get_text()) for name in names])
-    for text in fig.findobj(lambda part: isinstance(part, Text) and ours(part)):
-        text.set_text(legible(text.get_text()))
+        if any(shown(name, share) != name.get_text() for name in names):
+            axis.set_ticks(axis.get_ticklocs(), [shown(name, share) for name in names])
+    for text in fig.findobj(Text):
+        if (said := shown(text)) != text.get_text():
+            text.set_text(said)
+
+
+def _extent(fig):
+    """Return what a figure takes with all that stands outside its frame, in inches; ValueError when it is too large."""
+    _refuse_huge(*fig.get_size_inches())  # before it is laid out, which takes the memory already
+    fig.set_dpi(DPI)
+    fig.draw_without_rendering()
+    box = fig.get_tightbbox().padded(matplotlib.rcParams["savefig.pad_inches"])
+    _refuse_huge(box.width, box.height)
+    return box
+
+
+def _refuse_huge(width, height):
+    if not max(width, height) * DPI <= MOST_PIXELS:
+        raise ValueError(
+            f"the figure would be {width * DPI:,.0f} x {height * DPI:,.0f} pixels, and no page shows more than "
+            f"{MOST_PIXELS:,} a side: draw a part of it, or fewer rows, and keep its text near its axes"
+        )
 
 
 def figure(fig, alt, caption=None):
     """Return a matplotlib figure as an HTML image with alt text, and close it.
 
-    `alt` says in a sentence what the picture shows (at least 15 characters); ValueError without it.
+    `alt` says in a sentence what the picture shows (at least 15 characters); ValueError without it, and for a figure of
+    more than MOST_PIXELS a side.
     """
     if not isinstance(fig, Figure):
         raise TypeError(
@@ -102,16 +154,14 @@ def figure(fig, alt, caption=None):
         )
     if not isinstance(alt, str) or len(alt.strip()) < 15:
         raise ValueError(f"alt is {alt!r}; say in a sentence of at least 15 characters what the figure shows")
-    alt = " ".join(alt.split())
+    alt = whole(" ".join(alt.split()))
     _all_legible(fig)
-    buffer = io.BytesIO()
-    fig.savefig(
-        buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white", metadata={"Software": None}
-    )
+    buffer, extent = io.BytesIO(), _extent(fig)
+    fig.savefig(buffer, format="png", dpi=DPI, bbox_inches=extent, facecolor="white", metadata={"Software": None})
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close(fig)
     png = buffer.getvalue()
     data = base64.b64encode(png).decode()
-    under = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    under = f"<figcaption>{html.escape(whole(caption))}</figcaption>" if caption else ""
     image = f'<img alt="{html.escape(alt)}" style="max-width:100%;max-height:80vh" src="data:image/png;base64,{data}">'
     return Picture(f'<figure style="margin:0">{image}{under}</figure>', alt, png)

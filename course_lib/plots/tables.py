@@ -7,6 +7,8 @@ import unicodedata
 import numpy as np
 from IPython.display import HTML, Markdown
 
+from course_lib.plots.page import whole
+
 __all__ = ["Table", "markdown", "table"]
 
 
@@ -14,8 +16,8 @@ class Table(HTML):
     """A table as HTML, with aligned plain text for terminals and screen readers of them."""
 
     def __init__(self, markup, text):
-        super().__init__(markup)
-        self.text = text
+        super().__init__(whole(markup))
+        self.text = whole(text)
 
     def __repr__(self):
         return self.text
@@ -90,4 +92,4 @@ def padded(texts, widths, sides):
 
 def markdown(text):
     """Return text as displayed Markdown, for sentences that hold computed numbers."""
-    return Text(text)
+    return Text(whole(text))
