@@ -14,7 +14,7 @@ RUN = @$(PYTHON) scripts/bootstrap.py
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint doctor bake bench update clean
+.PHONY: help setup lab test lint doctor bake bench gpu-check update clean
 
 help:
 	@echo "make lab      set up .venv, check this machine, open JupyterLab at the first notebook"
@@ -25,9 +25,10 @@ help:
 	@echo "make lint     ruff over the library, the tests and the notebooks"
 	@echo "make bake     run all notebooks again and store their outputs   (ARGS=notebooks/03_attention_masks.ipynb for one)"
 	@echo "make bench    measure the library against its peers (ARGS=--quick: a minute or two)"
+	@echo "make gpu-check  is the course right on a GPU, and how fast? Under ten minutes (ARGS=--reduced: without a GPU)"
 	@echo "make clean    remove .venv and every cache inside this folder"
 
-setup lab test lint doctor bake bench update:
+setup lab test lint doctor bake bench gpu-check update:
 	$(RUN) $@ $(ARGS)
 
 clean:

@@ -6,6 +6,7 @@ The same model, rows, batch and hyperparameters for all; README.md says what is 
 """
 
 import argparse
+import functools
 import importlib.util
 import json
 import os
@@ -14,13 +15,14 @@ import tempfile
 import time
 from pathlib import Path
 
-if __name__ == "__main__" and importlib.util.find_spec("course_lib") is None:  # run from a checkout alone
+if importlib.util.find_spec("course_lib") is None:  # run from a checkout alone
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+importlib.import_module("course_lib")  # before torch: idle threads wait in the same way for every contender
 
-import peers
-import torch
+import peers  # noqa: E402
+import torch  # noqa: E402
 
-from course_lib import (
+from course_lib import (  # noqa: E402
     corpora,
     masking,
     models,
@@ -172,6 +174,7 @@ def flops_per_token(model, length, selected):
     return 6 * (weights[False] + selected * weights[True]) + attention
 
 
+@functools.cache
 def _data():
     """Build the tokenizer and the rows, int64 [N, 32]: Tiny Town, as the lessons use it."""
     corpus = corpora.tiny_town(STORIES, seed=0)

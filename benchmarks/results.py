@@ -77,6 +77,9 @@ def _goals(found):
         rows.append(f"| seconds of training to 97% of the ceiling | at most 30 | {seconds:.0f} | "
                     f"{'met' if reached and seconds <= 30 else 'not met'} |" if reached else
                     "| seconds of training to 97% of the ceiling | at most 30 | not reached | not met |")  # fmt: skip
+    if "company" in found:
+        kept = round(100 * found["company"]["kept"])
+        goal("idle machine: what short waiting keeps of the speed", 95, kept, str(kept), "%")
     if "masking" in found:
         table = [row for row in found["masking"]["rows"] if row[1] == "course, each token for itself"]
         shown = "; ".join(f"{row[3]:.0f} at {row[0]} rows" for row in table)

@@ -21,8 +21,8 @@ import training_speed  # noqa: E402
 __all__ = ["PARTS", "arguments", "run"]
 
 PARTS = {  # name: about how many seconds on two idle cores
-    "training": 220, "learning": 165, "masking": 20, "pairs": 15, "tokens": 20, "scaling": 25, "where": 15, "start": 30,
-    "memory": 15,
+    "training": 220, "learning": 165, "company": 150, "masking": 20, "pairs": 15, "tokens": 20, "scaling": 25,
+    "where": 15, "start": 30, "memory": 15,
 }  # fmt: skip
 LEARNERS = {"course": ("course", "native"), "Trainer, fp32": ("trainer", "fp32")}
 MISSING = training_speed.MISSING
@@ -85,6 +85,8 @@ def _measure(part, options):
         return _learning(options)
     training_speed._say(part)
     more = ["--quick"] if options.quick else []
+    if part == "company":
+        return in_a_process(*more, script="company.py", threads=options.threads)
     return in_a_process(part, *more, script="parts.py", threads=options.threads)
 
 

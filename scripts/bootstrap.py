@@ -20,7 +20,7 @@ OLDEST = (3, 11)
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 NEEDED_MB = 2500  # the CPU build of PyTorch, JupyterLab and the rest take about 1,500 once installed
-TASKS = ("setup", "lab", "test", "lint", "doctor", "bake", "bench", "update")
+TASKS = ("setup", "lab", "test", "lint", "doctor", "bake", "bench", "gpu-check", "update")
 LEARNERS_TASKS = ("lab", "doctor", "update")  # the others need the packages of the tests too
 USAGE = """usage: python scripts/bootstrap.py [--here] TASK [options of the task]
 
@@ -28,7 +28,7 @@ USAGE = """usage: python scripts/bootstrap.py [--here] TASK [options of the task
   lab      the same without the packages of the tests, then open JupyterLab at the first notebook
   test     the same as setup, then ruff, the tests, and every notebook under strict nbval
   update   keep copies of the notebooks that you ran, then fetch the newest course with git
-  lint | doctor | bake | bench    the same, then that one task
+  lint | doctor | bake | bench | gpu-check    the same, then that one task
 
   --here   install into the Python that runs this (a conda environment, a container) and make no .venv"""
 

@@ -140,6 +140,10 @@ def bench(arguments=()):
     return call([*PYTHON, "course_lib", "bench", *arguments])
 
 
+def gpu_check(arguments=()):
+    return call([*PYTHON, "benchmarks.gpu_check", *arguments])
+
+
 def update(arguments=()):
     """Fetch the newest course. Running a notebook changes its file, which git would not replace: copies are kept.
 
@@ -168,7 +172,10 @@ def _git(*arguments):
     return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True, encoding="utf-8")
 
 
-TASKS = {task.__name__: task for task in (setup, lab, test, lint, doctor, bake, bench, update)}
+TASKS = {
+    task.__name__.replace("_", "-"): task
+    for task in (setup, lab, test, lint, doctor, bake, bench, gpu_check, update)
+}
 
 
 def main(arguments):

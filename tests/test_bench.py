@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -113,6 +114,44 @@ def test_prints_a_table_and_writes_json(tmp_path, capsys):
     assert found["machine"]["threads"] == 1 and found["peak_flops"][0]["fp32"] > 1e8
 
 
+@pytest.mark.slow
+def test_everybody_trains_in_company_too():
+    pytest.importorskip("accelerate")
+    found = script("company").measure(quick=True)
+    assert [row[0] for row in found["rows"]] == list(script("company").CONTENDERS)
+    assert all(rate > 0 for row in found["rows"] for rate in row[1:]) and len(found["header"]) == 4
+
+
+def test_what_waiting_costs_is_a_ratio_within_rounds():
+    """A round in a busy minute lowers both speeds, and says as much about their ratio as any other."""
+    company = script("company")
+    rates = {(label, where): [5.0] for label in company.CONTENDERS for where in company.PLACES}
+    ours, theirs = list(company.CONTENDERS)[:2]
+    rates[ours, "alone"], rates[theirs, "alone"] = [95.0, 9.5, 50.0], [100.0, 10.0, 50.0]
+    found = company._table(rates, 128)
+    assert found["kept"] == pytest.approx(0.95) and "keeps 95%" in found["note"]
+    assert found["rows"][0] == [ours, 50.0, 5.0, 5.0]
+
+
+@pytest.mark.parametrize("name", ["contenders", "learning", "parts", "gpu_check"])
+def test_every_contender_waits_in_the_same_way(name):
+    """The scripts load the package before torch, so that the course's own setting is everybody's."""
+    text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    heavy = r"^(?:import|from) (contenders|peers|torch|transformers|course_lib)\b|import_module\(\"(course_lib)\"\)"
+    first = re.search(heavy, text, re.M)
+    assert (first[1] or first[2]) in ("contenders", "course_lib")
+    assert name != "contenders" or first[2], "peers imports torch, and stands first among its imports"
+
+
+def test_a_process_that_ends_is_told(monkeypatch):
+    company = script("company")
+    monkeypatch.setattr(company, "__file__", str(FOLDER / "no_such_file.py"))
+    run = company.Run("course")
+    with pytest.raises(RuntimeError, match="course process .* ended"):
+        run.answer()
+    run.end()
+
+
 def test_the_page_holds_the_goals_against_the_run(monkeypatch):
     """Whatever was measured is judged: a goal that was missed is called so, and its reason stands below."""
     suite = script("suite")
@@ -125,6 +164,7 @@ def test_the_page_holds_the_goals_against_the_run(monkeypatch):
         "learning": {"rows": [["course", "2 of 2", 31.0, 40.0, "", ""]]},
         "masking": {"rows": [[32, "course, each token for itself", 1.0, 12.0],
                              [128, "course, each token for itself", 1.0, 22.0]]},
+        "company": {"kept": 0.94},
     }  # fmt: skip
     page = script("results")._goals(found)
     verdict = {line.split("|")[1].strip(): line.split("|")[-2].strip() for line in page if line.startswith("| ")}
@@ -133,6 +173,7 @@ def test_the_page_holds_the_goals_against_the_run(monkeypatch):
     assert verdict["share of the matrix-product peak"] == "not met"  # 31e6 / 124e6
     assert verdict["seconds of training to 97% of the ceiling"] == "not met"
     assert verdict["masking, x collator, drawn in its way"] == "met from 128 rows up"
+    assert verdict["idle machine: what short waiting keeps of the speed"] == "not met"
     reasons = "\n".join(line for line in page if line.startswith("- "))
     assert "products take 50% of what this machine gives" in reasons and "matrix products are 50% of" in reasons
 
