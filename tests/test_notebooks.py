@@ -8,6 +8,7 @@ import functools
 import html.parser
 import re
 import statistics
+import symtable
 from pathlib import Path
 
 import nbformat
@@ -221,6 +222,25 @@ def is_loose(cell):
     return "nbval-ignore-output" in tags(cell) or "NBVAL_IGNORE_OUTPUT" in cell.source
 
 
+@each_notebook
+def test_a_function_keeps_its_name(path):
+    lost = clashes([(label, cell.source) for label, cell in code_cells(path)])
+    assert not lost, (
+        f"a cell that is run again after Run All finds another thing under a function's name: {lost}; rename one"
+    )
+
+
+def clashes(cells):
+    """Return {name of a function or class: [labels]} where another cell binds the same name, too."""
+    bound, functions = {}, set()
+    for label, source in cells:
+        functions |= {n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        for symbol in symtable.symtable(source, label, "exec").get_symbols():  # a comprehension's names are its own
+            if symbol.is_assigned() or symbol.is_imported():
+                bound.setdefault(symbol.get_name(), []).append(label)
+    return {name: bound[name] for name in sorted(functions) if len(bound[name]) > 1}
+
+
 # --- figures -----------------------------------------------------------------------------------------------
 
 
@@ -340,3 +360,10 @@ def test_docstrings_of_exercises_do_not_count():
     assert size(cell) == 5
     cell.metadata["tags"] = ["exercise"]
     assert size(cell) == 2
+
+
+def test_a_name_bound_twice_is_a_clash_only_if_one_is_a_function():
+    cells = [("a", "def f():\n    x = 1\n\nx = f()"), ("b", "x = 2\n[f for f in (1, 2)]"), ("c", "f = 3")]
+    assert clashes([*cells, ("d", "def g(): pass")]) == {"f": ["a", "c"]}
+    assert clashes([("a", "def f(): pass"), ("b", "def f(): pass"), ("c", "f()")]) == {"f": ["a", "b"]}
+    assert clashes([("a", "def f(): pass\nf = f"), ("b", "import g"), ("c", "def g(): pass")]) == {"g": ["b", "c"]}
