@@ -129,6 +129,7 @@ def _extent(fig):
     _refuse_huge(*fig.get_size_inches())  # before it is laid out, which takes the memory already
     fig.set_dpi(DPI)
     fig.draw_without_rendering()
+    fig.set_layout_engine("none")  # as it stands: laid out once more for the file, things would move
     box = fig.get_tightbbox().padded(matplotlib.rcParams["savefig.pad_inches"])
     _refuse_huge(box.width, box.height)
     return box
