@@ -101,8 +101,8 @@ def precision(device=None):
 def threads():
     """Set torch's thread count to the physical cores that this process may use, and return it.
 
-    COURSE_THREADS or else OMP_NUM_THREADS lowers the count: to 1 where several runs share the cores. Raises ValueError when COURSE_THREADS is not a
-    whole number of at least 1.
+    COURSE_THREADS or else OMP_NUM_THREADS lowers the count: 1 is best where several runs share the cores. Raises
+    ValueError when COURSE_THREADS is not a whole number of at least 1.
     """
     import torch
 
