@@ -49,6 +49,8 @@ def test_each_seed_has_text_and_so_masks_of_its_own(monkeypatch):
     assert not rows[0].equal(rows[1])
     masks = [plan.objective(plan.rows, torch.Generator()).select for plan in made.values()]
     assert not masks[0].equal(masks[1])
+    recipes.recipe([5, 6], rows=16, held_out=16, text=3)  # one text for all
+    assert made[5].rows.equal(rows[0]) and made[6].rows.equal(rows[0])
     assert made[3].objective == made[4].objective  # alike but for the text, so that a GPU may stack them
 
 
