@@ -178,8 +178,8 @@ def imported(folder):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module]
-            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"course_lib"}:
-                if not path.with_name(f"{name}.py").exists():
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names:
+                if not (path.with_name(f"{name}.py").exists() or (ROOT / name).is_dir()):
                     found.setdefault(DISTRIBUTIONS.get(name, name), set()).add(path.relative_to(ROOT).as_posix())
     return found
 
