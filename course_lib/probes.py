@@ -117,7 +117,8 @@ def fill_in(checkpoint: Checkpoint, text: str) -> dict[str, float]:
     """Fill the gap ____ of a text: {word: probability}, the likeliest first; pieces that read alike are added up.
 
     A masked language model reads both sides. A causal one reads what stands before the gap, all that it can use in one
-    pass; it can use both sides by scoring the whole sentence once for each word (lesson 04). Raises ValueError unless the text has exactly one gap and the file holds the head that answers.
+    pass; it can use both sides by scoring the whole sentence once for each word (lesson 04). Raises
+    ValueError unless the text has exactly one gap and the file holds the head that answers.
     """
     lacking = [name for name in checkpoint.random if "pooler." not in name and "seq_relationship" not in name]
     if lacking:
