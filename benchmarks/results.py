@@ -25,7 +25,10 @@ def _page(found, machine, has_plot):
         + ", ".join(f"{name} {version}" for name, version in machine["packages"].items()) + ".", "",
     ]  # fmt: skip
     if machine["device"] == "cpu":
-        lines += ["**Missing:** the same tables on a CUDA GPU and on Apple's MPS: no such machine was at hand.", ""]
+        lines += ["**Missing:** the same tables on a CUDA GPU (`make gpu-check` makes them) and on Apple's MPS: no "
+                  "such machine was at hand.", ""]  # fmt: skip
+    if absent := [part for part in suite.PARTS if part not in found]:
+        lines += [f"**Not part of this run:** {', '.join(absent)}.", ""]
     if has_plot:
         lines += ["![Training speed of each contender, and how a step's time grows with batch, length, width and the "
                   "number of seeds.](results.png)", ""]  # fmt: skip

@@ -178,6 +178,18 @@ def test_the_page_holds_the_goals_against_the_run(monkeypatch):
     assert "products take 50% of what this machine gives" in reasons and "matrix products are 50% of" in reasons
 
 
+def test_the_page_says_what_the_run_left_out(monkeypatch):
+    suite = script("suite")
+    monkeypatch.setitem(sys.modules, "suite", suite)
+    machine = {"cpu": "X", "features": [], "threads": 1, "cores": 1, "device": "cpu", "precision": "bfloat16",
+               "system": "Linux", "packages": {}}  # fmt: skip
+    whole = {part: {"title": part, "header": ["", "n"], "rows": [["a", 1]]} for part in suite.PARTS}
+    del whole["training"]
+    assert "**Not part of this run:** training.\n" in script("results")._page(whole, machine, False)
+    del whole["company"]
+    assert "**Not part of this run:** training, company." in script("results")._page(whole, machine, False)
+
+
 def test_says_what_is_missing_or_wrong(monkeypatch, capsys):
     assert cli.main(["bench", "--steps", "3"]) == 2
     assert "--steps 3: must be at least 8" in capsys.readouterr().err
