@@ -21,7 +21,7 @@ from pathlib import Path
 
 from course_lib import runtime
 
-__all__ = ["fingerprint", "source_hash", "data_hash", "load", "save"]
+__all__ = ["fingerprint", "source_hash", "load", "save"]
 
 MANIFEST = "checksums.json"
 
@@ -38,18 +38,6 @@ def source_hash(*modules: str) -> str:
     digest = hashlib.sha256()
     for name in sorted(modules):
         digest.update((folder / f"{name}.py").read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()[:16]
-
-
-def data_hash(rows) -> str:
-    """Hash shape, type and content of a torch tensor, or of all tensors of an object such as packing.Pairs.
-
-    Returns 16 hexadecimal digits.
-    """
-    tensors = [rows] if hasattr(rows, "detach") else [part for part in vars(rows).values() if hasattr(part, "detach")]
-    digest = hashlib.sha256()
-    for data in (tensor.detach().cpu().contiguous().numpy() for tensor in tensors):
-        digest.update(repr(data.shape).encode() + str(data.dtype).encode() + data.tobytes())
     return digest.hexdigest()[:16]
 
 

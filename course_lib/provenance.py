@@ -31,6 +31,7 @@ LIBRARIES = frozenset(sys.stdlib_module_names) | {
     "IPython", "filelock", "huggingface_hub", "joblib", "matplotlib", "numpy", "psutil", "safetensors", "tokenizers",
     "torch", "tqdm", "transformers", "typing_extensions", "yaml",
 }  # fmt: skip
+SURROUNDINGS = (f"{COURSE}.runtime", f"{COURSE}.places")  # what they know is of the machine, not of the recipe
 PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), torch.dtype, torch.device)
 NAMELESS = ("__doc__", "__annotate__", "__annotate_func__")  # change no result, and not the same in each process
 
@@ -102,8 +103,11 @@ class _Walk:
         if type(value) in PLAIN:
             return f"{type(value).__name__} {value!r}"
         if isinstance(value, torch.Tensor):
-            value = value.detach().cpu()
-            value = (value.view(torch.uint8) if value.dtype == torch.bfloat16 else value).numpy()
+            try:
+                value = value.detach().cpu()
+                value = (value.view(torch.uint8) if value.dtype == torch.bfloat16 else value).numpy()
+            except (TypeError, RuntimeError) as error:  # a layout or a type that NumPy does not have
+                raise Unknown(f"a tensor of {value.dtype}") from error
         if isinstance(value, np.ndarray) and value.dtype != object:
             data = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
             return f"array {value.shape} {value.dtype} {data}"
@@ -165,7 +169,8 @@ class _Walk:
 
     def function(self, function: FunctionType, given: bool) -> Iterator[str]:
         """Describe a function: its code, what is bound to it, and what it names."""
-        root, cells = function.__globals__.get("__name__", "?").partition(".")[0], function.__closure__ or ()
+        place, cells = function.__globals__.get("__name__", "?"), function.__closure__ or ()
+        root = place.partition(".")[0]
         held = [cell.cell_contents for cell in cells if not _is_empty(cell)]
         yield f"{function.__module__}.{function.__qualname__} {_code(function.__code__)}"
         if root in LIBRARIES:  # as far as it wraps something, such as a function of the course under no_grad
@@ -173,6 +178,8 @@ class _Walk:
             return
         if root != COURSE:
             raise Unknown(f"{function.__module__}.{function.__qualname__}")
+        if place in SURROUNDINGS:
+            return
         bound = [function.__defaults__, function.__kwdefaults__, *held, *dict(sorted(vars(function).items())).values()]
         yield from (self.value(item, given) for item in bound)
         names = frozenset(_names(function.__code__))

@@ -159,7 +159,7 @@ def _entry(model, rows, objective, steps, seed, evaluate, settings: dict) -> str
             device=[device.type, str(runtime.precision(device))],
             arithmetic=[str(torch.get_default_dtype()), torch.get_float32_matmul_precision()],
         )  # fmt: skip
-    except provenance.Unknown:
+    except (provenance.Unknown, RecursionError):
         return None
     return f"{type(model).__name__}-{key}"
 

@@ -118,7 +118,29 @@ def test_what_the_course_defines_can_be_described_before_and_after_its_use(name)
     before = provenance.describe(value)
     if name in ("masked", "static", "whole words", "loss everywhere"):
         value(ROWS[:4], torch.Generator())  # tables that it makes for itself are no other recipe
+    runtime.cache_dir()  # nor is what the course notes of the machine
     assert provenance.describe(value) == before
+
+
+def test_a_description_sees_content_shape_and_type():
+    rows = torch.arange(12).reshape(3, 4)
+    changed = rows.clone()
+    changed[2, 1] += 1
+    every = [rows, changed, rows.reshape(4, 3), rows.int(), rows.T, rows[:2], rows.double(), rows.bfloat16(), [rows],
+             (rows,), {"x": rows}, "rows", 1, 1.0, True, None, b"x", {1, 2}, [1, 2], np.int8(3), PAIRS]  # fmt: skip
+    assert len({provenance.describe(x) for x in every}) == len(every)
+    assert provenance.describe(rows) == provenance.describe(rows.clone()) == provenance.describe(rows.numpy())
+    assert provenance.describe(rows.T) == provenance.describe(rows.T.contiguous())
+    assert provenance.describe(np.int64(3)) == provenance.describe(3)
+
+
+@pytest.mark.parametrize("value", [
+    lambda: 0, torch.Generator(), np.random.default_rng(0), [].append, sys.stdout, [lambda: 0],
+    {"x": torch.Generator()}, torch.eye(3).to_sparse(), np.array([len], dtype=object), fitted,
+], ids=range(10))  # fmt: skip
+def test_what_may_be_anything_is_not_described(value):
+    with pytest.raises(provenance.Unknown):
+        provenance.describe(value)
 
 
 def test_a_description_is_the_same_in_every_process():
