@@ -88,8 +88,8 @@ def test_the_budget_is_kept(monkeypatch, tmp_path, capsys):
 
 
 def test_a_lessons_failures_are_counted(monkeypatch):
-    report = """<testsuites><testsuite><testcase name="Cell 0"/><testcase name="Cell 1"><failure message="a | b
-        c"/></testcase><testcase name="Cell 2"><skipped/></testcase></testsuite></testsuites>"""
+    report = """<testsuites><testsuite><testcase name="Cell 0"/><testcase name="Cell 1"><failure message="#x1B[91ma | b
+        c#x1B[0m"/></testcase><testcase name="Cell 2"><skipped/></testcase></testsuite></testsuites>"""
 
     def run(command, seconds, output=None):
         path = next(part for part in command if part.startswith("--junitxml=")).removeprefix("--junitxml=")
