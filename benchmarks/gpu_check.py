@@ -156,7 +156,7 @@ def _lesson(number, deadline):
     failures = [(case, bad) for case in cases for bad in (*case.findall("failure"), *case.findall("error"))]
     skipped = sum(case.find("skipped") is not None for case in cases)
     first = f"{failures[0][0].get('name')}: {failures[0][1].get('message', '')}" if failures else ""
-    first = re.sub(r"(#x1B|\x1b)\[\d+m|Notebook cell execution failed", "", first)  # nbval's colours, as XML writes them
+    first = re.sub(r"(#x1B|\x1b)\[\d+m|Notebook cell execution failed", "", first)  # colours, as XML writes them
     first = " ".join(first.split()).replace("|", "/")[:160]
     print(f"    {path.stem}: {row['seconds']:.0f} s, {len(failures)} failed", flush=True)
     return row | {"cells": len(cases) - skipped, "failed": len(failures), "first": first}
