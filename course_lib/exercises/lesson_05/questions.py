@@ -40,7 +40,8 @@ QUESTIONS = (
         options={"a": "nearly always: to copy is easy", "b": "in 20% to 80% of the places",
                  "c": "in less than 20% of the places"},
         because={"a": "What nobody asked for came about by itself.",
-                 "b": "It says what the context suggests: often, but not always, the word that stands there.",
+                 "b": "Often, but not always: it was never rewarded for saying what it sees. What it makes of the word "
+                 "in view, the next table shows.",
                  "c": "Nothing in the training rewards it, and so the output forgets the word."},
     ),
     Question(
@@ -55,22 +56,26 @@ QUESTIONS = (
     ),
     Question(
         name="which-rate", lesson=5,
-        text="Four models read the same number of words with 5%, 15%, 40% and 60% selected. All are then asked about "
-        "the same hidden words (15% of a held-out text). Which one gets most of them right?",
-        options={"a": "5%", "b": "15%", "c": "40%", "d": "60%"},
-        because={"a": "It sees nearly the whole text, but it is asked seldom.",
-                 "b": "BERT's choice, and the rate at which all were tested.",
-                 "c": "More questions outweigh the poorer context.",
-                 "d": "It is asked four times as often, and here that counts most."},
+        text="Four models read the same number of words; of each row of 30, 2, 5, 13 or 19 words are selected (7, 17, "
+        "43 and 63%; 17% is BERT's rate as counted in such rows). All are then asked about the same hidden words of a "
+        "held-out text, 5 of 30. Which are behind the one trained at 17%, beyond noise?",
+        options={"a": "only the one with fewer questions, 7%", "b": "only one or both with more hidden, 43% or 63%",
+                 "c": "some on either side: 17% is the best", "d": "none: no difference can be seen"},
+        because={"a": "Too few questions cost more than a poor context.",
+                 "b": "A poor context costs more than few questions.",
+                 "c": "BERT's choice, and the rate at which all were tested.",
+                 "d": "These seeds do not tell them apart. That does not prove that there is no difference."},
     ),
     Question(
         name="frozen-or-tuned", lesson=5,
-        text="The bodies trained with 80/10/10 and with 100/0/0 learn to tag words from few labelled rows: once frozen "
-        "under a new head, once fine-tuned as a whole. Where does the corruption make a difference beyond noise?",
+        text="Models pre-trained with 80/10/10 and with 100/0/0 learn to tag words from few labelled rows: once "
+        "frozen under a new head, once fine-tuned as a whole. Where does a difference show beyond noise (a 95% "
+        "interval over the seeds that leaves out zero)?",
         options={"a": "in both cases", "b": "only frozen", "c": "only fine-tuned", "d": "in neither"},
-        because={"a": "More of a difference than BERT's Table 8 reports.",
-                 "b": "As in BERT's Table 8: fine-tuning mends what the corruption spoiled, a frozen body cannot.",
-                 "c": "The opposite of BERT's Table 8.",
+        because={"a": "Whether it is larger when frozen is a question of its own: read the last column of the table.",
+                 "b": "Whether it is larger than when fine-tuned is a question of its own: read the last column.",
+                 "c": "The opposite of BERT's Table 8. Whether it is really larger than when frozen, the last column "
+                 "says.",
                  "d": "Five seeds of a tiny model do not show it here. That does not prove that there is none."},
     ),
     Question(
@@ -93,7 +98,8 @@ QUIZZES = (
                  "c": "so that there are fewer [MASK] at fine-tuning"},
         answer="b",
         because={"a": "A kept token costs as much as a hidden one: the loss is taken there too.",
-                 "b": "Without them a visible, selected word would always be a wrong one.",
+                 "b": "Without them a visible, selected word would always be a wrong one. In the authors' words, they "
+                 "bias the representation towards the observed word (BERT, appendix A.1).",
                  "c": "At fine-tuning there are no [MASK] at all."},
     ),
     Quiz(

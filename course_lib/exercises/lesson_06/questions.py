@@ -80,9 +80,9 @@ QUESTIONS = (
     ),
     Question(
         name="nsp-left-to-right", lesson=6,
-        text="The same body under the causal mask, the pair judged from its last token. Does it learn next sentence "
+        text="The same model under the causal mask, the pair judged from its last token. Does it learn next sentence "
         "prediction?",
-        options={"a": "no: NSP needs two-sided attention", "b": "yes, clearly above chance"},
+        options={"a": "no: NSP needs bidirectional attention", "b": "yes, clearly above chance"},
         because={"a": "At this length it did not.",
                  "b": "Its last token has read all of A and all of B, and that is all the task needs."},
     ),
