@@ -36,6 +36,10 @@ def run(options):
         except (experiments.BeingRecorded, experiments.WorkerLost, ValueError) as problem:
             print(problem, file=sys.stderr)
             return 1
+        except (OSError, NotImplementedError) as problem:  # the latter: a disk without locks
+            print(f"{name} cannot be recorded: {problem}. What was finished is kept; free some space, mend the "
+                  "permissions, or set COURSE_EVIDENCE to a folder that can be written.", file=sys.stderr)  # fmt: skip
+            return 1
         print(f"written: {path}")
     return 0
 

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,11 +226,84 @@ def test_problems_say_what_to_run(toy):
         experiments.load("toy")
 
 
-def test_two_processes_do_not_record_the_same_thing_at_once(toy):
+def test_two_processes_do_not_record_the_same_thing_at_once(toy, monkeypatch, tmp_path):
     recorded(toy)
-    lock = next((design.evidence_dir().parent / "cache").glob("evidence-*.lock"))
-    with FileLock(lock), pytest.raises(experiments.BeingRecorded, match="'toy' is being recorded by another process"):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "another"))  # the lock lies beside the record
+    with (
+        FileLock(design.evidence_dir() / ".toy.json.lock"),
+        pytest.raises(experiments.BeingRecorded, match="'toy' is being recorded by another process"),
+    ):
         recorded(toy, seeds=6)
+
+
+RUN = {"environment": 0, "date": "2026-01-01", "seconds": 1.0, "numbers": {"score": [1.0]}}
+WHOLE = {"definition": "x", "environments": [{"python": "3"}], "runs": {"a": {"0": RUN}}}
+
+
+@pytest.mark.parametrize("content", [
+    [], None, 3, "text", {}, {**WHOLE, "runs": []}, {**WHOLE, "runs": None}, {**WHOLE, "definition": None},
+    {**WHOLE, "environments": {}}, {**WHOLE, "environments": [3]}, {**WHOLE, "runs": {"a": [RUN]}},
+    {**WHOLE, "runs": {"a": {"first": RUN}}}, {**WHOLE, "runs": {"a": {"0": 3}}},
+    *({**WHOLE, "runs": {"a": {"0": RUN | wrong}}} for wrong in (
+        {"environment": 7}, {"environment": "0"}, {"date": 3}, {"seconds": "1"}, {"numbers": [1.0]},
+        {"numbers": {"score": 1.0}}, {"numbers": {"score": ["1"]}}, {"numbers": {"score": [None]}})),
+], ids=str)  # fmt: skip
+def test_a_record_of_a_wrong_shape_is_told_in_one_line(toy, content, capsys):
+    path = design.evidence_dir() / "toy.json"
+    path.write_text(json.dumps(WHOLE))
+    assert design.read("toy") == WHOLE
+    path.write_text(json.dumps(content))
+    assert cli.main(["evidence", "toy", "--jobs", "1"]) == 1
+    assert cli.main(["evidence", "--list", "toy"]) == 0
+    out, err = capsys.readouterr()
+    assert "is not a record" in err and "is not a record" in out and err.count("\n") == 1
+    assert json.loads(path.read_text()) == content, "left as it was"
+
+
+@pytest.mark.parametrize("fault", ["full", "read-only", "folder", "file in the way"])
+def test_trouble_with_the_disk_is_told_in_one_line(toy, monkeypatch, capsys, fault, tmp_path):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        if fault == "full":
+            disk.setattr(recording.json, "dumps", full)
+        elif fault == "read-only":
+            disk.setattr(recording.os, "replace", full)
+        elif fault == "folder":
+            (design.evidence_dir() / "toy.json").mkdir()
+        else:
+            (tmp_path / "file").write_text("in the way")
+            disk.setenv("COURSE_EVIDENCE", str(tmp_path / "file"))
+        disk.setattr(recording, "_keep", lambda *_: None)
+        assert cli.main(["evidence", "toy", "--jobs", "1"]) == 1
+        assert cli.main(["evidence", "--list", "toy"]) == 0
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err and err.strip().count("\n") == 0 and "toy" in err
+    assert not list((tmp_path / "evidence").glob("*.part")), "no half-written record is left"
+
+
+def test_litter_beside_the_records_is_swept(toy):
+    for name in (".gone.json.part", ".note.part", ".gone.json"):
+        (design.evidence_dir() / name).write_text("half")
+        os.utime(design.evidence_dir() / name, (0, 0))
+    recorded(toy)
+    assert {path.name for path in design.evidence_dir().iterdir()} - {".toy.json.lock"} == {
+        "calls.log", "toy.json", ".note.part", ".gone.json"}  # fmt: skip
+
+
+def test_a_cache_that_goes_away_during_the_load_is_made_anew(toy, monkeypatch):
+    recorded(toy)
+    (design.evidence_dir() / "toy.json").unlink()
+    load = recording.checkpoints.load
+
+    def gone(entry):
+        folder = load(entry)
+        shutil.rmtree(folder, ignore_errors=True)
+        return folder
+
+    monkeypatch.setattr(recording.checkpoints, "load", gone)
+    assert numbers(recorded(toy)) == expected(5)
 
 
 def test_the_time_is_estimated_from_earlier_runs(toy):
@@ -305,7 +379,8 @@ def test_killed_at_random_it_goes_on_to_the_same_record(jobs, tmp_path):
                 (tmp_path / "cache").rename(tmp_path / f"cache-{kills}")
     out, err = start(jobs, tmp_path).communicate(timeout=60)
     assert numbers(json.loads(record.read_text("utf-8"))) == expected(6), out + err
-    assert sorted(file.name for file in (tmp_path / "evidence").iterdir()) == ["calls.log", "toy.json"]
+    names = {file.name for file in (tmp_path / "evidence").iterdir()}
+    assert names - {".toy.json.lock"} == {"calls.log", "toy.json"}
 
 
 @pytest.mark.slow

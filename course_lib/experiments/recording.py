@@ -23,7 +23,7 @@ import joblib
 from filelock import FileLock, Timeout
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from course_lib import checkpoints, runtime
+from course_lib import checkpoints, places, runtime
 from course_lib.experiments.design import Experiment, evidence_dir, read
 from course_lib.tinytown import GRAMMAR_FILE
 
@@ -53,11 +53,12 @@ def record(
     ``jobs`` processes at once; each is given up to ``together`` seeds of an arm, which a GPU trains as one stack
     (course_lib.parallel). Killed at any moment, the next call goes on: finished runs are in the record, or in the
     cache when the kill fell between the two. Raises BeingRecorded when another process is at it, WorkerLost when a
-    worker died.
+    worker died, OSError when the record cannot be written.
     """
     path, seeds = evidence_dir() / f"{experiment.name}.json", seeds or experiment.seeds
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(runtime.cache_dir() / f"evidence-{checkpoints.fingerprint(path=str(path))}.lock", timeout=0)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)  # beside the record: caches may be many
+    places.sweep(path.parent, r"\.[\w-]+\.json\.part")
     try:
         lock.acquire()
     except Timeout:
@@ -115,8 +116,7 @@ def _run(experiment: Experiment, arm: str, seeds: list[int]) -> tuple[str, dict[
             library=_library(), environment=environment,
         ) for seed in seeds
     }  # fmt: skip
-    folders = {seed: checkpoints.load(entry) for seed, entry in entries.items()}
-    runs = {seed: json.loads((f / "run.json").read_text("utf-8")) for seed, f in folders.items() if f is not None}
+    runs = {seed: run for seed, entry in entries.items() if (run := _kept(entry)) is not None}
     if left := [seed for seed in seeds if seed not in runs]:
         os.environ["COURSE_QUIET"] = "1"
         started = time.perf_counter()
@@ -138,6 +138,14 @@ def _library() -> str:
     for file in sorted(folder.rglob("*.py")):
         digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()[:16]
+
+
+def _kept(entry: str) -> dict | None:
+    try:
+        folder = checkpoints.load(entry)
+        return folder and json.loads((folder / "run.json").read_text("utf-8"))
+    except OSError:  # deleted under our eyes: run again
+        return None
 
 
 def _keep(entry: str, run: dict) -> None:
@@ -211,6 +219,9 @@ def _write(path: Path, data: dict) -> None:
     """Write beside the record and rename: a kill or a full disk leaves the old record or the new one."""
     arms = {arm: dict(sorted(data["runs"][arm].items(), key=lambda run: int(run[0]))) for arm in data["arms"]
             if arm in data["runs"]}  # fmt: skip
-    draft = path.with_name(f".{path.name}.part")  # one name, under the lock: a kill leaves no litter behind
-    draft.write_text(json.dumps(data | {"runs": arms}, indent=1) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+    draft = path.with_name(f".{path.name}.part")  # one name, under the lock: a kill leaves one at most
+    try:
+        draft.write_text(json.dumps(data | {"runs": arms}, indent=1) + "\n", encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
