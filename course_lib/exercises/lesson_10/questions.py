@@ -47,38 +47,39 @@ QUESTIONS = (
         name="one-vector", lesson=10,
         text="The decoder may look at one vector only, that of [CLS], as in the first neural translators. The same "
         "training, the same number of weights. How many sentences come out right, compared with the full view?",
-        options={"a": "at least three quarters as many", "b": "in between", "c": "less than a quarter as many"},
-        because={"a": "Then one vector would carry a sentence as well as many do.",
+        options={"a": "more than half as many", "b": "a tenth to a half", "c": "less than a tenth"},
+        because={"a": "Then one vector would carry a sentence nearly as well as many do.",
                  "b": "One vector carries a sentence some of the time, and much less often than one vector per word.",
                  "c": "Everything about the sentence has to fit into one vector, and after this training it does not."},
     ),
     Question(
         name="who-reads-best", lesson=10,
-        text="Three readers of the same pairs, with the same training: an encoder-decoder, one stack that reads the "
+        text="Three models of the same pairs, with the same training: an encoder-decoder, one stack that reads the "
         "source from both sides (prefix mask), and one stack that is causal everywhere. Who comes last?",
         options={"a": "encoder-decoder", "b": "prefix mask", "c": "causal mask",
-                 "d": "no difference between the last two"},
+                 "d": "the last two cannot be told apart"},
         because={"a": "Twice the weights did not help it here.",
                  "b": "Reading the source from both sides did not help here.",
                  "c": "A source word that may not look at the words after it has to be looked up again later.",
-                 "d": "The interval of their difference includes zero: no difference was seen."},
+                 "d": "The interval of their difference includes zero."},
     ),
     Question(
         name="far-agreement", lesson=10,
         text="Now a dialect in which the **last** word of a clause decides all its endings. The same two masks: which "
         "one gets more sentences right?",
-        options={"a": "the prefix mask", "b": "no difference", "c": "the causal mask"},
+        options={"a": "the prefix mask", "b": "they cannot be told apart", "c": "the causal mask"},
         because={"a": "Under the causal mask no source word but the last can know its ending.",
-                 "b": "The interval of the difference includes zero: the writing positions look everything up in time.",
+                 "b": "The interval of the difference includes zero.",
                  "c": "Then not knowing what comes would be of use."},
     ),
     Question(
         name="warm-encoder", lesson=10,
         text="Few pairs to learn from. One encoder starts from a BERT that has read Tiny Town, the other from random "
         "numbers. Whose translations have more right words?",
-        options={"a": "the one that starts from BERT", "b": "no difference", "c": "the one that starts from random"},
+        options={"a": "the one that starts from BERT", "b": "they cannot be told apart",
+                 "c": "the one that starts from random"},
         because={"a": "What the BERT knows about the source language need not be learned from the pairs.",
                  "b": "The interval of the difference includes zero.",
-                 "c": "What the BERT has learned gets in the way."},
+                 "c": "The start from BERT is a handicap here. The controls below ask what it is about it."},
     ),
 )  # fmt: skip
