@@ -135,7 +135,7 @@ def read(name: str) -> dict:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror or error}): mend its permissions, or move it away") from None
+        raise ValueError(f"{path} cannot be read ({error.strerror or error}): mend or move it") from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{path.name} is not a record ({error!r}): restore it with git, or delete it and run "
