@@ -71,7 +71,8 @@ QUESTIONS = (
         text="A small GPT has read episodes such as 'a 3 f 7 a 3 ...', each with a mapping of its own. Now it meets a "
         "mapping that no episode had, and no weight is changed. A letter was shown before in this text: how often does "
         "it give the right digit?",
-        options={"a": "about 1 in 8, a guess", "b": "about half of the time", "c": "three times in four or more"},
+        options={"a": "about 1 in 8, a guess", "b": "more often, but at most 7 times in 10",
+                 "c": "more than 7 times in 10"},
         because={"a": "Then it has learned no way to look things up.",
                  "b": "Then it has found half of a way, for instance to name digits that were shown.",
                  "c": "It has not learned a mapping. It has learned to look one up in its context."},
