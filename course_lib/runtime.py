@@ -5,6 +5,7 @@ needs an edit to run on another machine:
 
     COURSE_DEVICE=cpu|cuda|mps   COURSE_PRECISION=fp32|bf16   COURSE_THREADS=2
     COURSE_CACHE=folder          COURSE_SCALE=quick|full      COURSE_QUIET=1
+    COURSE_CLASS_CACHE=folder, read only
 """
 
 import errno
