@@ -52,7 +52,7 @@ QUESTIONS = (
         name="cls-or-mean", lesson=8,
         text="The pre-trained backbone is frozen, and a head reads the topic from one vector per story: the one at "
         "[CLS], or the mean of all. Which is better, before any fine-tuning of the backbone?",
-        options={"a": "[CLS]", "b": "no difference can be seen", "c": "the mean"},
+        options={"a": "[CLS]", "b": "no difference that holds with 64 labels and with 256", "c": "the mean"},
         because={"a": "Then [CLS] would sum up the text without ever having been asked to.",
                  "b": "Then it depends on the seed more than on the place.",
                  "c": "Nothing in masked-word training asks [CLS] to sum up anything. The words' own vectors had to "
@@ -86,6 +86,6 @@ QUESTIONS = (
         because={"a": "Then seeing both sides would pay before anything is learned.",
                  "b": "It is ahead before it has read a word. So a lead at the next moments is no evidence for what "
                  "next words teach.",
-                 "c": "Both masks start alike; a lead at a later moment would have to come from the reading."},
+                 "c": "Both start alike. So a lead at a later moment comes from what was read in between."},
     ),
 )  # fmt: skip
