@@ -115,7 +115,7 @@ def test_any_script_in_any_figure_draws_without_a_warning(monkeypatch):
     fig = drawn(monkeypatch, curves, lambda: plots.curve(run, floor=0.1, ceiling={"上": 2}, title=text, alt=ALT))
     assert fig.axes[0].get_title("left") == page.legible(text) != text
     fig = drawn(monkeypatch, arms, lambda: plots.bars({text: [0.1, 0.2], "b": [0.1, 0.3]}, title=text, alt=ALT))
-    names = ["".join(label.get_text().split()) for label in fig.axes[0].get_yticklabels()]  # in two lines, as it is long
+    names = ["".join(label.get_text().split()) for label in fig.axes[0].get_yticklabels()]  # in two lines
     assert "".join(page.legible(text).split()) in names
     assert size(plots.heatmap(np.eye(2), ["读", "b"], alt=ALT, title=text, axes=("谁", "whom")))
     assert size(plots.graph({"读": (0, 0, text), "b": (1, 0, "b")}, [("读", "b")], alt=ALT))
@@ -267,7 +267,7 @@ def test_labels_are_spaced_in_order_and_within_the_axis(places, step):
 
 def test_interval_is_students():
     mean, low, high = plots.interval([1.0, 2.0, 3.0])
-    assert (mean, low, high) == pytest.approx((2.0, 2 - 4.30265 / math.sqrt(3), 2 + 4.30265 / math.sqrt(3)))
+    assert (mean, low, high) == pytest.approx((2.0, 2 - 4.30265 / math.sqrt(3), 2 + 4.30265 / math.sqrt(3)), rel=1e-5)
     assert plots.interval([5]) == (5.0, 5.0, 5.0)
     with pytest.raises(ValueError, match="one number per seed"):
         plots.interval([])
