@@ -466,7 +466,7 @@ def test_names_of_any_length_and_script_leave_the_layout_whole(names, draw):
 def test_a_name_is_cut_with_an_ellipsis(monkeypatch):
     fig = drawn(monkeypatch, arms, lambda: plots.bars({LONG: 0.5, "short": 0.4}, alt=ALT))
     first, second = (label.get_text() for label in fig.axes[0].get_yticklabels())
-    assert second == "short" and first.endswith("w…") and len(first) == page.LONGEST_NAME
+    assert second == "short" and first.endswith("w…") and len("".join(first.split())) == page.LONGEST_NAME
 
 
 def far_away(fig):
@@ -475,7 +475,7 @@ def far_away(fig):
 
 @pytest.mark.parametrize("fig, change", [
     (Figure(figsize=(200, 200)), None), (Figure(figsize=(3, 1e6)), None), (Figure(), far_away),
-    (Figure(figsize=(30, 3), dpi=1000), lambda fig: fig.text(2.0, 0.5, "outside")),
+    (Figure(dpi=1000), far_away),
 ])  # fmt: skip
 def test_a_figure_too_large_for_any_page_is_refused(fig, change):
     if change:
