@@ -76,7 +76,8 @@ QUESTIONS = (
         options={"a": "it keeps most of what each specialist can do",
                  "b": "it fails at one or both",
                  "c": "it beats both specialists"},
-        because={"a": "One body can serve under both masks, although each objective got only half of the words.",
+        because={"a": "One set of weights can serve under both masks, although each objective got only half of the "
+                 "words.",
                  "b": "The two objectives got in each other's way here.",
                  "c": "The two objectives help each other more than the halved time costs."},
     ),
