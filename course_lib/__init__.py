@@ -12,7 +12,7 @@ __all__ = ["__version__"]
 __version__ = "0.1.0"
 
 # A thread that has done its part of an operation waits for the others by spinning, and keeps the core from whoever can
-# use it: two trainings at once on two cores then run at a tenth of their speed. Here it spins for about 0.1 ms instead
+# use it: two trainings at once on two cores may then come to a standstill. Here it spins for about 0.1 ms instead
 # of 3 (libgomp, in torch's wheels for Linux), or for 1 ms instead of 200 (LLVM's and Intel's OpenMP: Windows, conda),
 # which costs little on an idle machine (`make bench`, part "company"). On Apple silicon LLVM's does not spin at all.
 # OpenMP reads this once, when torch is loaded: set later, it holds for the processes that this one starts.
