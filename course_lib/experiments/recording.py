@@ -154,7 +154,7 @@ def _keep(entry: str, run: dict) -> None:
 
 @contextlib.contextmanager
 def _one_thread():
-    """One thread per run: two in each of two processes are slower than one each, and the numbers are the same for any --jobs."""
+    """One thread per run: two in each of two processes are slower, and the numbers are the same for any --jobs."""
     torch = sys.modules.get("torch")  # a run that does not need torch should not wait for it
     before = torch.get_num_threads() if torch else 1
     try:
