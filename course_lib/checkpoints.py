@@ -21,7 +21,7 @@ from pathlib import Path
 
 from course_lib import runtime
 
-__all__ = ["fingerprint", "source_hash", "load", "save"]
+__all__ = ["fingerprint", "load", "save"]
 
 MANIFEST = "checksums.json"
 
@@ -30,15 +30,6 @@ def fingerprint(**made_of) -> str:
     """Hash everything that made a result: JSON-like values only. Returns 16 hexadecimal digits."""
     text = json.dumps(made_of, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def source_hash(*modules: str) -> str:
-    """Hash the source of the named course modules, so that edited code never meets old results."""
-    folder = Path(__file__).resolve().parent
-    digest = hashlib.sha256()
-    for name in sorted(modules):
-        digest.update((folder / f"{name}.py").read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()[:16]
 
 
 def load(name: str) -> Path | None:

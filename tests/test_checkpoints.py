@@ -52,19 +52,7 @@ def test_a_fingerprint_is_the_same_in_every_process():
     assert told == {checkpoints.fingerprint(a=[1, "x", None], b={"c": 0.1}) + "\n"}
 
 
-def test_source_hash_follows_the_source(tmp_path, monkeypatch):
-    for name in ("one", "two"):
-        (tmp_path / f"{name}.py").write_bytes(b"x = 1\ny = 2\n")
-    monkeypatch.setattr(checkpoints, "__file__", str(tmp_path / "checkpoints.py"))
-    before = checkpoints.source_hash("one", "two")
-    assert checkpoints.source_hash("two", "one") == before != checkpoints.source_hash("one")
-    (tmp_path / "one.py").write_bytes(b"x = 1\r\ny = 2\r\n")  # the same file, checked out on Windows
-    assert checkpoints.source_hash("one", "two") == before
-    (tmp_path / "one.py").write_bytes(b"x = 1\ny = 3\n")
-    assert checkpoints.source_hash("one", "two") != before
 
-
-# --- whole entries or none
 def test_what_was_saved_is_found(cache):
     assert checkpoints.load("entry") is None
     folder = checkpoints.save("entry", write("hello"))
