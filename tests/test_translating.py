@@ -77,6 +77,22 @@ def test_a_warm_encoder_is_the_only_thing_that_differs(monkeypatch):
     assert not torch.equal(cold.encoder.state_dict()[words].cpu(), bert[words].cpu())
 
 
+@pytest.mark.slow
+def test_the_controls_are_what_they_are_called(monkeypatch):
+    """Mixed numbers keep their sizes and lose their places; a deeper stack has more layers; each seed its own pairs."""
+    plans = []
+    monkeypatch.setattr(translating.Plan, "run", lambda plan, seeds: plans.append(plan) or [{}])
+    translate([7], bert_steps=2, shuffled=True, pairs=64)
+    translate([7, 8], reader="prefix", layers=4, pairs=64)
+    mixed, bert = plans[0].build().encoder.state_dict(), town_bert(7, 2).bert.state_dict()
+    for name, value in bert.items():
+        assert torch.equal(mixed[name].flatten().sort().values, value.cpu().flatten().sort().values), name
+    words = "embeddings.word_embeddings.weight"
+    assert not torch.equal(mixed[words], bert[words].cpu())
+    assert plans[1].build().config.num_hidden_layers == 4
+    assert not torch.equal(plans[1].rows, plans[2].rows)
+
+
 def test_the_readers_differ_in_size_as_the_lesson_says():
     tokenizer = sentence_pairs(64).tokenizer
     both, stack = (models.parameters(build(tokenizer)) for build in (tiny_encoder_decoder, models.tiny_bert))
