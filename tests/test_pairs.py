@@ -7,8 +7,14 @@ import torch
 from course_lib import models, runtime
 from course_lib.experiments import pairs as P
 
-SMALL = P.TownPairs(P.town_pairs(1, 1).town, P.town_pairs(1, 1).tokenizer,
-                    tuple(P.town_pairs(1, 1).town.stories(n, seed=s) for n, s in ((600, 1), (900, 2))))  # fmt: skip
+TOWN, TOKENIZER = P.town_pairs(2, 2).town, P.town_pairs(2, 2).tokenizer
+SMALL, OTHER = (
+    P.TownPairs(TOWN, TOKENIZER, tuple(TOWN.stories(n, seed=s) for n, s in ((600, first), (1200, first + 1))))
+    for first in (1, 11)
+)
+PAIRS = 400  # of the held-out ones
+
+
 each_kind = pytest.mark.parametrize("kind", P.KINDS)
 
 
@@ -24,7 +30,7 @@ def halves(pairs, row):
 @each_kind
 @pytest.mark.parametrize("part", [0, 1])
 def test_half_of_the_pairs_follow_and_the_others_are_what_their_kind_says(kind, part):
-    pairs = SMALL.held_out(kind) if part else SMALL.training(kind)
+    pairs = SMALL.held_out(kind, PAIRS) if part else SMALL.training(kind)
     assert pairs.labels.float().mean() == 0.5 and pairs.input_ids.shape[1] == P.LENGTH
     texts = SMALL.texts(bool(part))
     for row, ((da, a, a_end), (db, b, b_end)) in enumerate(pairs.origins.tolist()):
@@ -60,7 +66,7 @@ def test_other_documents_mostly_differ_in_what_look_alikes_share():
 
 
 def test_pronouns_are_those_of_the_heroes():
-    pairs = SMALL.held_out("other document")
+    pairs = SMALL.held_out("other document", PAIRS)
     same = SMALL.same_pronoun(pairs)
     assert same[pairs.labels == 0].all() and 0.3 < same[pairs.labels == 1].mean() < 0.7
     for row in range(0, len(pairs), 7):
@@ -72,14 +78,14 @@ def test_pronouns_are_those_of_the_heroes():
 
 def test_as_many_pairs_as_asked_for():
     assert len(SMALL.training("swapped", 100)) == 100
-    assert len(SMALL.held_out(P.LOOKALIKE)) == len(SMALL.held_out("swapped")) == P.ASKED
+    assert len(SMALL.held_out(P.LOOKALIKE, PAIRS)) == len(SMALL.held_out("swapped", PAIRS)) == PAIRS
     with pytest.raises(ValueError, match="kind='random' is unknown"):
         SMALL.training("random")
 
 
 @each_kind
 def test_the_exact_reader_is_as_right_as_it_expects_to_be(kind):
-    pairs = SMALL.held_out(kind)
+    pairs = SMALL.held_out(kind, PAIRS)
     score = SMALL.exact(kind, pairs)
     q = np.exp(-score.nats)  # what it gave the true label
     expected = -q * np.log(q) - (1 - q) * np.log1p(-np.minimum(q, 1 - 1e-12))
@@ -88,7 +94,7 @@ def test_the_exact_reader_is_as_right_as_it_expects_to_be(kind):
 
 
 def test_scores_of_look_alikes_stand_in_the_order_of_their_pairs():
-    pairs = SMALL.held_out(P.LOOKALIKE)
+    pairs = SMALL.held_out(P.LOOKALIKE, PAIRS)
     whole = SMALL.exact(P.LOOKALIKE, pairs)
     for row in (0, 7, len(pairs) - 1):
         assert SMALL.exact(P.LOOKALIKE, pairs[[row]]).nats[0] == pytest.approx(whole.nats[row])
@@ -96,8 +102,8 @@ def test_scores_of_look_alikes_stand_in_the_order_of_their_pairs():
 
 def test_being_told_what_look_alikes_share_is_no_advantage_worth_the_name():
     """Without the shared topic only the order of kinds is left, and that shows in the words, told or not."""
-    pairs = SMALL.held_out(P.LOOKALIKE)
-    other = SMALL.held_out("other document")
+    pairs = SMALL.held_out(P.LOOKALIKE, PAIRS)
+    other = SMALL.held_out("other document", PAIRS)
     assert SMALL.exact(P.LOOKALIKE, pairs).accuracy < SMALL.exact("other document", other).accuracy - 0.1
 
 
@@ -117,7 +123,7 @@ def test_vectors_are_the_model_s_own_and_padding_changes_nothing():
 def test_the_cosine_of_a_text_with_itself_says_nothing_about_neighbours():
     runtime.seed_all(0)
     model = models.pair_bert(SMALL.tokenizer).train()
-    pairs = SMALL.held_out("swapped")[:60]
+    pairs = SMALL.held_out("swapped", PAIRS)[:60]
     found = P.geometry(model, pairs, SMALL.tokenizer)
     assert model.training  # as it was
     assert set(found) == {"cls cosine", "cls AUC", "mean cosine", "mean AUC"}
@@ -143,21 +149,29 @@ def test_a_reader_reads_first_and_is_found_again(monkeypatch):
 
 def test_what_needs_no_network_sees_order_only_where_it_reads_the_segments_apart():
     """Shared words are the same for A, B and B, A; which words stand in B is not: order has a shallow shortcut, too."""
-    found = P.baselines(SMALL, "swapped")
+    found = P.baselines(SMALL, "swapped", asked=PAIRS)
     assert set(found) == {"shared words", *P.BASELINES, "ceiling"}
     assert abs(found["shared words"] - 0.5) < 0.1  # 400 pairs
     assert 0.6 < found["B only"] < found["by segment"] < found["ceiling"]
-    matched = P.baselines(SMALL, "other document")  # neither side alone tells
+    matched = P.baselines(SMALL, "other document", asked=PAIRS)  # neither side alone tells
     assert abs(matched["B only"] - 0.5) < 0.1 and matched["shared words"] > 0.7
 
 
-@pytest.mark.parametrize("change", [{}, {"judge_at": None}, {"causal": True, "judge_at": "last"}])
-def test_one_run_measures_everything_on_a_tiny_budget(change, monkeypatch):
-    monkeypatch.setattr(P, "town_pairs", lambda: SMALL)
-    monkeypatch.setattr(P, "ASKED", 40)
+@pytest.mark.parametrize("change", [{"beside": True}, {"judge_at": None}, {"causal": True, "judge_at": "last"}])
+def test_one_run_measures_everything_on_a_tiny_budget(change, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(P, "town_pairs", lambda seed: (SMALL, OTHER)[seed])
     settings = {"negative": "swapped", "steps": 10, "words_first": 0, "batch_size": 4} | change
     first, second = P.judge_pairs([0, 1], **settings)
     names = {f"{kind} accuracy" for kind in P.KINDS} | {"word nats", "word accuracy", "tokens"}
-    names |= {"other pronoun rejected", "same pronoun rejected"}
-    assert set(first) == names | {"cls cosine", "cls AUC", "mean cosine", "mean AUC"}
-    assert {len(values) for values in first.values()} == {10} and first["word nats"] != second["word nats"]
+    names |= {"other pronoun rejected", "same pronoun rejected", "cls cosine", "cls AUC", "mean cosine", "mean AUC"}
+    if "beside" in change:
+        names |= {f"swapped {name}" for name in ("shared words", *P.BASELINES, "ceiling")}
+    assert set(first) == names
+    assert {len(values) for values in first.values()} == {1} and first["word nats"] != second["word nats"]
+
+
+def test_every_seed_has_stories_of_its_own():
+    one, other = (P.town_pairs(50, 50, seed=seed) for seed in (0, 1))
+    told = [{str(text) for part in (False, True) for text in data.texts(part)} for data in (one, other)]
+    assert not told[0] & told[1]

@@ -20,7 +20,7 @@ def small(monkeypatch):
         build = models.causal_bert if causal else models.tiny_bert
         return build(transfer._town()[1], hidden_size=32, num_attention_heads=2, intermediate_size=64)
 
-    def body(seed, causal=False, steps=0, text=None):
+    def body(seed, causal=False, steps=0):
         runtime.seed_all(seed)
         history = {"topic accuracy": [0.5], "topic frozen accuracy": [0.4]}
         return build(causal), SimpleNamespace(eval_tokens=[1024], evals=history)
@@ -58,28 +58,36 @@ def test_each_seed_has_a_text_of_its_own_to_read_to_learn_and_to_be_asked_about(
     assert [(rows, settings["seed"], settings["evaluate"].seed) for rows, settings in read] == [(3, 3, 3), (4, 4, 4)]
     asked = [labelled("topic", 24, HELD_OUT + seed) for seed in (3, 4)]
     assert not torch.equal(asked[0].rows, asked[1].rows)
-    transfer.body_of(5, text=0)  # of one text
-    assert (read[-1][0], read[-1][1]["seed"]) == (0, 5)
+    assert transfer.best("topic", 24, 3) == 1.0 and transfer.best("mood", 24, 3) < 1.0
 
 
-@pytest.mark.parametrize("how", ["from scratch", "frozen", "fine-tuned"])
+@pytest.mark.parametrize("how", ["from scratch", "untrained, frozen", "frozen", "fine-tuned"])
 def test_few_labels_to_many(small, how):
-    [numbers] = transfer.few_labels([3], how, labels=(16, 32), steps=2)
+    [numbers] = transfer.few_labels([3], how, labels=(16, 32), steps=2, longer=9, held_out=40)
     tasks, sizes = ("topic", "mood", "tags"), (16, 32)
     expected = {f"{task}, {n} labels{own}" for task in tasks for n in sizes for own in ("", ", own")}
+    expected |= {"mood, 16 labels, 9 steps", "mood, 32 labels, 9 steps", "mood ceiling"}
     assert set(numbers) - expected == {"tags, 16 labels, new words", "tags, 32 labels, new words"}
     assert set(numbers) >= expected and all(len(values) == 1 for values in numbers.values())
-    assert [call.rows for call in small] == [16, 32] * 3
-    assert all(call.frozen == (how == "frozen") and call.seed == 3 for call in small)
+    assert [(call.rows, call.steps) for call in small] == [
+        (16, 2), (32, 2), (16, 2), (32, 2), (16, 9), (32, 9), (16, 2), (32, 2)
+    ]  # fmt: skip
+    assert all(call.frozen == how.endswith("frozen") and call.seed == 3 for call in small)
 
 
 @pytest.mark.parametrize(
-    ("mask", "causal_body", "causal"), [("two-sided", False, False), ("causal", True, True), ("lifted", True, False)]
-)
-def test_the_mask_is_kept_or_lifted(small, mask, causal_body, causal):
-    [numbers] = transfer.masks([0], mask, labels=16, steps=2)
-    assert list(numbers) == list(TASKS) and len(small) == len(TASKS)
-    assert all((call.causal_body, call.causal) == (causal_body, causal) for call in small)
+    ("mask", "trained", "causal_body", "causal"),
+    [("bidirectional", True, False, False), ("causal", True, True, True), ("lifted", True, True, False),
+     ("untrained", False, False, False), ("untrained, causal", False, True, True)],
+)  # fmt: skip
+def test_the_mask_is_kept_or_lifted(small, monkeypatch, mask, trained, causal_body, causal):
+    made, fresh = [], transfer.fresh_body
+    monkeypatch.setattr(transfer, "fresh_body", lambda *given: made.append(given) or fresh(*given))
+    [numbers] = transfer.masks([0], mask, labels=16, topic_labels=8, steps=2, held_out=24)
+    assert list(numbers) == [*TASKS, "kind at first word ceiling", "kind at first word causal ceiling"]
+    assert numbers["kind at first word ceiling"] > numbers["kind at first word causal ceiling"]
+    assert [call.rows for call in small] == [8, *[16] * (len(TASKS) - 1)]
+    assert all((call.causal_body, call.causal) == (causal_body, causal) for call in small) and bool(made) != trained
 
 
 def test_one_vector_per_story(small):
@@ -103,9 +111,11 @@ def test_the_way_through_pre_training_starts_before_it(small, monkeypatch):
 
 
 def test_errors_name_the_value_and_the_choices():
-    with pytest.raises(ValueError, match="how='tuned' is unknown; choose 'from scratch', 'frozen' or 'fine-tuned'"):
+    with pytest.raises(
+        ValueError, match="how='tuned' is unknown; choose one of 'from scratch', 'untrained, frozen', 'frozen'"
+    ):
         transfer.few_labels([0], "tuned")
-    with pytest.raises(ValueError, match="mask='none' is unknown; choose 'two-sided', 'causal' or 'lifted'"):
+    with pytest.raises(ValueError, match="mask='none' is unknown; choose one of 'bidirectional', 'causal', 'lifted'"):
         transfer.masks([0], "none")
     with pytest.raises(ValueError, match="read='CLS' is unknown; e.g. 'frozen"):
         transfer.summaries([0], "CLS")

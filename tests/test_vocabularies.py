@@ -43,9 +43,14 @@ def test_every_arm_reads_the_text_as_often(name):
     assert run["tokens"][-1] / data.rows.numel() == pytest.approx(2, abs=0.05)
 
 
+def test_every_seed_holds_out_documents_of_its_own():
+    first, second = (vocabularies.tokenized("word pieces", seed=seed, **SMALL) for seed in (0, 1))
+    assert first.held_out[:5].tolist() != second.held_out[:5].tolist()
+
+
 @each_tokenizer
 def test_bits_follow_from_nats_and_from_what_a_token_covers(name):
-    data = vocabularies.tokenized(name, **SMALL)
+    data = vocabularies.tokenized(name, seed=1, **SMALL)
     [run] = vocabularies.read_pieces([1], name, epochs=1, steps=10, **SMALL)
     for nats, bits in zip(run["nats per token"], run["bits per character"], strict=True):
         assert bits == pytest.approx(nats / math.log(2) * data.tokens_per_character)

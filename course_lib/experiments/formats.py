@@ -12,6 +12,7 @@ from torch import Tensor
 
 from course_lib import corpora, evaluation, models, packing, tokenization
 from course_lib.experiments.plan import Plan
+from course_lib.experiments.texts import ASKED, HELD_OUT_FROM
 from course_lib.masking import IGNORE, Masking
 from course_lib.objectives import Batch, MaskedLM, PreTraining
 from course_lib.oracle import Oracle
@@ -28,7 +29,7 @@ def read_format(
     seeds: list[int], form: str = "full-sentences", nsp: bool = False, documents: int = 10_000,
     tokens_per_step: int = 512, steps: int = 2000, learning_rate: float = 2e-3,
 ) -> list[dict]:  # fmt: skip
-    """Train a tiny BERT per seed on one of RoBERTa's four input formats, all with as many tokens per step.
+    """Train a tiny BERT per seed, on stories of its own, in one of RoBERTa's input formats, as many tokens per step.
 
     ``form`` is one of FORMATS; ``nsp`` adds the loss of next sentence prediction to a format of pairs. Where rows
     are short, a batch holds more of them (RoBERTa, section 4.2). Returns for each seed lists over training: tokens;
@@ -37,16 +38,17 @@ def read_format(
     """
     if form not in FORMATS:
         raise ValueError(f"form={form!r} is unknown; choose one of {FORMATS}.")
-    data = stories(documents)
-    words = MaskedLM(Masking.of(data.tokenizer))
-    questions = {f"context {n}": data.fourth_sentence(n, form.endswith("pair")) for n in CONTEXTS}
-
-    def measure(model) -> dict[str, float]:
-        scores = {name: asked.score(model) for name, asked in questions.items()}
-        nats = {f"{name} nats": score.loss for name, score in scores.items()}
-        return nats | {f"{name} accuracy": score.accuracy for name, score in scores.items()}
 
     def run(seed: int) -> dict:
+        data = stories(documents, ASKED, seed)
+        words = MaskedLM(Masking.of(data.tokenizer))
+        questions = {f"context {n}": data.fourth_sentence(n, form.endswith("pair")) for n in CONTEXTS}
+
+        def measure(model) -> dict[str, float]:
+            scores = {name: asked.score(model) for name, asked in questions.items()}
+            nats = {f"{name} nats": score.loss for name, score in scores.items()}
+            return nats | {f"{name} accuracy": score.accuracy for name, score in scores.items()}
+
         rows = data.rows(form, random.Random(seed))
         pairs = isinstance(rows, packing.Pairs)
         real = (rows.input_ids if pairs else rows) != data.tokenizer.pad_token_id
@@ -115,14 +117,14 @@ class Stories:
         return evaluation.Score(np.concatenate(nats), np.concatenate(right))
 
 
-@functools.cache
-def stories(documents: int = 10_000, held_out: int = 400) -> Stories:
-    """Generate and encode Tiny Town's stories of twelve sentences."""
+@functools.lru_cache(maxsize=2)
+def stories(documents: int = 10_000, held_out: int = 400, seed: int = 0) -> Stories:
+    """Generate and encode Tiny Town's stories of twelve sentences; ``seed`` draws them, held-out ones too."""
     town = TinyTown.load()
     tokenizer = tokenization.word_tokenizer(town.vocabulary)
-    parts = ((documents, 0), (held_out, 1_000_003))
+    parts = ((documents, seed), (held_out, HELD_OUT_FROM + seed))
     train, asked = (
-        tokenization.encode_documents(tokenizer, corpora.tiny_town(n, seed=seed, sentences=12)) for n, seed in parts
+        tokenization.encode_documents(tokenizer, corpora.tiny_town(n, seed=drawn, sentences=12)) for n, drawn in parts
     )
     asked = [story for story in asked if sum(map(len, story[:4])) <= ROW - 3]  # four sentences fit into a row
     return Stories(tokenizer, train, asked, Oracle(town))

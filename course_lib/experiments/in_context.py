@@ -7,7 +7,8 @@ import functools
 import torch
 
 from course_lib import episodes, models
-from course_lib.experiments.plan import Plan
+from course_lib.experiments import plan
+from course_lib.experiments.texts import ASKED, HELD_OUT_FROM
 from course_lib.objectives import CausalLM
 
 __all__ = ["SHOWN", "gpt", "learn"]
@@ -24,7 +25,7 @@ def learn(
     seeds: list[int], mappings: str = "anew", layers: int = 2, steps: int = 1250, pairs: int = 10,
     batch_size: int = 32, learning_rate: float = 2e-3,
 ) -> list[dict]:  # fmt: skip
-    """Train a tiny GPT per seed to predict the next token of episodes; no weight changes where it is measured.
+    """Train a tiny GPT per seed to predict the next token of its own episodes; no weight changes where it is measured.
 
     ``mappings``: 'anew', each episode has its own, or 'one', all episodes the same; every episode is read once. Returns
     for each seed lists over training: tokens; 'N shown accuracy' after N pairs, 'letter shown accuracy' and 'letter not
@@ -34,17 +35,22 @@ def learn(
         raise ValueError(f"mappings={mappings!r} is unknown; choose 'anew' or 'one'.")
     old = torch.arange(len(episodes.LETTERS)).flip(0)  # a is 8, b is 7, ...
     fixed = old if mappings == "one" else None
-    training = episodes.draw(steps * batch_size, pairs, torch.Generator().manual_seed(0), fixed)
-    new, same = (episodes.draw(500, pairs, torch.Generator().manual_seed(1_000_003), m) for m in (None, old))
-    new = new.without(training)
+    goal, build = CausalLM.of(episodes.tokenizer()), functools.partial(gpt, layers)
 
-    def measure(model) -> dict[str, float]:
-        right, shown = episodes.answers(model, new).double(), new.shown
-        found = {f"{n} shown accuracy": right[:, n].mean().item() for n in SHOWN}
-        found |= {"letter shown accuracy": right[shown].mean().item()}
-        found |= {"letter not shown accuracy": right[~shown].mean().item()}
-        return found | {"old mapping accuracy": episodes.answers(model, same).double().mean().item()}
+    def plan_for(seed: int) -> plan.Plan:
+        training = episodes.draw(steps * batch_size, pairs, torch.Generator().manual_seed(seed), fixed)
+        new, same = (
+            episodes.draw(ASKED, pairs, torch.Generator().manual_seed(HELD_OUT_FROM + seed), m) for m in (None, old)
+        )
+        new = new.without(training)
 
-    goal = CausalLM.of(episodes.tokenizer())
-    build = functools.partial(gpt, layers)
-    return Plan(build, training.rows, goal, measure, steps, batch_size, learning_rate).run(seeds)
+        def measure(model) -> dict[str, float]:
+            right, shown = episodes.answers(model, new).double(), new.shown
+            found = {f"{n} shown accuracy": right[:, n].mean().item() for n in SHOWN}
+            found |= {"letter shown accuracy": right[shown].mean().item()}
+            found |= {"letter not shown accuracy": right[~shown].mean().item()}
+            return found | {"old mapping accuracy": episodes.answers(model, same).double().mean().item()}
+
+        return plan.Plan(build, training.rows, goal, measure, steps, batch_size, learning_rate)
+
+    return plan.run({seed: plan_for(seed) for seed in seeds})

@@ -1,7 +1,6 @@
 """What pre-training is good for: backbones fine-tuned on Tiny Town's gold labels, from few labels to many.
 
-`summaries` and `while_reading` give every seed a text of its own to pre-train on, labelled stories of its own and
-held-out stories of its own; `few_labels` and `masks` pre-train on one text and ask about the same stories.
+Every seed has a text of its own to pre-train on, labelled stories of its own and held-out stories of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from course_lib import fine_tuning, models, runtime, tasks, tokenization, traini
 from course_lib.experiments.texts import ASKED, material
 from course_lib.masking import Masking
 from course_lib.objectives import CausalLM, MaskedLM
+from course_lib.oracle import Oracle
 from course_lib.tasks import Task
 from course_lib.tinytown import TinyTown
 
@@ -20,6 +20,7 @@ __all__ = [
     "LABELLED",
     "TASKS",
     "Probe",
+    "best",
     "body_of",
     "few_labels",
     "fresh_body",
@@ -55,6 +56,13 @@ def labelled(task: str, rows: int, seed: int) -> Task:
     return made[:rows]
 
 
+@functools.cache
+def best(task: str, rows: int, seed: int, left_only: bool = False) -> float:
+    """Compute the exact reader's accuracy on a run's own held-out rows; ``left_only``, under a causal mask."""
+    town, tokenizer = _town()
+    return fine_tuning.ceiling(Oracle(town), tokenizer, labelled(task, rows, HELD_OUT + seed), left_only).accuracy
+
+
 @dataclass(frozen=True)
 class Probe:
     """Fine-tune copies of a backbone on its way through pre-training, whole and with the backbone frozen."""
@@ -86,14 +94,13 @@ def probe_of(seed: int) -> Probe:
     return Probe("topic", 32, seed)
 
 
-def body_of(seed: int, causal: bool = False, steps: int = 2048, text: int | None = None):
+def body_of(seed: int, causal: bool = False, steps: int = 2048):
     """Pre-train one backbone, or take it from the cache: (model, history). All experiments here start from the same.
 
-    Masked words, or next words under the causal mask, of the seed's own text, or of the one that ``text`` draws; 32
-    rows per step, as in lesson 04. On the way, MOMENTS times, a copy is fine-tuned on the topic; ``history.evals`` says
-    with what success, see Probe.
+    Masked words, or next words under the causal mask, of the seed's own text; 32 rows per step, as in lesson 04. On the
+    way, MOMENTS times, a copy is fine-tuned on the topic; ``history.evals`` says with what success, see Probe.
     """
-    data = material(seed=seed if text is None else text)
+    data = material(seed=seed)
     goal = CausalLM.of(data.tokenizer) if causal else MaskedLM(Masking.of(data.tokenizer))
     return training.fit(
         lambda: _build(causal), data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, batch_size=32,
@@ -113,28 +120,37 @@ def _build(causal: bool):
 
 def few_labels(
     seeds: list[int], how: str = "fine-tuned", labels: tuple[int, ...] = (16, 64, 256, 1024), steps: int = 150,
-    on: tuple[str, ...] = ("topic", "mood", "tags"),
+    longer: int = 600, on: tuple[str, ...] = ("topic", "mood", "tags"), held_out: int = ASKED,
 ) -> list[dict]:  # fmt: skip
     """Learn tasks from few labels and from many: 'from scratch', 'frozen' (the head alone) or 'fine-tuned'.
 
-    A text's label is read from [CLS]. Returns for each seed 'TASK, N labels' (accuracy on 400 held-out rows) and
-    'TASK, N labels, own' (on the labelled rows themselves), one number each; for tags also 'tags, N labels, new words':
-    on words with a label other than O that occur in none of the labelled rows, if there are twenty.
+    'untrained, frozen' trains the head alone on random weights. A text's label is read from [CLS]. Returns for each
+    seed 'TASK, N labels' (accuracy on ``held_out`` rows) and 'TASK, N labels, own' (on the labelled rows themselves),
+    one number each; for tags also 'tags, N labels, new words': on words with a label other than O that occur in none of
+    the labelled rows, if there are twenty. The mood is also learned in ``longer`` steps from the two largest
+    numbers of labels, as 'mood, N labels, 600 steps'; 'mood ceiling' is the exact reader's.
     """
-    if how not in ("from scratch", "frozen", "fine-tuned"):
-        raise ValueError(f"how={how!r} is unknown; choose 'from scratch', 'frozen' or 'fine-tuned'.")
+    starts = {"from scratch": False, "untrained, frozen": False, "frozen": True, "fine-tuned": True}
+    if how not in starts:
+        raise ValueError(f"how={how!r} is unknown; choose one of {', '.join(map(repr, starts))}.")
 
     def run(seed: int) -> dict:
-        body, found = fresh_body(seed) if how == "from scratch" else body_of(seed, text=0)[0], {}
+        body, found = body_of(seed)[0] if starts[how] else fresh_body(seed), {}
         for task in on:
-            train, asked = labelled(task, max(labels), LABELLED + seed), labelled(task, 400, HELD_OUT)
+            train, asked = labelled(task, max(labels), LABELLED + seed), labelled(task, held_out, HELD_OUT + seed)
+            learn = functools.partial(fine_tuning.fine_tune, body, frozen=how.endswith("frozen"), seed=seed)
             for n in labels:
-                model = fine_tuning.fine_tune(body, train[:n], frozen=how == "frozen", steps=steps, seed=seed)
+                model = learn(train[:n], steps=steps)
                 score = fine_tuning.score(model, asked)
                 found[f"{task}, {n} labels"] = [score.accuracy]
                 found[f"{task}, {n} labels, own"] = [fine_tuning.score(model, train[:n]).accuracy]
                 if task == "tags" and (new := tasks.new_words(train[:n], asked).numpy()).sum() >= 20:
                     found[f"tags, {n} labels, new words"] = [score.at(new).accuracy]
+            if task == "mood":
+                found["mood ceiling"] = [best("mood", held_out, seed)]
+                for n in sorted(labels)[-2:]:
+                    patient = fine_tuning.score(learn(train[:n], steps=longer), asked)
+                    found[f"mood, {n} labels, {longer} steps"] = [patient.accuracy]
         return found
 
     return [run(seed) for seed in seeds]
@@ -168,24 +184,31 @@ def summaries(
 
 
 def masks(
-    seeds: list[int], mask: str = "two-sided", labels: int = 256, steps: int = 150, on: tuple[str, ...] = TASKS
+    seeds: list[int], mask: str = "bidirectional", labels: int = 256, topic_labels: int = 32, steps: int = 150,
+    on: tuple[str, ...] = TASKS, held_out: int = ASKED,
 ) -> list[dict]:  # fmt: skip
-    """Pre-train and fine-tune 'two-sided' or 'causal', or 'lifted': causal, and two-sided for fine-tuning.
+    """Pre-train and fine-tune 'bidirectional' or 'causal', or 'lifted': causal, and bidirectional for fine-tuning.
 
-    The mean of the tokens stands for a text, as in arXiv:2507.00994. Returns for each seed each task's accuracy on
-    400 held-out rows, one number each.
+    'untrained' and 'untrained, causal' fine-tune random weights under either mask. The mean of the tokens stands for a
+    text, as in arXiv:2507.00994; topics are learned from ``topic_labels`` only, since with more every score is 1.
+    Returns for each seed each task's accuracy on ``held_out`` rows, one number each, and for 'kind at first word' also
+    that of the exact reader, ' ceiling', and of the exact reader under a causal mask, ' causal ceiling'.
     """
-    if mask not in ("two-sided", "causal", "lifted"):
-        raise ValueError(f"mask={mask!r} is unknown; choose 'two-sided', 'causal' or 'lifted'.")
+    # mask -> is the backbone trained, is it causal in pre-training, is it causal in fine-tuning
+    ways = {"bidirectional": (True, False, False), "causal": (True, True, True), "lifted": (True, True, False),
+            "untrained": (False, False, False), "untrained, causal": (False, True, True)}  # fmt: skip
+    if mask not in ways:
+        raise ValueError(f"mask={mask!r} is unknown; choose one of {', '.join(map(repr, ways))}.")
+    trained, causal_before, causal = ways[mask]
 
     def run(seed: int) -> dict:
-        body, found = body_of(seed, causal=mask != "two-sided", text=0)[0], {}
+        body, found = body_of(seed, causal_before)[0] if trained else fresh_body(seed, causal_before), {}
         for task in on:
-            model = fine_tuning.fine_tune(
-                body, labelled(task, labels, LABELLED + seed), pooling="mean", causal=mask == "causal", steps=steps,
-                seed=seed,
-            )  # fmt: skip
-            found[task] = [fine_tuning.score(model, labelled(task, 400, HELD_OUT)).accuracy]
+            train = labelled(task, topic_labels if task == "topic" else labels, LABELLED + seed)
+            model = fine_tuning.fine_tune(body, train, pooling="mean", causal=causal, steps=steps, seed=seed)
+            found[task] = [fine_tuning.score(model, labelled(task, held_out, HELD_OUT + seed)).accuracy]
+        for name, left_only in (("ceiling", False), ("causal ceiling", True)):
+            found[f"kind at first word {name}"] = [best("kind at first word", held_out, seed, left_only)]
         return found
 
     return [run(seed) for seed in seeds]
