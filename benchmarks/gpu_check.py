@@ -159,7 +159,8 @@ def _lesson(number, deadline):
     first = re.sub(r"(#x1B|\x1b)\[\d+m|Notebook cell execution failed", "", first)  # colours, as XML writes them
     first = " ".join(first.split()).replace("|", "/")[:160]
     print(f"    {path.stem}: {row['seconds']:.0f} s, {len(failures)} failed", flush=True)
-    return row | {"cells": len(cases) - skipped, "failed": len(failures), "first": first}
+    whole = "\n".join(bad.text or "" for _, bad in failures)[:20_000]  # for gpu.json: what came, and what was stored
+    return row | {"cells": len(cases) - skipped, "failed": len(failures), "first": first, "whole": whole}
 
 
 PARTS = {"agreement": (agreement, 90), "stacking": (stacking, 120), "speed": (speed, 160), "lessons": (lessons, BUDGET)}

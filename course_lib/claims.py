@@ -10,6 +10,7 @@ import string
 import textwrap
 from dataclasses import dataclass, fields
 from pathlib import Path
+from statistics import fmean
 
 import yaml
 
@@ -63,7 +64,7 @@ class Comparison:
         record, metric = experiments.load(self.experiment), self.control_metric or self.metric
         arm, control = record.final(self.arm, self.metric), record.final(self.control, metric)
         difference, low, high = t_interval([a - b for a, b in zip(arm, control, strict=True)])
-        means = {"arm_mean": sum(arm) / len(arm), "control_mean": sum(control) / len(control)}
+        means = {"arm_mean": fmean(arm), "control_mean": fmean(control)}  # sum() rounds by Python's version
         margin = record.margins.get(self.metric)
         return means | {
             "difference": difference, "low": low, "high": high, "seeds": len(arm), "margin": margin,
