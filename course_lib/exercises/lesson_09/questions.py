@@ -46,7 +46,7 @@ QUESTIONS = (
     ),
     Question(
         name="product-of-conditionals", lesson=9,
-        text="Two words are hidden: '____ Anna ____ to the kitchen .' A *perfect* two-sided reader gives "
+        text="Two words are hidden: '____ Anna ____ to the kitchen .' A *perfect* bidirectional reader gives "
         "P(first | second) and P(second | first). Multiply the two, and add up over all pairs of words. What comes "
         "out?",
         options={"a": "less than 1", "b": "1", "c": "more than 1"},
