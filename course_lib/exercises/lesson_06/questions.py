@@ -69,14 +69,15 @@ QUESTIONS = (
     ),
     Question(
         name="what-was-learned", lesson=6,
-        text="Most of the models trained with negatives from other documents end at nearly the same accuracy, well "
-        "below the ceiling. Other documents differ in topic, hero (a she or a he) and mood. Which clue is it that they "
-        "have learned?",
-        options={"a": "the topic: what the texts are about", "b": "whether there is a she or a he", "c": "neither"},
-        because={"a": "Negatives are rejected about as often when both heroes are women or both men.",
-                 "b": "Negatives with one she and one he are rejected, the others pass, whatever they are about. It is "
-                 "a frequent clue with two values only, quick to learn, and enough to lower the loss.",
-                 "c": "Then few negatives would be rejected at all."},
+        text="Five models trained with negatives from other documents end at accuracies far apart, all below the exact "
+        "reader's. Other documents differ in topic, hero (a she or a he) and mood. Which clue have all five learned?",
+        options={"a": "topic or name: they also see through two heroes of one pronoun",
+                 "b": "she or he: all reject one she and one he, not all reject two of one pronoun",
+                 "c": "none: what one has learned, another has not"},
+        because={"a": "Then the pronouns would make no difference.",
+                 "b": "It is a frequent clue with two values only, quick to learn, and enough to lower the loss. Some "
+                 "models stop there for a while, whatever the texts are about; others have gone on to the next clue.",
+                 "c": "Then each would have its own negatives that it lets pass."},
     ),
     Question(
         name="nsp-left-to-right", lesson=6,
