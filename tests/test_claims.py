@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import yaml
@@ -157,7 +158,7 @@ def test_measured_numbers_are_the_record_s(claim):
         assert abs(numbers["low"] - (mean - half)) < 1e-3 and abs(numbers["high"] - (mean + half)) < 1e-3
         assert f"interval {numbers['low']:.3f} to {numbers['high']:.3f}" in shown_text
         for end in ends:
-            assert f"{sum(end.values()) / n:.3f}" in shown_text
+            assert f"{fmean(end.values()):.3f}" in shown_text
         margin = "" if numbers["margin"] is None else f"{numbers['margin']:.3f}"
         assert FINDINGS[shown.expects].format(arm=shown.arm, control=shown.control, margin=margin) in shown_text
 
@@ -269,10 +270,10 @@ def test_arms_that_changed_places_fail_and_are_told_as_they_are(evidence):
 def test_an_interval_with_zero_in_it_is_no_difference_whatever_the_file_says(evidence):
     """Noise around the control: nothing may be asserted of it but that the two were not told apart."""
     claim, data, write = evidence
-    noise = [0.03, -0.02, 0.01, -0.03, 0.02]
+    noise = [0.09, -0.06, 0.03, -0.09, 0.06]
     for seed, run in data["runs"]["two-sided"].items():
         other = data["runs"]["left-only"][seed]["numbers"]["fill left-only accuracy"]
-        run["numbers"]["fill two-sided accuracy"] = [value + noise[int(seed)] for value in other]
+        run["numbers"]["fill two-sided accuracy"] = [value + noise[int(seed) % len(noise)] for value in other]
     write(data)
     [shown] = claim.evidence
     for asserted in ("higher", "lower"):
@@ -294,7 +295,7 @@ def test_a_sentence_holds_the_record_s_numbers(evidence):
     [shown] = evidence[0].evidence
     n = shown.numbers()
     said = str(replace(shown, says="{arm} leads {control} by {low} to {high} in {seeds} seeds"))
-    assert said.endswith(f"two-sided leads left-only by {n['low']:.3f} to {n['high']:.3f} in 5 seeds")
+    assert said.endswith(f"two-sided leads left-only by {n['low']:.3f} to {n['high']:.3f} in 20 seeds")
 
 
 # --- bad entries

@@ -29,7 +29,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             "and never above it. Before training both are below the word-frequency floor of 14.",
             "causal", {"two-sided": {"causal": False}, "left-only": {"causal": True}}, "left-only",
             _TOWN | {"objective": "masked"},
-            margins={"fill two-sided accuracy": 0.02, "fill left-only accuracy": 0.02}, **_STATED,
+            seeds=20, margins={"fill two-sided accuracy": 0.02, "fill left-only accuracy": 0.02}, **_STATED,
         ),
         Experiment(
             "two-masks-one-model",
