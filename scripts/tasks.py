@@ -151,12 +151,13 @@ def _browser():
         return True
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         call(["apt-get", "-qq", "update"])
-        call(["apt-get", "-qq", "-y", "--no-install-recommends", "install", "chromium"], DEBIAN_FRONTEND="noninteractive")
+        quiet = ["apt-get", "-qq", "-y", "--no-install-recommends"]
+        call([*quiet, "install", "chromium"], DEBIAN_FRONTEND="noninteractive")
         if shutil.which("chromium"):
             return True
     if call([*PYTHON, "playwright", "install", "chromium"]) == 0:
         return True
-    print("No browser: install Chromium (Debian, Ubuntu: sudo apt install chromium), or name one in CHROMIUM=/its/path.")
+    print("No browser: install Chromium (Debian, Ubuntu: sudo apt install chromium), or name one in CHROMIUM=/path.")
     return False
 
 

@@ -1,4 +1,4 @@
-"""Build one-mask-apart.html: the view, a trained model and the exact reader's grammar in one file that asks for nothing.
+"""Build one-mask-apart.html: the view, a trained model and the exact reader's grammar in one file, with no request.
 
     python -m course_lib.glass.build [--to one-mask-apart.html]
 """
@@ -14,14 +14,16 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
+from course_lib.glass.reading import CHECKPOINT, rounded
 from course_lib.paths import DATA
 from course_lib.tinytown import TinyTown
 
-__all__ = ["CHECKPOINT", "STORIES", "grammar", "page", "rounded"]
+__all__ = ["STORIES", "grammar", "moments", "page"]
 
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("masks.js", "model.js", "reader.js", "state.js", "arrows.js", "answers.js", "opened.js", "walk.js", "main.js")
-CHECKPOINT = DATA / "checkpoints" / "town-both"
+SCRIPTS = (  # in the order of what they need
+    "masks.js", "model.js", "reader.js", "state.js", "arrows.js", "answers.js", "opened.js", "walk.js", "main.js",
+)  # fmt: skip
 POSITIONS = 32  # of the view: [CLS], 30 words, [SEP]
 
 STORIES = (  # text, and the place that is hidden when it is opened
@@ -69,23 +71,6 @@ def grammar() -> dict:
             "slots": slots}  # fmt: skip
 
 
-def rounded(weights: dict[str, np.ndarray], bits: int) -> tuple[bytes, dict[str, np.ndarray]]:
-    """Pack weights into fp16, or int8 with one fp16 scale per row; returns the bytes and what they say."""
-    packed, said = [], {}
-    for name, value in weights.items():
-        if bits == 16:
-            half = value.astype("<f2")
-            packed.append(half.tobytes())
-            said[name] = half.astype(np.float32)
-            continue
-        rows = value.reshape(len(value) if value.ndim > 1 else 1, -1).astype(np.float32)
-        scales = np.nextafter((np.abs(rows).max(axis=1) / 127).astype("<f2"), np.float16(np.inf))
-        whole = np.round(rows / scales[:, None].astype(np.float32)).astype(np.int8)
-        packed += [part for scale, row in zip(scales, whole, strict=True) for part in (scale.tobytes(), row.tobytes())]
-        said[name] = (whole * scales[:, None].astype(np.float32)).reshape(value.shape)
-    return b"".join(packed), said
-
-
 def weights_of(file: Path) -> dict[str, np.ndarray]:
     """Read what the view needs of a checkpoint: no second segment, no positions that it never reaches."""
     kept = {}
@@ -99,14 +84,14 @@ def weights_of(file: Path) -> dict[str, np.ndarray]:
     return kept
 
 
-def moments(checkpoint: Path) -> list[tuple[str, int, dict[str, np.ndarray]]]:
-    """List the moments of a training, earliest first: name, bits to keep, weights."""
+def moments(checkpoint: Path = CHECKPOINT) -> list[tuple[str, dict[str, np.ndarray]]]:
+    """List the moments of a training, the last one last: name and weights."""
     recipe = json.loads((checkpoint / "recipe.json").read_text("utf-8"))
+    files = {int(file.stem): file for file in sorted((checkpoint / "moments").glob("*.safetensors"))}
     found = []
-    for file in sorted((checkpoint / "moments").glob("*.safetensors")):
-        words = recipe["tokens"] * int(file.stem) / 100
-        name = "untrained" if not words else f"{words / 1e6:.2g} million words"
-        found.append((name, 8, weights_of(file)))
+    for percent, file in (files | {100: checkpoint / "model.safetensors"}).items():
+        words = recipe["tokens"] * percent / 100
+        found.append((f"{words / 1e6:.2g} million words" if words else "untrained", weights_of(file)))
     return found
 
 
@@ -118,11 +103,14 @@ def _data(checkpoint: Path) -> dict:
     shape = {
         "width": config["hidden_size"], "heads": config["num_attention_heads"], "layers": config["num_hidden_layers"],
         "vocabulary": sorted(vocabulary, key=vocabulary.get),
-        "tensors": [[name, list(value.shape)] for name, value in kept[-1][2].items()],
+        "tensors": [[name, list(value.shape)] for name, value in kept[-1][1].items()],
     }  # fmt: skip
     foot = (
-        f"{recipe['parameters']:,} weights: {shape['layers']} layers of {shape['heads']} heads, width {shape['width']}; "
-        f"trained from nothing on {recipe['tokens'] / 1e6:.0f} million words of Tiny Town under all four masks in turn. "
+        f"{recipe['parameters']:,} weights in {shape['layers']} layers of {shape['heads']} heads, width "
+        f"{shape['width']}, trained from nothing on {recipe['tokens'] / 1e6:.0f} million words of Tiny Town under all "
+        "four masks in turn; "
+        f"the best of four candidates: on average {recipe['total variation']['mean']:.1%} of its probability lies "
+        f"elsewhere than the exact reader's ({recipe['total variation']['questions']} questions, each mask). "
         "The exact reader knows the town's grammar and adds up every story that fits. Everything runs in this page; "
         "nothing is fetched or sent."
     )
@@ -130,8 +118,7 @@ def _data(checkpoint: Path) -> dict:
         "model": shape, "grammar": grammar(), "foot": foot,
         "stories": [{"text": text, "hidden": hidden} for text, hidden in STORIES],
         "moments": [
-            {"name": name, "bits": bits, "weights": base64.b64encode(rounded(weights, bits)[0]).decode()}
-            for name, bits, weights in kept
+            {"name": name, "weights": base64.b64encode(rounded(weights)[0]).decode()} for name, weights in kept
         ],
     }  # fmt: skip
 

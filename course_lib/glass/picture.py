@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
+from itertools import zip_longest
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from PIL import Image
 
 from course_lib.glass.reading import Reading
 
-__all__ = ["describe", "draw"]
+__all__ = ["describe", "draw", "png"]
 
 INK, SOFT, LINE, CARD = "#1b1f24", "#5b6570", "#cfd6dd", "#f4f6f8"
 MODEL, BEST, WALL, HEADS = "#0b62c4", "#a34a06", "#b3261e", ("#0f766e", "#9b2fae")
@@ -28,13 +33,28 @@ def describe(found: Reading) -> str:
     )
 
 
-def draw(found: Reading) -> Figure:
-    """Draw tokens, layers and arrows above, the model's answer beside the best possible one below."""
-    fig = Figure(figsize=(9.6, 5.0))
-    top, bottom = fig.add_axes((0.01, 0.42, 0.98, 0.56)), fig.add_axes((0.14, 0.08, 0.68, 0.3))
-    _draw_model(top, found)
-    _draw_bars(bottom, found)
+def draw(*found: Reading, titles: Sequence[str] = ()) -> Figure:
+    """Draw tokens, layers and arrows above, the model's answer beside the best possible one below.
+
+    Several readings stand one under the other, each under its title.
+    """
+    fig = Figure(figsize=(9.6, 5.2 * len(found)))
+    parts = np.atleast_1d(fig.subfigures(len(found), 1))
+    for part, one, title in zip_longest(parts, found, titles):
+        high = 0.92 if title else 0.98
+        if title:
+            part.text(0.02, 0.955, title, fontsize=13, weight="bold", color=INK)
+        _draw_model(part.add_axes((0.01, 0.42, 0.98, high - 0.42)), one)
+        _draw_bars(part.add_axes((0.14, 0.08, 0.68, 0.3)), one)
     return fig
+
+
+def png(fig: Figure) -> bytes:
+    """Write a figure as a light PNG: 64 colours are enough, and a notebook stores them twice."""
+    drawn, light = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png", dpi=100)
+    Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(light, "PNG", optimize=True)
+    return light.getvalue()
 
 
 def _draw_model(ax, found: Reading) -> None:
@@ -96,7 +116,8 @@ def _token(ax, x, width, token, found: Reading, t, at) -> None:
 
 
 def _draw_bars(ax, found: Reading) -> None:
-    order = sorted(found.model, key=lambda word: (word != found.truth, -_worth(found, word), word))[:SHOWN]
+    rank = {word: (word != found.truth, -_worth(found, word), -p) for word, p in found.model.items()}
+    order = sorted(rank, key=rank.get)[:SHOWN]
     rows = [(word, found.model[word], found.best and found.best[word]) for word in order]
     rest = [1 - sum(values[word] for word in order) if values else None for values in (found.model, found.best)]
     rows.append(("all others", *rest))
@@ -115,8 +136,8 @@ def _draw_bars(ax, found: Reading) -> None:
 
 
 def _worth(found: Reading, word: str) -> float:
-    """The larger of what the sentence and what the visible part of it allow: one order under every mask."""
-    return max((values or {}).get(word, 0) for values in (found.both, found.best))
+    """The larger of what the sentence and what its left part allow: one order under every mask."""
+    return max((values or {}).get(word, 0) for values in (found.both, found.left))
 
 
 def _percent(p: float) -> str:

@@ -16,7 +16,7 @@ from course_lib.oracle import Oracle
 from course_lib.paths import DATA
 from course_lib.tinytown import TinyTown
 
-__all__ = ["CHECKPOINT", "LONGEST", "MASKS", "Reading", "View", "load", "read"]
+__all__ = ["CHECKPOINT", "LONGEST", "MASKS", "Reading", "View", "best_given", "load", "read", "rounded"]
 
 CHECKPOINT = DATA / "checkpoints" / "town-both"
 LONGEST = 30  # words that the view takes
@@ -32,8 +32,8 @@ MASKS = {
 class View:
     """What is looked at: a sentence in Tiny Town's words, the positions that are hidden, a mask.
 
-    Positions count from 0, which is [CLS]: the first word stands at 1. The first of ``hidden`` is asked for. ``size`` is
-    the prefix's length or the window's width. Raises ValueError for what the town or the view does not know.
+    Positions count from 0, which is [CLS]: the first word stands at 1. The first of ``hidden`` is asked for. ``size``
+    is the prefix's length or the window's width. Raises ValueError for what the town or the view does not know.
     """
 
     text: str
@@ -83,6 +83,7 @@ class Reading:
     model: dict[str, float]  # P(word) at the asked place
     best: dict[str, float] | None  # the exact reader's, from what reaches the place; None: no story reads like this
     both: dict[str, float] | None  # the same with the whole sentence in view
+    left: dict[str, float] | None  # and with what stands to the left alone
 
     @property
     def truth(self) -> str:
@@ -90,13 +91,35 @@ class Reading:
         return self.view.words[self.view.places[0]]
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=1)
 def load(folder: Path = CHECKPOINT) -> tuple[BertForMaskedLM, PreTrainedTokenizerBase]:
-    """Open the shipped model with eager attention, so that its weights can be looked at, and its tokenizer."""
+    """Open a checkpoint with eager attention, so that its looks can be seen, and its tokenizer.
+
+    The weights are rounded as the page holds them, so that a picture and the live page say the same.
+    """
     model = BertForMaskedLM.from_pretrained(
         folder, attn_implementation="eager", use_safetensors=True, dtype=torch.float32, local_files_only=True
     )
+    with torch.no_grad():
+        own = {name: value.numpy() for name, value in model.named_parameters()}
+        for name, value in rounded(own)[1].items():
+            model.get_parameter(name).copy_(torch.from_numpy(value))
     return model.eval(), tokenization.load_tokenizer(folder)
+
+
+def rounded(weights: dict[str, np.ndarray]) -> tuple[bytes, dict[str, np.ndarray]]:
+    """Round weights to int8, one fp16 scale for each row; returns the bytes, as the page reads them, and what they say.
+
+    A row is the last axis; a vector is one row. Raises nothing: a row of zeros keeps its zeros.
+    """
+    packed, said = [], {}
+    for name, value in weights.items():
+        rows = value.reshape(len(value) if value.ndim > 1 else 1, -1).astype(np.float32)
+        scales = np.nextafter((np.abs(rows).max(axis=1) / 127).astype("<f2"), np.float16(np.inf))
+        whole = np.round(rows / scales[:, None].astype(np.float32)).astype(np.int8)
+        packed += [part for scale, row in zip(scales, whole, strict=True) for part in (scale.tobytes(), row.tobytes())]
+        said[name] = (whole * scales[:, None].astype(np.float32)).reshape(value.shape)
+    return b"".join(packed), said
 
 
 @functools.cache
@@ -115,13 +138,15 @@ def read(view: View, folder: Path = CHECKPOINT) -> Reading:
         found = model(
             ids, attention_mask=MASKS[view.mask](view.size, len(tokens)), output_attentions=True, return_dict=True
         )
-    oracle, special = _oracle(), len(tokenizer) - len(_oracle().vocabulary)
+    town = _oracle().vocabulary
+    special = len(tokenizer) - len(town)
     answer = found.logits[0, at].double().softmax(-1)[special:].tolist()
     reaches = _reaches(allowed, at, layers)
     return Reading(
         view, tokens, allowed.numpy(), reaches, torch.stack(found.attentions)[:, 0].numpy(),
-        dict(zip(oracle.vocabulary, answer, strict=True)),
-        _best(oracle, view, reaches), _best(oracle, view, np.ones(len(tokens), bool)),
+        dict(zip(town, answer, strict=True)),
+        best_given(view, reaches), best_given(view, np.ones(len(tokens), bool)),
+        best_given(view, np.arange(len(tokens)) < at),
     )  # fmt: skip
 
 
@@ -134,9 +159,11 @@ def _reaches(allowed: torch.Tensor, at: int, layers: int) -> np.ndarray:
     return seen.numpy()
 
 
-def _best(oracle: Oracle, view: View, reaches: np.ndarray) -> dict[str, float] | None:
+def best_given(view: View, seen: np.ndarray) -> dict[str, float] | None:
+    """Compute the exact reader's answer from the words that stand at the positions ``seen`` bool [T]."""
+    oracle = _oracle()
     observed = [
-        None if place in view.places or not reaches[place + 1] else word for place, word in enumerate(view.words)
+        None if place in view.places or not seen[place + 1] else word for place, word in enumerate(view.words)
     ]
     try:
         found = oracle.restore(observed, view.places[:1])[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from urllib.parse import quote
 
 from course_lib.glass import picture, reading
@@ -44,9 +43,7 @@ def show(
         raise ValueError(f"stage={stage!r} is unknown; choose one of {', '.join(STAGES)}.")
     view = reading.View(text, hidden, mask, size)
     found = reading.read(view)
-    alt, buffer = picture.describe(found), io.BytesIO()
-    picture.draw(found).savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-    png = buffer.getvalue()
+    alt, png = picture.describe(found), picture.png(picture.draw(found))
     state = {"embed": 1, "text": text, "hide": ",".join(map(str, view.places)), "mask": mask, "stage": stage}
     if size is not None:
         state[mask] = size

@@ -4,10 +4,11 @@ import os
 import shutil
 
 import pytest
+from playwright import sync_api
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="make browser-test installs what these tests need")
 QUIET = (  # nothing is looked up in the background, so that every request that is seen is the page's own
-    "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu",
+    "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-gpu",
 )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 import { drawBars, drawSquare, drawTables, say, write } from "./answers.js";
 import { drawModel, element, redrawOnResize } from "./arrows.js";
 import { drawEmbedding, drawLabels, drawLook, STEPS } from "./opened.js";
-import { data, fromAddress, isWord, LONGEST, open, reading, shape, shown, sizeOf, state, townWords } from "./state.js";
+import { data, forward, fromAddress, isWord, LONGEST, open, reading, shape } from "./state.js";
+import { shown, sizeOf, state, townWords } from "./state.js";
 import { WALK } from "./walk.js";
 
 const $ = (id) => document.getElementById(id);
@@ -226,7 +227,7 @@ function start() {
 }
 
 $("foot").textContent = data.foot;
-window.glass = { data, open, reading, state }; // to be played with in the browser's console, and for the tests
+window.glass = { data, forward, open, reading, state }; // to be played with in the browser's console, and for the tests
 addEventListener("hashchange", start);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => theme());
 if (lab()) new MutationObserver(() => theme()).observe(lab(), { attributeFilter: ["data-jp-theme-light"] });

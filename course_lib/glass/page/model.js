@@ -8,22 +8,17 @@ function half(bits) {
   return exponent ? sign * (1 + fraction / 1024) * 2 ** (exponent - 15) : sign * fraction * 2 ** -24;
 }
 
-// Read the weights of one moment: fp16 numbers, or int8 with one fp16 scale before each row.
+// Read the weights of one moment: int8, with one fp16 scale before each row.
 export function unpack(tensors, moment) {
   const raw = Uint8Array.from(atob(moment.weights), (c) => c.charCodeAt(0));
   const weights = {};
   let at = 0;
-  const nextHalf = () => half(raw[at++] | (raw[at++] << 8));
   for (const [name, shape] of tensors) {
-    const size = shape.reduce((a, b) => a * b),
-      columns = shape.length > 1 ? shape[1] : size;
-    const values = (weights[name] = new Float32Array(size));
-    for (let i = 0, scale; i < size; i++) {
-      if (moment.bits === 16) values[i] = nextHalf();
-      else {
-        if (i % columns === 0) scale = nextHalf();
-        values[i] = ((raw[at++] << 24) >> 24) * scale;
-      }
+    const columns = shape.at(-1);
+    const values = (weights[name] = new Float32Array(shape.reduce((a, b) => a * b)));
+    for (let i = 0, scale = 0; i < values.length; i++) {
+      if (i % columns === 0) scale = half(raw[at++] | (raw[at++] << 8));
+      values[i] = ((raw[at++] << 24) >> 24) * scale;
     }
   }
   return weights;

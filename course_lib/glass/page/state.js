@@ -70,31 +70,33 @@ function clue(truth, both, left) {
   return most;
 }
 
-// Read the sentence as it stands. `truth` is the id of the word that was there.
-export function reading() {
-  const T = state.words.length + 2,
-    at = state.asked + 1,
-    w = weightsOf(state.moment);
+// The model's forward pass on the sentence as it stands, and its answer at the asked place.
+export function forward() {
+  const at = state.asked + 1;
+  const w = weightsOf(state.moment);
   const ids = labels().map((word) => idOf.get(word));
-  const may = maskOf(state.mask, sizeOf(state.mask), T);
-  const found = read(shape, w, ids, may),
-    logits = logitsAt(shape, w, found.output, at),
-    truth = idOf.get(state.words[state.asked]);
-  const both = best("bidirectional", 0),
-    left = best("causal", 0);
+  const may = maskOf(state.mask, sizeOf(state.mask), ids.length);
+  const found = read(shape, w, ids, may);
+  const logits = logitsAt(shape, w, found.output, at);
+  return { ...found, ids, may, at, logits, model: softmax(Float64Array.from(logits)) };
+}
+
+// The same with the best possible answers, from the same words, from both sides and from the left, beside it. `truth`
+// is the id of the word that was there; `from` says what reaches the asked place.
+export function reading() {
+  const found = forward();
+  const truth = idOf.get(state.words[state.asked]);
+  const both = best("bidirectional", 0);
+  const left = best("causal", 0);
+  const from = reach(found.may, found.T, shape.layers, found.at);
   return {
     ...found,
-    ids,
-    may,
-    at,
     truth,
     both,
     left,
-    logits,
-    from: reach(may, T, shape.layers, at),
-    model: softmax(Float64Array.from(logits)),
-    best: best(state.mask, sizeOf(state.mask)),
+    from,
     clue: clue(truth, both, left),
+    best: best(state.mask, sizeOf(state.mask)),
   };
 }
 
