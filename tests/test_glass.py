@@ -1,5 +1,6 @@
 """The glass model in Python: what it is trained on, what a view says, and the page that is built from it."""
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import AutoConfig, BertForPreTraining, EncoderDecoderModel
 
-from course_lib import attention, glass, tokenization
-from course_lib.glass import build, picture, reading
+from course_lib import attention, evaluation, glass, tokenization, translation
+from course_lib.experiments import pairs, translating
+from course_lib.glass import build, making, picture, reading
 from course_lib.glass.objective import RATES, SHORTEST, WIDEST, EveryMask
+from course_lib.objectives import PreTraining
 from course_lib.tinytown import TinyTown
 
 TOWN = TinyTown.load()
@@ -180,7 +184,48 @@ def test_the_model_stays_below_what_anybody_could_know_on_average():
         assert -0.1 < gap < 0.25, (mask, gap)
 
 
-def test_the_recipe_says_how_the_model_was_made():
-    recipe = json.loads((reading.CHECKPOINT / "recipe.json").read_text("utf-8"))
-    assert {"seed", "width", "heads", "layers", "steps", "tokens", "torch", "device"} <= set(recipe)
-    assert len(build.moments()) == 5
+@pytest.mark.parametrize("name", making.MAKERS)
+def test_a_recipe_says_how_each_model_was_made_and_fits_its_maker(name):
+    folder = reading.CHECKPOINT.with_name(name)
+    recipe = json.loads((folder / "recipe.json").read_text("utf-8"))
+    assert {"seed", "width", "heads", "steps", "tokens", "torch", "device"} <= set(recipe)
+    defaults = {name: p.default for name, p in inspect.signature(making.MAKERS[name]).parameters.items()}
+    assert all(recipe[key] == value for key, value in defaults.items() if key in recipe)  # made by the command itself
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    assert size < 1_100_000, "about 1 MB each"
+    assert AutoConfig.from_pretrained(folder).dtype == torch.float16
+
+
+def test_five_moments_come_along_and_ability_arrives_between_them():
+    model, _ = reading.load(reading.CHECKPOINT)  # as read() opens it: one copy is kept
+    page = build.moments()
+    assert [name for name, _ in page][0] == "untrained" and len(page) == 5
+    known = []
+    for _, weights in page:
+        with torch.no_grad():
+            for name, value in reading.rounded(weights)[1].items():
+                model.get_parameter(name)[: len(value)] = torch.from_numpy(value)
+        known.append(glass.read(glass.View(TOMORROW, 1, "bidirectional")).model["tomorrow"])
+    reading.load.cache_clear()
+    assert known[0] < 0.05 and known[-1] > 0.95 and known == sorted(known)
+
+
+def test_the_pair_model_is_held_against_the_exact_reader():
+    """It judges far better than a coin, and not better than what can be known."""
+    data = pairs.town_pairs(100, 800)
+    asked = data.held_out("other document", 400)
+    model = BertForPreTraining.from_pretrained(build.PAIR, dtype=torch.float32).eval()
+    goal = PreTraining(data.tokenizer.pad_token_id, None)
+    ours = evaluation.HeldOut(asked, goal).pair_score(model).accuracy
+    best = data.exact("other document", asked).accuracy
+    assert 0.75 < ours < best + 0.03, (ours, best)
+
+
+def test_the_encoder_decoder_translates():
+    """Every word of the target follows from the source, so that the ceiling is one."""
+    data = translating.sentence_pairs(100, held_out=100)
+    model = EncoderDecoderModel.from_pretrained(build.TRANSLATE, dtype=torch.float32).eval()
+    batch = translation.Translation.of(data.tokenizer)(data.held_out)
+    with torch.no_grad():
+        right = (batch.logits(model).argmax(-1) == batch.targets).float().mean()
+    assert 0.95 < right <= 1, right

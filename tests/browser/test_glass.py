@@ -2,12 +2,16 @@
 
 import copy
 import random
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import BertForPreTraining
 
+from course_lib import tokenization
+from course_lib.experiments import pairs
 from course_lib.glass import build, reading
 from course_lib.oracle import Oracle
 from course_lib.tinytown import TinyTown
@@ -117,7 +121,7 @@ def test_the_switch_takes_the_answer_away_and_gives_it_back(glass):
     page.locator("label", has_text="Causal").click()
     model, best = first(page).split()
     assert best == "11%" and int(model.strip("%")) < 20
-    assert "only the mask" in page.locator("#caption").inner_text()
+    assert "No weight has changed, only the mask" in page.locator("#caption").inner_text()
     page.locator("label", has_text="Bidirectional").click()
     assert first(page).split()[1] == "100%"
     assert not page.problems
@@ -235,6 +239,68 @@ def test_everything_works_by_keyboard(glass):
     assert {"walkstart", "mask", "size", "story", "head", "layer", "moment", "own"} <= reached
 
 
+# --- two segments, writing, translating -----------------------------------------------------------------------------
+def test_a_pair_is_judged_from_cls_as_by_torch_and_by_the_exact_reader(glass):
+    page, examples = glass(), build.pair()["examples"]
+    assert {one["follows"] for one in examples} == {True, False}
+    model = BertForPreTraining.from_pretrained(build.PAIR, dtype=torch.float32, attn_implementation="eager").eval()
+    tokenizer = tokenization.load_tokenizer(build.PAIR)
+    weights = build.weights_of(build.PAIR / "model.safetensors", pairs.LENGTH, 2)
+    with torch.no_grad():
+        for name, value in reading.rounded(weights)[1].items():
+            model.get_parameter(name)[: len(value)] = torch.from_numpy(value)
+    for n, one in enumerate(examples):
+        page.locator("#story").select_option(f"pair {n}")
+        ids = tokenizer(one["a"], one["b"], return_tensors="pt")
+        with torch.no_grad():
+            wanted = model(**ids).seq_relationship_logits[0]
+        found = page.evaluate("Array.from(window.glass.reading().logits)")
+        assert (wanted - torch.tensor(found)).abs().max() < 1e-4
+        assert bar(page)[0] == "B follows A" and first(page).split()[1] == f"{one['exact']:.0%}".replace("100%", ">99%")
+        truth = page.locator("#bars .truth .word").inner_text()
+        assert truth == ("B follows A" if one["follows"] else "B does not follow")
+    assert page.locator("#tokens .second").count() > 3 and not page.problems
+
+
+def test_under_the_causal_mask_cls_cannot_judge(glass):
+    page = glass("pair=0&mask=causal")
+    assert first(page).split()[1] == "50%"
+    assert "asked at the last token" in page.locator("#caption").inner_text()
+    page.locator("label", has_text="Prefix").click()
+    page.locator("#size").fill("9")
+    assert first(page).split()[1] == "–" and "not worked out" in page.locator("#caption").inner_text()
+    page.locator("#story").select_option("0")
+    assert bar(page)[0] == "tomorrow"
+
+
+def test_writing_on_keeps_what_the_mask_allows_to_keep(glass):
+    page = glass("stage=cache&text=Ben walked to the school with&hide=2")
+    page.locator("#writeon").click()
+    causal, both = (row.locator("td").all_inner_texts() for row in page.locator("#writerows tbody tr").all())
+    assert causal == ["7 of 7 kept"] * 2 and both == ["0 of 7 kept"] * 2
+    assert page.locator("#tokens button").count() == 9
+    said = page.locator("#writesays").inner_text()
+    assert re.match("“(his|her)” was appended", said), said
+    for _ in range(24):
+        page.locator("#writeon").click()
+    assert "ends at 30 words" in page.locator("#writesays").inner_text() and not page.problems
+
+
+def test_the_encoder_decoder_shows_to_whom_it_looks(glass):
+    page = glass("stage=translation")
+    shown = build.translate()
+    for n, one in enumerate(shown):
+        page.locator("#source").select_option(str(n))
+        assert page.locator("#translaterows thead th").all_inner_texts()[1:] == one["source"]
+        rows = page.locator("#translaterows tbody tr")
+        assert rows.count() == len(one["said"])
+        assert rows.first.locator("td").all_inner_texts() == [f"{weight}%" for weight in one["looks"][0]]
+        assert all(abs(sum(line) - 100) <= len(line) for line in one["looks"])
+        told = "all of it right" if one["said"] == one["target"] else "not all of it right"
+        assert told in page.locator("#translatesays").inner_text()
+    assert page.locator("#translaterows line").count() > 5
+
+
 # --- the walk -------------------------------------------------------------------------------------------------------
 def test_the_walk_asks_before_it_answers(glass):
     page = glass("walk=1")
@@ -253,10 +319,10 @@ def test_the_walk_asks_before_it_answers(glass):
 
 def test_a_guess_after_the_answer_does_not_count(glass):
     page = glass("walk=1")
-    page.locator("#walkoptions button").nth(0).click()
+    page.locator("#walkoptions button").nth(1).click()
     page.locator("#walknext").click()
     page.locator("#walkback").click()
-    page.locator("#walkoptions button").nth(2).click()
+    page.locator("#walkoptions button").nth(0).click()
     assert page.locator("#walkscore").inner_text() == "0 of 1 guessed"
 
 
@@ -282,7 +348,9 @@ def test_it_asks_for_nothing(glass):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("hash_", ["mask=causal&stage=attention", "walk=3", "stage=masking", "stage=tokens"])
+@pytest.mark.parametrize(
+    "hash_", ["mask=causal&stage=attention", "walk=3", "stage=masking", "stage=tokens", "pair=1&stage=translation"]
+)
 def test_no_barrier_for_anybody(glass, scheme, width, hash_):
     from axe_playwright_python.sync_playwright import Axe
 

@@ -12,32 +12,47 @@ export function percent(p) {
 }
 
 // --- bars --------------------------------------------------------------------------------------------------------
-export function drawBars(found) {
-  const { model, best, both, left, truth, at } = found;
+// One row for each answer: its name, what the model gives, what the exact reader gives, what it would give with both
+// sides in view, and whether it is right. The same answers in the same order under every mask: nothing may jump.
+function answers({ model, best, both, left, truth, pair }) {
   const ghost = state.turned && state.mask !== "bidirectional" ? both : null;
-  // the same words in the same order under every mask: nothing may jump when the switch turns
+  if (pair) {
+    return ["B follows A", "B does not follow"].map((name, i) => {
+      return [name, model[i], best?.[i], ghost?.[i], pair.follows === (i === 0)];
+    });
+  }
   const worth = (id) => Math.max(both?.[id] ?? 0, left?.[id] ?? 0);
-  const order = vocabulary
-    .map((_, id) => id)
-    .slice(SPECIALS)
-    .sort((a, b) => (b === truth) - (a === truth) || worth(b) - worth(a) || model[b] - model[a]);
+  const order = vocabulary.map((_, id) => id).slice(SPECIALS);
+  order.sort((a, b) => (b === truth) - (a === truth) || worth(b) - worth(a) || model[b] - model[a]);
   const ids = order.slice(0, SHOWN);
   const rest = (values) => values && Math.max(0, 1 - ids.reduce((sum, id) => sum + values[id], 0));
   const rows = ids.map((id) => [vocabulary[id], model[id], best?.[id], ghost?.[id], id === truth]);
-  rows.push(["all others", rest(model), rest(best), rest(ghost), false]);
+  return [...rows, ["all others", rest(model), rest(best), rest(ghost), false]];
+}
+
+export function drawBars(found) {
+  const rows = answers(found);
   const bars = document.getElementById("bars");
   if (bars.children.length !== rows.length) bars.replaceChildren(...rows.map(emptyBar));
   rows.forEach(([word, ours, exact, other, right], n) => {
-    const bar = bars.children[n],
-      [name, track, numbers] = bar.children;
+    const bar = bars.children[n];
+    const [name, track, numbers] = bar.children;
     bar.className = `bar${right ? " truth" : ""}${n === SHOWN ? " rest" : ""}`;
     name.textContent = word;
-    [other, ours, exact].forEach((value, i) => (track.children[i].style.width = `${100 * (value ?? 0)}%`));
+    [other, ours, exact].forEach((value, i) => {
+      track.children[i].style.width = `${100 * (value ?? 0)}%`;
+      track.children[i].classList.toggle("off", !(value > 0.002));
+    });
     numbers.children[0].textContent = percent(ours);
-    numbers.children[1].textContent = best ? percent(exact) : "–";
+    numbers.children[1].textContent = found.best ? percent(exact) : "–";
   });
-  document.getElementById("asks").textContent = `Which word stands at position ${at}?`;
-  document.getElementById("ghost").classList.toggle("off", !ghost);
+  document.getElementById("asks").textContent = found.pair
+    ? "Does B follow A? Asked at [CLS]"
+    : `Which word stands at position ${found.at}?`;
+  document.getElementById("ghost").classList.toggle(
+    "off",
+    rows.every((row) => row[3] == null),
+  );
 }
 
 function emptyBar() {
@@ -52,107 +67,91 @@ function emptyBar() {
 }
 
 // --- the sentence that reads them ----------------------------------------------------------------------------------
-// A list of pieces: text, or [kind, text] for what is set off.
+// Text in which {model ...}, {best ...} and {clue ...} are set off.
 export function say(found) {
-  const { model, best, both, left, truth, at, from, clue } = found,
-    word = vocabulary[truth];
-  const change = state.changes.get(state.asked),
-    ours = ["model", percent(model[truth])];
+  if (found.pair) return sayPair(found);
+  const { model, best, both, left, truth, at, clue } = found;
+  const word = vocabulary[truth];
+  const ours = `{model ${percent(model[truth])}}`;
+  const most = best ? `{best ${percent(best[truth])}}` : "nothing";
+  const change = state.changes.get(state.asked);
   if (change && change.kind !== "hidden") {
-    return [
-      `Position ${at} shows “${change.word}” and is asked for all the same: a model trained so cannot trust what `,
-      `it sees. This one was trained with [MASK] alone. It gives “${word}” `,
-      ours,
-      "; the other words alone would allow ",
-      ["best", best ? percent(best[truth]) : "nothing"],
-      ".",
-    ];
+    return `Position ${at} shows “${change.word}” and is asked for all the same, so a model cannot trust what it sees. This one was trained with [MASK] alone. It gives “${word}” ${ours}; the other words alone would allow ${most}.`;
   }
-  if (!best)
-    return [
-      "No story of Tiny Town reads like this, so there is no best answer. The model gives one anyway: that is what models do.",
-    ];
-  const most = ["best", percent(best[truth])];
-  if (!both)
-    return [
-      `What stands to the left is possible, the whole sentence is not. The left allows “${word}” `,
-      most,
-      "; this model gives ",
-      ours,
-      ".",
-    ];
-  const gap = both.reduce((sum, p, id) => sum + Math.abs(p - left[id]) / 2, 0);
-  if (gap < 0.02)
-    return [
-      `The switch changes nothing here: the words to the left say all there is to know. Best possible for “${word}”, under either mask: `,
-      most,
-      "; this model: ",
-      ours,
-      ".",
-    ];
-  const hint = clue ? ["clue", `“${shown(clue.place)}”`] : null;
-  if (from.every(Boolean)) {
-    const tells = hint && both[truth] > 0.9 ? " gives it away: " : " helps: ";
-    return [
-      `Position ${at} sees the whole sentence. `,
-      hint ?? "The right side",
-      tells,
-      `the best possible reader gives “${word}” `,
-      most,
-      ", this model ",
-      ours,
-      ".",
-      best[truth] - model[truth] > MISSED ? " This it has not learned." : "",
-    ];
+  if (!best) {
+    return "No story of Tiny Town reads like this, so there is no exact answer. The model gives one anyway: that is what models do.";
   }
-  const sees = {
-    causal: at === 1 ? "sees nothing but itself and [CLS]" : "sees only itself and what stands to its left",
-    prefix:
-      at < state.prefix
-        ? `is one of the ${state.prefix} positions that are open to all`
-        : `stands behind the open ${state.prefix}`,
-    window: `sees the ${state.window} latest positions, and in ${shape.layers} layers what they saw`,
-  };
-  const lost = !hint || !from[clue.place + 1];
-  return [
-    `Position ${at} ${sees[state.mask] ?? ""}. `,
-    ...(lost
-      ? ["It cannot see ", hint ?? "what helps", ", so even a perfect reader gives "]
-      : [hint, " is in sight, and a perfect reader gives "]),
-    `“${word}” `,
-    lost ? "only " : "",
-    most,
-    "; this model ",
-    ours,
-    state.mask === "causal" ? ". No weight has changed, only the mask." : ".",
-  ];
+  if (!both) {
+    return `What stands to the left is possible, the whole sentence is not. The left allows “${word}” ${most}; this model gives ${ours}.`;
+  }
+  const apart = (p, q) => p.reduce((sum, value, id) => sum + Math.abs(value - q[id]) / 2, 0);
+  if (["bidirectional", "causal"].includes(state.mask) && apart(both, left) < 0.02) {
+    return `Bidirectional or causal, it is the same here: the words to the left say all there is to know. A perfect reader gives “${word}” ${most}, this model ${ours}.`;
+  }
+  const hint = clue ? `{clue “${shown(clue.place)}”}` : "what stands to the right";
+  if (state.mask === "bidirectional") {
+    const tells = clue && both[truth] > 0.9 ? "gives it away" : "helps";
+    const missed = best[truth] - model[truth] > MISSED ? " This it has not learned." : "";
+    const next = state.turned ? "" : " Before you turn the switch to causal: what will happen to the bars?";
+    return `Position ${at} sees the whole sentence. ${clue ? hint : "The right side"} ${tells}: a perfect reader gives “${word}” ${most}, this model ${ours}.${missed}${next}`;
+  }
+  if (apart(best, both) < 0.02) {
+    return `${sees(found)} Nothing that tells is lost: a perfect reader gives “${word}” ${most}, as with the whole sentence; this model ${ours}.`;
+  }
+  const lost =
+    clue && !found.from[clue.place + 1] ? `It cannot see ${hint}, so even` : "Something that tells is out of sight:";
+  const same = state.mask === "causal" ? " No weight has changed, only the mask." : "";
+  return `${sees(found)} ${lost} a perfect reader gives “${word}” only ${most}; this model ${ours}.${same}`;
 }
 
-export function write(parent, pieces) {
-  parent.replaceChildren();
-  for (const piece of pieces) {
-    if (typeof piece === "string") parent.append(piece);
-    else element(parent, "b", { class: piece[0] }, piece[1]);
+function sees({ at, from }) {
+  if (state.mask === "causal")
+    return `Position ${at} sees ${at > 1 ? "itself and what stands to its left" : "nothing but itself and [CLS]"}.`;
+  if (state.mask === "window") {
+    return `A window of ${state.window} in each of ${shape.layers} layers: ${from.filter(Boolean).length} positions reach position ${at}.`;
   }
+  const place = at < state.prefix ? "is one of them" : "stands behind them and sees its left";
+  return `The first ${state.prefix} positions are open to all; position ${at} ${place}.`;
+}
+
+function sayPair({ model, best, pair }) {
+  const ours = `{model ${percent(model[0])}}`;
+  const right = pair.follows ? "B does follow A" : "B does not follow it";
+  if (!best)
+    return `What [CLS] can see here was not worked out by the exact reader. This model says “B follows A” ${ours}; ${right}.`;
+  const blind =
+    state.mask === "causal"
+      ? "[CLS] stands first and sees only itself: nothing can be told from it. That is why GPT is asked at the last token. "
+      : "";
+  return `${blind}A perfect reader gives “B follows A” {best ${percent(best[0])}}, this model ${ours}; in truth ${right}. The numbers come from [CLS] alone, through the pooler.`;
+}
+
+export function write(parent, text) {
+  parent.replaceChildren();
+  text.split(/\{(model|best|clue) ([^}]*)\}/).forEach((piece, n, all) => {
+    if (n % 3 === 0) parent.append(piece);
+    else if (n % 3 === 2) element(parent, "b", { class: all[n - 1] }, piece);
+  });
 }
 
 // --- the mask as a square ----------------------------------------------------------------------------------------------
+const box = (x, y, size) => ({ x, y, width: size, height: size, rx: size / 8 });
+
 export function drawSquare({ T, at, may, layers }) {
-  const square = document.getElementById("square"),
-    cell = 100 / T,
-    look = lookOf(layers[state.layer].looks);
-  square.setAttribute("viewBox", "-1 -1 102 102");
+  const square = document.getElementById("square");
+  const cell = 100 / T;
+  const look = lookOf(layers[state.layer].looks);
+  const named = T <= 13;
+  square.setAttribute("viewBox", named ? "-26 -1 127 102" : "-1 -1 102 102");
   square.replaceChildren();
+  labels().forEach((text, row) => {
+    if (named) element(square, "text", { x: -2, y: (row + 0.68) * cell, class: "name" }, text.slice(0, 9));
+  });
   for (let n = 0; n < T * T; n++) {
-    const x = (n % T) * cell,
-      y = Math.floor(n / T) * cell;
+    const [x, y] = [(n % T) * cell, Math.floor(n / T) * cell];
     const opacity = may[n] ? (0.14 + 0.86 * look[n]).toFixed(3) : 1;
     element(square, "rect", {
-      x,
-      y,
-      width: cell * 0.92,
-      height: cell * 0.92,
-      rx: cell * 0.12,
+      ...box(x, y, cell * 0.92),
       class: may[n] ? "may" : "shut",
       "fill-opacity": opacity,
     });
@@ -163,7 +162,7 @@ export function drawSquare({ T, at, may, layers }) {
     "aria-label",
     `The ${state.mask} mask, ${T} by ${T}: a row looks, a column is looked at. Row ${at} may look at ${open} of ${T}.`,
   );
-  document.getElementById("squarename").textContent = `Blue: how much, in layer ${state.layer + 1}. Black: may not.`;
+  document.getElementById("squarename").textContent = `Blue: how much (layer ${state.layer + 1}); black: not.`;
 }
 
 // --- everything as tables, for screen readers and for copying ----------------------------------------------------------
@@ -200,8 +199,8 @@ export function drawTables({ T, at, ids, may, layers }) {
 export function table(parent, caption, head, rows) {
   const made = element(parent, "table");
   element(made, "caption", {}, caption);
-  const top = element(element(made, "thead"), "tr"),
-    body = element(made, "tbody");
+  const top = element(element(made, "thead"), "tr");
+  const body = element(made, "tbody");
   for (const text of head) element(top, "th", { scope: "col" }, text);
   for (const cells of rows) {
     const row = element(body, "tr");

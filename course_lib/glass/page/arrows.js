@@ -24,18 +24,18 @@ function textWidth(text) {
 
 // Along the line where the sentence fits, else down the page. dot(i, row) gives the place of a dot.
 function layout(texts) {
-  const needs = texts.map((text) => Math.max(38, textWidth(text) + 18)),
-    left = 84,
-    gap = 6;
-  const total = needs.reduce((sum, need) => sum + need + gap, left),
-    work = document.getElementById("work");
-  const whole = work.clientWidth - 4,
-    flat = total <= whole;
+  const needs = texts.map((text) => Math.max(38, textWidth(text) + 18));
+  const left = 84;
+  const gap = 6;
+  const total = needs.reduce((sum, need) => sum + need + gap, left);
+  const work = document.getElementById("work");
+  const whole = work.clientWidth - 4;
+  const flat = total <= whole;
   work.classList.toggle("down", !flat); // gives the model its column, whose width is asked for next
-  const room = flat ? whole : document.getElementById("glass").clientWidth;
+  const room = flat ? whole : document.getElementById("glass").clientWidth - 4;
   if (flat) {
-    const spread = Math.min(1.35, (room - left) / (total - left)),
-      step = Math.max(46, Math.min(innerHeight * 0.088, 88));
+    const spread = Math.min(1.35, (room - left) / (total - left));
+    const step = Math.max(46, Math.min(innerHeight * 0.088, 88));
     let x = left;
     const boxes = needs.map((need) => {
       const box = { x, y: 22, width: need * spread, height: 38 };
@@ -45,9 +45,9 @@ function layout(texts) {
     const dot = (i, row) => [boxes[i].x + boxes[i].width / 2, 86 + step * row];
     return { flat: true, width: x, height: 86 + step * shape.layers + 26, boxes, dot };
   }
-  const wide = Math.min(124, Math.max(...needs)),
-    from = wide + 78,
-    to = room - 26;
+  const wide = Math.min(124, Math.max(...needs));
+  const from = wide + 78;
+  const to = room - 34;
   const step = Math.max(26, Math.min(34, (innerHeight - 190) / texts.length));
   const boxes = texts.map((_, i) => ({ x: 2, y: 26 + i * step, width: wide, height: step - 4 }));
   const dot = (i, row) => [from + ((to - from) * row) / shape.layers, 26 + i * step + step / 2 - 2];
@@ -56,10 +56,10 @@ function layout(texts) {
 
 // --- drawing -----------------------------------------------------------------------------------------------------
 export function drawModel(found) {
-  const texts = labels(),
-    place = layout(texts);
-  const stage = document.getElementById("stage"),
-    wires = document.getElementById("wires");
+  const texts = labels();
+  const place = layout(texts);
+  const stage = document.getElementById("stage");
+  const wires = document.getElementById("wires");
   stage.style.width = `${place.width}px`;
   stage.style.height = `${place.height}px`;
   wires.replaceChildren();
@@ -78,8 +78,8 @@ function drawNames(wires, { flat, dot }) {
       element(wires, "text", { x: 0, y: 38 + 14 * n, class: "name" }, text),
     );
   for (let row = 0; row <= shape.layers; row++) {
-    const [x, y] = dot(0, row),
-      name = row ? `layer ${row}` : "embedding";
+    const [x, y] = dot(0, row);
+    const name = row ? `layer ${row}` : "embedding";
     const anchor = flat ? "start" : row === shape.layers ? "end" : row ? "middle" : "start";
     const at = flat ? { x: 0, y: y + 4 } : { x: row ? x : x - 40, y: 14 };
     element(wires, "text", { ...at, "text-anchor": anchor, class: "name" }, name);
@@ -91,8 +91,8 @@ function drawWall(wires, { flat, width, height, boxes }, { from, T }) {
   for (let i = 0; i + 1 < T; i++) {
     if (from[i] === from[i + 1]) continue;
     const [a, b] = [boxes[i], boxes[i + 1]];
-    const x = (a.x + a.width + b.x) / 2,
-      y = (a.y + a.height + b.y) / 2;
+    const x = (a.x + a.width + b.x) / 2;
+    const y = (a.y + a.height + b.y) / 2;
     const ends = flat ? { x1: x, x2: x, y1: 16, y2: height } : { x1: 0, x2: width, y1: y, y2: y };
     element(wires, "line", { ...ends, class: "wall" });
   }
@@ -107,8 +107,8 @@ function drawArrows(wires, { flat, dot }, { T, layers }, share) {
   layers.forEach(({ looks }, layer) => {
     const drawn = both ? looks : [lookOf(looks)];
     drawn.forEach((look, head) => {
-      const move = both ? 5 * head - 2.5 : 0,
-        colour = both ? head : state.head === "all" ? "all" : state.head % 2;
+      const move = both ? 5 * head - 2.5 : 0;
+      const colour = both ? head : state.head === "all" ? "all" : state.head % 2;
       for (let i = 0; i < T; i++) {
         for (let j = 0; j < T; j++) {
           const weight = share[layer + 1][i] * look[i * T + j];
@@ -125,8 +125,8 @@ function drawArrows(wires, { flat, dot }, { T, layers }, share) {
 
 // An arrow's head at the position that is looked at.
 function drawHead(wires, flat, [x, y], colour, weight) {
-  const size = 5 + 4 * weight,
-    from = 11;
+  const size = 5 + 4 * weight;
+  const from = 11;
   const points = flat
     ? [
         [x, y + from - 2],
@@ -144,8 +144,8 @@ function drawHead(wires, flat, [x, y], colour, weight) {
 function drawDots(wires, { flat, dot }, { T, at, from }, share) {
   share.forEach((parts, row) => {
     for (let i = 0; i < T; i++) {
-      const [cx, cy] = dot(i, row),
-        kind = from[i] ? (parts[i] > 0.012 ? "used" : "idle") : "blind";
+      const [cx, cy] = dot(i, row);
+      const kind = from[i] ? (parts[i] > 0.012 ? "used" : "idle") : "blind";
       element(wires, "circle", { cx, cy, r: (4 + 7 * Math.sqrt(parts[i])).toFixed(1), class: `dot ${kind}` });
     }
   });
@@ -154,41 +154,46 @@ function drawDots(wires, { flat, dot }, { T, at, from }, share) {
   element(wires, "path", { d: down, class: "out" });
 }
 
-function drawTokens({ boxes }, { T, from, clue }, texts) {
-  const tokens = document.getElementById("tokens"),
-    focused = document.activeElement?.dataset?.at;
+function drawTokens({ boxes }, found, texts) {
+  const tokens = document.getElementById("tokens");
+  const focused = document.activeElement?.dataset?.at;
   tokens.replaceChildren();
   texts.forEach((text, i) => {
-    const place = i - 1,
-      special = i === 0 || i === T - 1,
-      change = special ? null : state.changes.get(place);
-    const asked = !special && place === state.asked,
-      hint = clue?.place === place && state.turned;
-    const kinds = { special, [change?.kind ?? "shown"]: true, asked, blind: !from[i], clue: hint };
+    const { kinds, spoken, fixed } = (found.pair ? pairToken : wordToken)(i, found);
     const button = element(
       tokens,
       "button",
       { type: "button", "data-at": i },
-      asked && change?.kind === "hidden" ? "?" : text,
+      kinds.hidden && kinds.asked ? "?" : text,
     );
     button.className = Object.keys(kinds)
       .filter((kind) => kinds[kind])
       .join(" ");
     const { x, y, width, height } = boxes[i];
     Object.assign(button.style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` });
-    button.disabled = special;
-    if (!special) button.setAttribute("aria-label", spoken(place, change, asked, from[i], hint));
+    button.disabled = fixed;
+    button.setAttribute("aria-label", spoken || text);
     if (focused === String(i)) button.focus({ preventScroll: true });
   });
 }
 
-function spoken(place, change, asked, reaches, hint) {
-  const parts = [`position ${place + 1}: ${shown(place) ?? "hidden"}`];
-  if (change && change.kind !== "hidden") parts.push(change.kind);
-  if (asked) parts.push("asked for");
-  if (!reaches) parts.push("out of sight of the asked position");
-  if (hint) parts.push("the word that tells");
-  return parts.join(", ");
+function pairToken(i, { at, from, segments, ids }) {
+  const special = ids[i] === ids[0] || ids[i] === ids.at(-1);
+  return { fixed: true, kinds: { special, second: segments[i] === 1, asked: i === at, blind: !from[i] } };
+}
+
+function wordToken(i, { T, at, from, clue }) {
+  const place = i - 1;
+  if (i === 0 || i === T - 1) return { fixed: true, kinds: { special: true, blind: !from[i] } };
+  const change = state.changes.get(place);
+  const hint = clue?.place === place && state.turned;
+  const kinds = { [change?.kind ?? "shown"]: true, asked: i === at, blind: !from[i], clue: hint };
+  const spoken = [`position ${i}: ${shown(place) ?? "hidden"}`];
+  if (change && change.kind !== "hidden") spoken.push(change.kind);
+  if (kinds.asked) spoken.push("asked for");
+  if (kinds.blind) spoken.push("out of sight of the asked position");
+  if (hint) spoken.push("the word that tells");
+  return { kinds, spoken: spoken.join(", "), fixed: false };
 }
 
 export function redrawOnResize() {

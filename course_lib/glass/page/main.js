@@ -4,12 +4,13 @@ import { drawModel, element, redrawOnResize } from "./arrows.js";
 import { drawEmbedding, drawLabels, drawLook, STEPS } from "./opened.js";
 import { data, forward, fromAddress, isWord, LONGEST, open, reading, shape } from "./state.js";
 import { shown, sizeOf, state, townWords } from "./state.js";
+import { drawTranslation, writeOn } from "./more.js";
 import { WALK } from "./walk.js";
 
 const $ = (id) => document.getElementById(id);
 const radios = [...document.querySelectorAll("input[name=mask]")];
-let found = null,
-  step = STEPS.length - 1;
+let found = null;
+let step = STEPS.length - 1;
 
 function draw() {
   found = reading();
@@ -26,18 +27,21 @@ function draw() {
 
 function showControls() {
   for (const radio of radios) radio.checked = radio.value === state.mask;
-  const sized = ["prefix", "window"].includes(state.mask),
-    T = state.words.length + 2;
+  const sized = ["prefix", "window"].includes(state.mask);
+  const T = state.words.length + 2;
   $("sizebox").classList.toggle("off", !sized); // its place stays reserved: nothing moves when the switch turns
   Object.assign($("size"), { min: state.mask === "prefix" ? 0 : 1, max: T });
   $("size").value = $("sizeout").value = sizeOf(state.mask);
-  $("sizename").textContent = state.mask === "window" ? "positions in the window" : "positions open to all";
+  $("sizename").textContent = state.mask === "window" ? "positions seen" : "positions open";
   $("head").value = state.head;
   $("layer").value = state.layer;
   $("moment").value = state.moment;
   $("momentout").value = data.moments[state.moment].name;
   const at = data.stories.findIndex(({ text, hidden }) => text === state.words.join(" ") && state.asked === hidden);
-  $("story").value = at < 0 ? "" : at;
+  $("story").value = state.pair === null ? (at < 0 ? "" : at) : `pair ${state.pair}`;
+  for (const button of $("looksteps").children)
+    button.setAttribute("aria-pressed", button.textContent === STEPS[step][0]);
+  for (const id of ["labels", "momentbox", "write"]) $(id).classList.toggle("gone", state.pair !== null);
   const kind = state.changes.get(state.asked)?.kind;
   for (const button of $("change").children) button.setAttribute("aria-pressed", button.dataset.kind === kind);
 }
@@ -60,23 +64,25 @@ $("size").addEventListener("input", ({ target }) => {
   draw();
 });
 
-element($("story"), "option", { value: "" }, "(your own)");
+const stories = element($("story"), "optgroup", { label: "one sentence: which word is hidden?" });
 data.stories.forEach(({ text, hidden }, n) => {
   const words = text.split(" ").map((word, place) => (place === hidden ? "■" : word));
+  element(stories, "option", { value: n }, words.slice(Math.max(0, hidden - 4), hidden + 5).join(" "));
+});
+element(stories, "option", { value: "" }, "another");
+const pairs = element($("story"), "optgroup", { label: "two segments: does B follow A?" });
+data.pair.examples.forEach(({ a, b }, n) => {
   element(
-    $("story"),
+    pairs,
     "option",
-    { value: n },
-    words
-      .slice(Math.max(0, hidden - 5), hidden + 6)
-      .join(" ")
-      .slice(0, 48),
+    { value: `pair ${n}` },
+    `${a.split(" ").slice(-4).join(" ")} | ${b.split(" ").slice(0, 4).join(" ")}`,
   );
 });
-$("story").addEventListener("change", ({ target }) => {
-  if (target.value === "") return;
-  const { text, hidden } = data.stories[target.value];
-  open(text.split(" "), [hidden]);
+$("story").addEventListener("change", ({ target: { value } }) => {
+  if (value === "") return;
+  if (value.startsWith("pair")) state.pair = Number(value.slice(5));
+  else open(data.stories[value].text.split(" "), [data.stories[value].hidden]);
   draw();
 });
 $("tokens").addEventListener("click", ({ target }) => {
@@ -88,8 +94,8 @@ $("tokens").addEventListener("click", ({ target }) => {
   draw();
 });
 $("own").addEventListener("change", ({ target }) => {
-  const words = target.value.trim().split(/\s+/).filter(Boolean),
-    unknown = words.find((word) => !isWord(word));
+  const words = target.value.trim().split(/\s+/).filter(Boolean);
+  const unknown = words.find((word) => !isWord(word));
   if (unknown)
     $("wrong").textContent = `“${unknown}” is not a word of Tiny Town (its words stand at the end of the page).`;
   else if (!words.length || words.length > LONGEST) $("wrong").textContent = `From 1 to ${LONGEST} words, please.`;
@@ -151,6 +157,14 @@ function change(kind) {
   draw();
 }
 
+$("writeon").addEventListener("click", () => {
+  writeOn();
+  draw();
+});
+data.translate.forEach(({ source }, n) => element($("source"), "option", { value: n }, source.slice(1, -1).join(" ")));
+$("source").addEventListener("change", ({ target }) => drawTranslation(target.value));
+$("translate").addEventListener("toggle", () => drawTranslation($("source").value));
+
 // --- the walk --------------------------------------------------------------------------------------------------------
 const walk = { at: 0, right: new Set(), answered: new Set() };
 
@@ -200,7 +214,7 @@ $("walkback").addEventListener("click", () => goTo(walk.at - 1));
 $("walknext").addEventListener("click", () => goTo(walk.at + 1));
 
 // --- address, theme --------------------------------------------------------------------------------------------------
-const OPENED = { attention: "look", tokens: "sum", masking: "labels" }; // a lesson's stage -> the panel that it opens
+const OPENED = { attention: "look", tokens: "sum", masking: "labels", cache: "write", translation: "translate" }; // a lesson's stage -> the panel that it opens
 
 // JupyterLab's page, where this page is shown in one of its cells; null elsewhere.
 function lab() {

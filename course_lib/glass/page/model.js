@@ -2,15 +2,29 @@
 
 // --- weights ---------------------------------------------------------------------------------------------------
 function half(bits) {
-  const sign = bits & 0x8000 ? -1 : 1,
-    exponent = (bits >> 10) & 31,
-    fraction = bits & 1023;
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
   return exponent ? sign * (1 + fraction / 1024) * 2 ** (exponent - 15) : sign * fraction * 2 ** -24;
+}
+
+// Base 85, as Python's base64.b85encode writes it: four bytes in five characters.
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+const VALUES = new Map([...DIGITS].map((digit, value) => [digit.charCodeAt(0), value]));
+
+function bytes(text) {
+  const out = new DataView(new ArrayBuffer((text.length / 5) * 4));
+  for (let i = 0; i < text.length; i += 5) {
+    let number = 0;
+    for (let n = i; n < i + 5; n++) number = number * 85 + VALUES.get(text.charCodeAt(n));
+    out.setUint32((i / 5) * 4, number);
+  }
+  return new Uint8Array(out.buffer);
 }
 
 // Read the weights of one moment: int8, with one fp16 scale before each row.
 export function unpack(tensors, moment) {
-  const raw = Uint8Array.from(atob(moment.weights), (c) => c.charCodeAt(0));
+  const raw = bytes(moment.weights);
   const weights = {};
   let at = 0;
   for (const [name, shape] of tensors) {
@@ -26,16 +40,16 @@ export function unpack(tensors, moment) {
 
 // --- the parts of a layer --------------------------------------------------------------------------------------
 function linear(x, T, weight, bias, into) {
-  const from = x.length / T,
-    y = new Float32Array(T * into);
+  const from = x.length / T;
+  const y = new Float32Array(T * into);
   for (let o = 0; o < into; o++) {
     const row = o * from;
     for (let t = 0; t < T; t++) {
       const start = t * from;
-      let a = 0,
-        b = 0,
-        c = 0,
-        d = 0; // four sums at once: twice as fast
+      let a = 0;
+      let b = 0;
+      let c = 0;
+      let d = 0; // four sums at once: twice as fast
       for (let i = 0; i < from; i += 4) {
         a += x[start + i] * weight[row + i];
         b += x[start + i + 1] * weight[row + i + 1];
@@ -52,8 +66,8 @@ function layerNorm(x, T, gain, bias) {
   const width = x.length / T;
   for (let t = 0; t < T; t++) {
     const row = x.subarray(t * width, (t + 1) * width);
-    let mean = 0,
-      variance = 0;
+    let mean = 0;
+    let variance = 0;
     for (const value of row) mean += value / width;
     for (const value of row) variance += (value - mean) ** 2 / width;
     const scale = 1 / Math.sqrt(variance + 1e-12);
@@ -75,8 +89,8 @@ function gelu(x) {
 
 export function softmax(scores) {
   const top = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-  const raised = scores.map((score) => Math.exp(score - top)),
-    sum = raised.reduce((a, b) => a + b, 0);
+  const raised = scores.map((score) => Math.exp(score - top));
+  const sum = raised.reduce((a, b) => a + b, 0);
   return raised.map((value) => value / sum);
 }
 
@@ -86,9 +100,9 @@ function add(x, y) {
 
 // softmax(q k^T / sqrt(d) + mask) v for one head, whose columns of q, k and v [T, width] begin at `first`.
 function attend(q, k, v, may, T, first, size) {
-  const width = q.length / T,
-    scores = new Float32Array(T * T),
-    looks = new Float32Array(T * T);
+  const width = q.length / T;
+  const scores = new Float32Array(T * T);
+  const looks = new Float32Array(T * T);
   const mixed = new Float32Array(T * size);
   for (let i = 0; i < T; i++) {
     const masked = new Float32Array(T);
@@ -108,12 +122,12 @@ function attend(q, k, v, may, T, first, size) {
 }
 
 // --- the whole -------------------------------------------------------------------------------------------------
-// ids: T token ids. may: who may look at whom. Returns the embedding's three parts and their sum, and for each layer
+// ids: T token ids. may: who may look at whom. segments: 1 where a token is in segment B. Returns the embedding's three parts and their sum, and for each layer
 // q, k, v [T, width], each head's scores (before the mask) and looks [T, T], and the output [T, width].
-export function read(shape, weights, ids, may) {
-  const { width, heads, layers } = shape,
-    T = ids.length,
-    size = width / heads;
+export function read(shape, weights, ids, may, segments = []) {
+  const { width, heads, layers } = shape;
+  const T = ids.length;
+  const size = width / heads;
   const get = (name) => weights[`bert.${name}`];
   const dense = (x, name, into) => linear(x, T, get(`${name}.weight`), get(`${name}.bias`), into);
   const norm = (x, name) => layerNorm(x, T, get(`${name}.LayerNorm.weight`), get(`${name}.LayerNorm.bias`));
@@ -122,18 +136,18 @@ export function read(shape, weights, ids, may) {
   parts.position = new Float32Array(T * width);
   ids.forEach((id, t) => {
     parts.token.set(table("word", id), t * width);
-    parts.segment.set(table("token_type", 0), t * width);
+    parts.segment.set(table("token_type", segments[t] ?? 0), t * width);
     parts.position.set(table("position", t), t * width);
   });
   let x = norm(add(add(parts.token, parts.segment), parts.position), "embeddings");
-  const embedding = { ...parts, sum: x },
-    found = [];
+  const embedding = { ...parts, sum: x };
+  const found = [];
   for (let layer = 0; layer < layers; layer++) {
     const name = `encoder.layer.${layer}`;
     const [q, k, v] = ["query", "key", "value"].map((part) => dense(x, `${name}.attention.self.${part}`, width));
-    const mixed = new Float32Array(T * width),
-      scores = [],
-      looks = [];
+    const mixed = new Float32Array(T * width);
+    const scores = [];
+    const looks = [];
     for (let head = 0; head < heads; head++) {
       const one = attend(q, k, v, may, T, head * size, size);
       for (let t = 0; t < T; t++) {
@@ -147,7 +161,7 @@ export function read(shape, weights, ids, may) {
     x = norm(add(dense(wide, `${name}.output.dense`, width), x), `${name}.output`);
     found.push({ q, k, v, scores, looks, mixed, output: x });
   }
-  return { T, embedding, layers: found, output: x };
+  return { T, shape, embedding, layers: found, output: x };
 }
 
 // The head: a logit for each word of the vocabulary at one position.
@@ -157,4 +171,17 @@ export function logitsAt(shape, weights, output, position) {
   const y = gelu(linear(x, 1, get("transform.dense.weight"), get("transform.dense.bias"), shape.width));
   layerNorm(y, 1, get("transform.LayerNorm.weight"), get("transform.LayerNorm.bias"));
   return linear(y, 1, weights["bert.embeddings.word_embeddings.weight"], get("bias"), shape.vocabulary.length);
+}
+
+// The pooler and the second head: two logits for a pair, "B follows A" and "B is from another story", from [CLS].
+export function pairLogits({ width }, weights, output) {
+  const x = output.slice(0, width);
+  const pooled = linear(x, 1, weights["bert.pooler.dense.weight"], weights["bert.pooler.dense.bias"], width);
+  return linear(
+    pooled.map(Math.tanh),
+    1,
+    weights["cls.seq_relationship.weight"],
+    weights["cls.seq_relationship.bias"],
+    2,
+  );
 }

@@ -2,7 +2,9 @@
 // each token and what is asked for. Drawn only while its panel is open.
 import { table } from "./answers.js";
 import { element } from "./arrows.js";
-import { labels, shape, state } from "./state.js";
+import { labels, state } from "./state.js";
+
+const signed = (x) => (x === -Infinity ? "−∞" : x.toFixed(2).replace("-", "−"));
 
 // Five steps of attention: how many of the table's columns each one shows.
 export const STEPS = [
@@ -16,25 +18,19 @@ export const STEPS = [
   ["Sum", "Each position's value times its share, added up: the vector that this head passes on."],
 ];
 
-export function drawLook({ T, at, may, layers }, step) {
-  const head = state.head === "all" ? 0 : state.head,
-    layer = layers[state.layer],
-    size = shape.width / shape.heads;
+export function drawLook({ T, shape, at, may, layers }, step) {
+  const head = state.head === "all" ? 0 : state.head;
+  const layer = layers[state.layer];
+  const size = shape.width / shape.heads;
   const part = (rows, i) => rows.subarray(i * shape.width + head * size, i * shape.width + (head + 1) * size);
   const panel = document.getElementById("lookrows");
   panel.replaceChildren();
   const names = ["q · k", "÷ √d", "+ mask", "softmax", "share × value"].slice(0, step + 1);
   const rows = labels().map((text, j) => {
-    const score = layer.scores[head][at * T + j],
-      share = layer.looks[head][at * T + j];
-    const numbers = [
-      (score * Math.sqrt(size)).toFixed(2),
-      score.toFixed(2),
-      may[at * T + j] ? score.toFixed(2) : "−∞",
-      share.toFixed(3),
-      "",
-    ];
-    return [`${j} ${text}`, ...numbers.slice(0, step + 1)];
+    const score = layer.scores[head][at * T + j];
+    const share = layer.looks[head][at * T + j];
+    const numbers = [score * Math.sqrt(size), score, may[at * T + j] ? score : -Infinity].map(signed);
+    return [`${j} ${text}`, ...[...numbers, share.toFixed(3), ""].slice(0, step + 1)];
   });
   const title = `Layer ${state.layer + 1}, head ${head + 1}: position ${at} looks at each position (d = ${size})`;
   const made = table(panel, title, ["position", ...names], rows);
@@ -55,9 +51,9 @@ export function drawLook({ T, at, may, layers }, step) {
   document.getElementById("lookstep").textContent = `${step + 1}. ${STEPS[step][0]}. ${STEPS[step][1]}`;
 }
 
-export function drawEmbedding({ embedding }) {
-  const panel = document.getElementById("sumrows"),
-    names = ["token", "segment", "position", "sum"];
+export function drawEmbedding({ shape, embedding }) {
+  const panel = document.getElementById("sumrows");
+  const names = ["token", "segment", "position", "sum"];
   panel.replaceChildren();
   const heads = ["", "token embedding", "segment embedding", "position embedding", "their sum, normalised"];
   const made = table(
@@ -85,8 +81,8 @@ function strip(parent, values, top) {
     "aria-label",
     `${values.length} numbers; largest: ${large.map(([, i]) => `number ${i}: ${values[i].toFixed(2)}`).join(", ")}`,
   );
-  const brush = canvas.getContext("2d"),
-    picture = brush.createImageData(values.length, 1);
+  const brush = canvas.getContext("2d");
+  const picture = brush.createImageData(values.length, 1);
   values.forEach((value, i) => {
     const colour = value > 0 ? [11, 98, 196] : [196, 98, 11];
     picture.data.set([...colour, Math.min(255, (255 * Math.abs(value)) / top)], 4 * i);
@@ -96,8 +92,8 @@ function strip(parent, values, top) {
 
 // BERT's labels: the token that was there where something is asked for, -100 ("not asked") everywhere else.
 export function drawLabels() {
-  const panel = document.getElementById("labelrows"),
-    kinds = { hidden: "hidden by [MASK]", replaced: "replaced by another word", kept: "kept, but asked for" };
+  const panel = document.getElementById("labelrows");
+  const kinds = { hidden: "hidden by [MASK]", replaced: "replaced by another word", kept: "kept, but asked for" };
   panel.replaceChildren();
   const rows = labels().map((text, j) => {
     const change = state.changes.get(j - 1);

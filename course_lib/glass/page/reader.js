@@ -28,8 +28,8 @@ export class ExactReader {
 
   // P(word | state, world)
   writes(state, world, word) {
-    const { variable, choices } = this.states[state],
-      options = choices[variable < 0 ? 0 : world[variable]];
+    const { variable, choices } = this.states[state];
+    const options = choices[variable < 0 ? 0 : world[variable]];
     return options.filter((one) => one === word).length / options.length;
   }
 
@@ -42,8 +42,8 @@ export class ExactReader {
   // Multiply by P(what was seen | state, world).
   weigh(belief, worlds, word) {
     if (word === null) return belief;
-    const Z = worlds.length,
-      out = new Float64Array(belief.length);
+    const Z = worlds.length;
+    const out = new Float64Array(belief.length);
     this.states.forEach((state, s) => {
       if (!state.choices.some((options) => options.includes(word))) return;
       for (let z = 0; z < Z; z++)
@@ -62,9 +62,9 @@ export class ExactReader {
 
   // One word on: to the next place of the template, or from its end to the beginning of the next sentence.
   forward(here, Z) {
-    const there = new Float64Array(here.length),
-      K = this.chain.length,
-      ended = new Float64Array(K * Z);
+    const there = new Float64Array(here.length);
+    const K = this.chain.length;
+    const ended = new Float64Array(K * Z);
     there.set(here.subarray(0, here.length - Z), Z);
     for (const s of this.lasts) {
       for (let z = 0; z < Z; z++) ended[this.states[s].kind * Z + z] += here[s * Z + z];
@@ -82,9 +82,9 @@ export class ExactReader {
 
   // The transpose of forward, for what is seen on the right.
   backward(there, Z) {
-    const here = new Float64Array(there.length),
-      K = this.chain.length,
-      begun = new Float64Array(K * Z);
+    const here = new Float64Array(there.length);
+    const K = this.chain.length;
+    const begun = new Float64Array(K * Z);
     here.set(there.subarray(Z));
     for (const s of this.firsts) {
       const { kind, probability } = this.states[s];
@@ -111,8 +111,8 @@ export class ExactReader {
     const visible = [...new Set(seen.filter((word) => word !== null))];
     const worlds = this.worlds.filter((_, z) => visible.every((word) => this.allows(word)[z]));
     const Z = worlds.length;
-    let left = this.begin(Z),
-      right = new Float64Array(this.states.length * Z).fill(1);
+    let left = this.begin(Z);
+    let right = new Float64Array(this.states.length * Z).fill(1);
     for (let t = 0; t < place && left; t++) left = scaled(this.forward(this.weigh(left, worlds, seen[t]), Z));
     for (let t = seen.length - 1; t > place && right; t--) {
       right = scaled(this.backward(this.weigh(right, worlds, seen[t]), Z));
@@ -121,8 +121,8 @@ export class ExactReader {
     const found = new Float64Array(this.words);
     this.states.forEach(({ variable, choices }, s) => {
       worlds.forEach((world, z) => {
-        const mass = left[s * Z + z] * right[s * Z + z],
-          options = choices[variable < 0 ? 0 : world[variable]];
+        const mass = left[s * Z + z] * right[s * Z + z];
+        const options = choices[variable < 0 ? 0 : world[variable]];
         for (const word of mass ? options : []) found[word] += mass / options.length;
       });
     });

@@ -1,16 +1,17 @@
 // What is on screen, and what follows from it: the model's answer, the best possible answer, and who was looked at.
 import { MASKS, maskOf, reach } from "./masks.js";
-import { logitsAt, read, softmax, unpack } from "./model.js";
+import { logitsAt, pairLogits, read, softmax, unpack } from "./model.js";
 import { ExactReader } from "./reader.js";
 
 export const data = JSON.parse(document.getElementById("data").textContent);
-export const shape = data.model,
-  vocabulary = shape.vocabulary;
+export const shape = data.model;
+export const vocabulary = shape.vocabulary;
 export const LONGEST = 30; // words
 export const SPECIALS = 5; // [PAD] [UNK] [CLS] [SEP] [MASK]: the town's words come after them
-const idOf = new Map(vocabulary.map((word, id) => [word, id]));
-const reader = new ExactReader(data.grammar),
-  weights = [];
+export const idOf = new Map(vocabulary.map((word, id) => [word, id]));
+const reader = new ExactReader(data.grammar);
+const weights = [];
+let pairWeights = null;
 
 // changes: place -> what was done to it: { kind: "hidden" | "replaced" | "kept", word }, all of them asked for.
 export const state = {
@@ -24,6 +25,7 @@ export const state = {
   layer: shape.layers - 1,
   moment: data.moments.length - 1,
   turned: false,
+  pair: null, // which of the pairs of segments is shown instead of a sentence
   stage: "switch",
 };
 
@@ -42,14 +44,19 @@ export function shown(place) {
   return change ? (change.kind === "hidden" ? null : change.word) : state.words[place];
 }
 
+export const pairShown = () => (state.pair === null ? null : data.pair.examples[state.pair]);
+export const position = () => (state.pair === null ? state.asked + 1 : 0); // that is asked: a pair is judged from [CLS]
+
 export function labels() {
+  const pair = pairShown();
+  if (pair) return ["[CLS]", ...pair.a.split(" "), "[SEP]", ...pair.b.split(" "), "[SEP]"];
   return ["[CLS]", ...state.words.map((_, place) => shown(place) ?? "[MASK]"), "[SEP]"];
 }
 
 // The best possible answer at the asked place under a mask, from what can reach it: P over the vocabulary, or null.
 function best(mask, size, also = null) {
-  const T = state.words.length + 2,
-    from = reach(maskOf(mask, size, T), T, shape.layers, state.asked + 1);
+  const T = state.words.length + 2;
+  const from = reach(maskOf(mask, size, T), T, shape.layers, state.asked + 1);
   const seen = state.words.map((word, place) => {
     const visible = (from[place + 1] || place === also) && place !== state.asked && shown(place) !== null;
     return visible ? idOf.get(shown(place)) - SPECIALS : null;
@@ -70,34 +77,39 @@ function clue(truth, both, left) {
   return most;
 }
 
-// The model's forward pass on the sentence as it stands, and its answer at the asked place.
+// The model's forward pass on what is shown, and its answer at the asked position.
 export function forward() {
-  const at = state.asked + 1;
-  const w = weightsOf(state.moment);
+  const at = position();
+  const pair = pairShown();
   const ids = labels().map((word) => idOf.get(word));
   const may = maskOf(state.mask, sizeOf(state.mask), ids.length);
+  const from = reach(may, ids.length, shape.layers, at);
+  if (pair) {
+    pairWeights ??= unpack(data.pair.model.tensors, data.pair);
+    const second = pair.a.split(" ").length + 2; // where B begins
+    const segments = ids.map((_, t) => Number(t >= second));
+    const found = read(data.pair.model, pairWeights, ids, may, segments);
+    const logits = pairLogits(data.pair.model, pairWeights, found.output);
+    return { ...found, ids, may, at, from, pair, segments, logits, model: softmax(Float64Array.from(logits)) };
+  }
+  const w = weightsOf(state.moment);
   const found = read(shape, w, ids, may);
   const logits = logitsAt(shape, w, found.output, at);
-  return { ...found, ids, may, at, logits, model: softmax(Float64Array.from(logits)) };
+  return { ...found, ids, may, at, from, logits, model: softmax(Float64Array.from(logits)) };
 }
 
-// The same with the best possible answers, from the same words, from both sides and from the left, beside it. `truth`
-// is the id of the word that was there; `from` says what reaches the asked place.
+// The same with the exact answers beside it: from the same words, from both sides, and from the left. `truth` is the id
+// of the word that was there. A pair's are worked out beforehand, for all of it or, where [CLS] is blind, for nothing.
 export function reading() {
   const found = forward();
+  if (found.pair) {
+    const both = [found.pair.exact, 1 - found.pair.exact];
+    const seen = found.from.filter(Boolean).length;
+    return { ...found, both, best: seen === found.T ? both : seen === 1 ? [0.5, 0.5] : null };
+  }
   const truth = idOf.get(state.words[state.asked]);
-  const both = best("bidirectional", 0);
-  const left = best("causal", 0);
-  const from = reach(found.may, found.T, shape.layers, found.at);
-  return {
-    ...found,
-    truth,
-    both,
-    left,
-    from,
-    clue: clue(truth, both, left),
-    best: best(state.mask, sizeOf(state.mask)),
-  };
+  const [both, left] = [best("bidirectional", 0), best("causal", 0)];
+  return { ...found, truth, both, left, clue: clue(truth, both, left), best: best(state.mask, sizeOf(state.mask)) };
 }
 
 // What each position passes on to the asked place: attention and residual, half and half. A list of Float64Array [T],
@@ -105,8 +117,8 @@ export function reading() {
 export function flow({ T, at, layers }) {
   const share = [Float64Array.from({ length: T }, (_, i) => Number(i === at))];
   for (const { looks } of layers.toReversed()) {
-    const look = lookOf(looks),
-      below = new Float64Array(T);
+    const look = lookOf(looks);
+    const below = new Float64Array(T);
     share[0].forEach((part, i) => {
       for (let j = 0; part && j < T; j++) below[j] += part * (0.5 * look[i * T + j] + 0.5 * Number(i === j));
     });
@@ -124,6 +136,7 @@ export function lookOf(looks) {
 // --- the address: #text=tomorrow Ben will go .&hide=0&mask=causal&stage=mask ---------------------------------------
 export function open(words, hidden) {
   const places = hidden.filter((place) => place >= 0 && place < words.length);
+  state.pair = null;
   state.words = words.slice(0, LONGEST);
   state.changes = new Map((places.length ? places : [0]).map((place) => [place, { kind: "hidden" }]));
   state.asked = [...state.changes.keys()][0];
@@ -147,6 +160,7 @@ export function fromAddress(hash) {
   state.head = number("head", 0, shape.heads - 1, "all");
   state.asked = number("asked", 0, state.words.length - 1, state.asked);
   state.stage = given.get("stage") ?? state.stage;
+  if (given.has("pair")) state.pair = number("pair", 0, data.pair.examples.length - 1, 0);
   state.turned ||= state.mask !== "bidirectional";
   return given;
 }

@@ -2,7 +2,7 @@
 import { percent } from "./answers.js";
 import { data, open, state, vocabulary } from "./state.js";
 
-const TOMORROW = ["tomorrow Ben will go to the school .", 0];
+const TIME = ["yesterday Nora went to the farm .", 0]; // not the sentence that the page opens with
 const WEATHER = ["Clara walked to the garden with her dog . it was wet , so she took her umbrella .", 17];
 const last = () => data.moments.length - 1;
 const set = (more) => Object.assign(state, { mask: "bidirectional", moment: last(), head: "all" }, more);
@@ -18,14 +18,14 @@ const sure = (found) =>
 // scene: put it on screen. ask, options: the question. right: which option. after: change the scene with the answer.
 export const WALK = [
   {
-    scene: scene(TOMORROW),
+    scene: scene(TIME),
     ask: "The first word is hidden; every position may look at every other. Which word is it?",
     options: ["yesterday", "today", "tomorrow"],
-    right: 2,
-    answer: (found) => `“will go” gives it away, and it stands to the right. ${sure(found)}`,
+    right: 0,
+    answer: (found) => `“went” gives it away, and it stands to the right. ${sure(found)}`,
   },
   {
-    scene: scene(TOMORROW),
+    scene: scene(TIME),
     ask: "Now turn the switch to causal, as in GPT: a position sees itself and what stands to its left. How sure can even a perfect reader be?",
     options: ["still 100%", "about 50%", "about 11%"],
     right: 2,
@@ -34,7 +34,7 @@ export const WALK = [
       `To the left there is only [CLS]: any story may begin. ${sure(found)} (A model can be a little above the best here and below it elsewhere: best is meant on average.)`,
   },
   {
-    scene: scene(TOMORROW, { mask: "causal", turned: true }),
+    scene: scene(TIME, { mask: "causal", turned: true }),
     ask: "What was changed in the model when you turned the switch?",
     options: ["its weights", "only who may look at whom", "its vocabulary"],
     right: 1,
@@ -42,8 +42,8 @@ export const WALK = [
       "One set of weights, trained under both masks. Only the square below changed: its upper right half went black.",
   },
   {
-    scene: scene(TOMORROW, { mask: "causal", turned: true }),
-    ask: "“will” is two places to the right. Would more layers let position 1 see it?",
+    scene: scene(TIME, { mask: "causal", turned: true }),
+    ask: "“went” is two places to the right. Would more layers let position 1 see it?",
     options: ["yes, in two hops", "no, however many"],
     right: 1,
     answer: () =>
@@ -59,8 +59,8 @@ export const WALK = [
       `“Ben” stands to the left and says all there is to know. ${sure(found)} So GPT is not blind: it is blind to the right.`,
   },
   {
-    scene: scene(TOMORROW, { mask: "prefix", prefix: 3, turned: true }),
-    ask: "A prefix mask opens the first positions to all and keeps the rest causal. Positions 0 to 2 are open. How many must be open until “will” (position 3) is seen?",
+    scene: scene(TIME, { mask: "prefix", prefix: 3, turned: true }),
+    ask: "A prefix mask opens the first positions to all and keeps the rest causal. Positions 0 to 2 are open. How many must be open until “went” (position 3) is seen?",
     options: ["3", "4", "9"],
     right: 1,
     after: () => set({ mask: "prefix", prefix: 4, turned: true }),
@@ -80,7 +80,7 @@ export const WALK = [
       `Two in the upper layer, and two more below each of those. “station” is further away, so it does not count. ${sure(found)} Long texts are read by stacking such windows.`,
   },
   {
-    scene: scene(TOMORROW, { moment: 0 }),
+    scene: scene(TIME, { moment: 0 }),
     ask: "The training slider stands at the very beginning. What does an untrained model answer?",
     options: ["nearly every word a little", "always “the”", "nothing"],
     right: 0,
@@ -96,7 +96,7 @@ export const WALK = [
       `${sure(found)} ${found.model[found.truth] > 0.6 ? "Slide the training back: this came late." : "It knows what kind of word comes, and not which: a small model does not learn everything that can be learned."}`,
   },
   {
-    scene: scene(TOMORROW),
+    scene: scene(TIME),
     ask: "In an interview: what separates BERT from GPT?",
     options: [
       "BERT is larger",
