@@ -14,12 +14,13 @@ RUN = @$(PYTHON) scripts/bootstrap.py
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint doctor bake bench gpu-check update clean
+.PHONY: help setup lab test browser-test lint doctor bake bench gpu-check update clean
 
 help:
 	@echo "make lab      set up .venv, check this machine, open JupyterLab at the first notebook"
 	@echo "make test     the same and the packages of the tests, then ruff, all tests, every notebook under strict nbval"
 	@echo "make setup    install all that any of these needs, so that none needs the network again"
+	@echo "make browser-test  install a browser if there is none, then try the pages in it"
 	@echo "make update   fetch the newest course; the notebooks that you ran are kept as copies in my-notebooks/"
 	@echo "make doctor   check this machine: versions, device, memory, disk, a five-second training run"
 	@echo "make lint     ruff over the library, the tests and the notebooks"
@@ -28,7 +29,7 @@ help:
 	@echo "make gpu-check  is the course right on a GPU, and how fast? Under ten minutes (ARGS=--reduced: without a GPU)"
 	@echo "make clean    remove .venv and every cache inside this folder"
 
-setup lab test lint doctor bake bench gpu-check update:
+setup lab test browser-test lint doctor bake bench gpu-check update:
 	$(RUN) $@ $(ARGS)
 
 clean:

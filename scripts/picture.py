@@ -1,10 +1,15 @@
-"""Draw README's picture from the record alone: `.venv/bin/python scripts/picture.py` writes docs/picture.png."""
+"""Draw README's pictures, the one from the record alone, the other from the shipped model: writes docs/*.png.
+
+    .venv/bin/python scripts/picture.py
+"""
 
 from pathlib import Path
 
-from course_lib import experiments, plots, training
+from course_lib import experiments, glass, plots, runtime, training
+from course_lib.glass import picture as still
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "picture.png"
+SWITCH = OUT.with_name("glass.png")
 ASKED = {"two-sided": "fill two-sided accuracy", "left-only": "fill left-only accuracy"}
 
 
@@ -32,7 +37,17 @@ def picture(record: experiments.Record) -> bytes:
     return drawn.png
 
 
+def switch() -> bytes:
+    """Draw the glass model under both masks, one under the other: a PNG."""
+    masks = {"bidirectional": "as in BERT", "causal": "as in GPT: no weight has changed"}
+    found = [glass.read(glass.View("tomorrow Ben will go to the school .", 1, mask)) for mask in masks]
+    titles = [f"{mask} mask, {what}" for mask, what in masks.items()]
+    return still.png(still.draw(*found, titles=titles))
+
+
 if __name__ == "__main__":
+    runtime.setup()
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_bytes(picture(experiments.load("one-mask-apart")))
-    print(f"written: {OUT.name}")
+    SWITCH.write_bytes(switch())
+    print(f"written: {OUT.name}, {SWITCH.name}")

@@ -107,7 +107,7 @@ def test(arguments=()):
     steps = {
         "lint": lambda: lint(),
         "tests": lambda: call(
-            [*pytest, *parallel(tests), "tests"], threads=1 if tests > 1 else None, **OFFLINE
+            [*pytest, *parallel(tests), "--ignore=tests/browser", "tests"], threads=1 if tests > 1 else None, **OFFLINE
         ),
         "notebooks": lambda: call(
             [*pytest, *parallel(notebooks), "--nbval", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
@@ -126,6 +126,39 @@ def test(arguments=()):
             f"\nFailed: {', '.join(failed)}. CONTRIBUTING.md says how to run one of them alone.", flush=True
         )
     return 1 if failed else 0
+
+
+def browser_test(arguments=()):
+    """Lint the page's scripts, then try the glass model in a real browser, which is installed first where it lacks."""
+    scripts = "course_lib/glass/page"
+    for check in ([_tool("oxfmt"), "--check", scripts], [_tool("oxlint"), "--deny-warnings", scripts]):
+        if call(check):
+            print(f"{scripts}: {Path(check[0]).stem} has a complaint; `oxfmt {scripts}` mends the form.")
+            return 1
+    if not _browser():
+        return 1
+    return call([*PYTHON, "pytest", "-p", "no:xdist", *arguments, "tests/browser"], threads=1, **OFFLINE)
+
+
+def _tool(name):
+    """Find a program that came with a package, beside this Python."""
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or name
+
+
+def _browser():
+    """See to it that there is a chromium; returns whether there is one."""
+    if os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser"):
+        return True
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        call(["apt-get", "-qq", "update"])
+        quiet = ["apt-get", "-qq", "-y", "--no-install-recommends"]
+        call([*quiet, "install", "chromium"], DEBIAN_FRONTEND="noninteractive")
+        if shutil.which("chromium"):
+            return True
+    if call([*PYTHON, "playwright", "install", "chromium"]) == 0:
+        return True
+    print("No browser: install Chromium (Debian, Ubuntu: sudo apt install chromium), or name one in CHROMIUM=/path.")
+    return False
 
 
 def parallel(processes):
@@ -174,7 +207,7 @@ def _git(*arguments):
 
 TASKS = {
     task.__name__.replace("_", "-"): task
-    for task in (setup, lab, test, lint, doctor, bake, bench, gpu_check, update)
+    for task in (setup, lab, test, browser_test, lint, doctor, bake, bench, gpu_check, update)
 }
 
 

@@ -17,7 +17,7 @@ LEVELS = [
     ["training", "evaluation", "translation", "generation", "probes"],
     ["parallel", "fine_tuning"],
     ["experiments", "plots"],
-    ["claims", "glossary"],
+    ["claims", "glossary", "glass"],
     ["exercises", "doctor", "bake", "bench", "evidence"],
     ["cli"],
     ["__main__"],

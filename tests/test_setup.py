@@ -164,9 +164,13 @@ def test_the_environment_that_runs_this_is_the_pinned_one():
 
 # --- what is imported, and the wheel -----------------------------------------------------------------------
 
-DISTRIBUTIONS = {"yaml": "pyyaml", "IPython": "ipython", "fontTools": "fonttools", "repo2docker": "jupyter-repo2docker"}
+DISTRIBUTIONS = {
+    "yaml": "pyyaml", "IPython": "ipython", "fontTools": "fonttools", "repo2docker": "jupyter-repo2docker",
+    "PIL": "pillow", "axe_playwright_python": "axe-playwright-python",
+}  # fmt: skip
 TOOLS = {  # used without an import of ours
-    "accelerate", "distributed", "hatchling", "ipykernel", "jupyterlab", "nbval", "pytest-xdist", "ruff",
+    "accelerate", "distributed", "hatchling", "ipykernel", "jupyterlab", "nbval", "oxfmt", "oxlint", "pytest-xdist",
+    "ruff",
 }  # fmt: skip
 
 
@@ -289,8 +293,8 @@ def test_a_variable_set_for_the_old_command_prompt_is_set_for_powershell_too(pag
 def test_commands_that_readme_shows_exist():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     code = "\n".join(map("".join, re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", readme, re.S)))
-    tasks = set(re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z]+)\b", code))
-    tasks |= set(re.findall(r"scripts/bootstrap\.py (?:--here )?(\w+)", code))
+    tasks = set(re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z][a-z-]*)\b", code))
+    tasks |= set(re.findall(r"scripts/bootstrap\.py (?:--here )?([a-z][a-z-]*)\b", code))
     assert {"lab", "test", "doctor", "update"} <= tasks <= {*bootstrap().TASKS, "clean", "help"}, tasks
     assert set(re.findall(r"-m course_lib (\w+)", code)) <= set(cli.COMMANDS)
     for file in re.findall(r"\]\(([^)#:]+)\)", readme):
@@ -358,7 +362,9 @@ def test_continuous_integration_runs_the_tests_on_a_bare_machine(tmp_path, refus
     (tmp_path / ".venv" / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     (tmp_path / ".venv" / "bin" / "python").chmod(0o755)
     (tmp_path / "look.py").write_text(BARE)
-    (tmp_path / "Makefile").write_text("setup:\n\t@echo set up\ntest:\n\t@$(PYTHON) look.py\n")
+    (tmp_path / "Makefile").write_text(
+        "setup:\n\t@echo set up\ntest:\n\t@$(PYTHON) look.py\nbrowser-test:\n\t@echo in a browser\n"
+    )
     (tmp_path / "tools").mkdir()
     if refused:
         (tmp_path / "tools" / "unshare").write_text("#!/bin/sh\nexit 1\n")
@@ -372,9 +378,9 @@ def test_continuous_integration_runs_the_tests_on_a_bare_machine(tmp_path, refus
     done = subprocess.run(command, env=environment, cwd="/", text=True, capture_output=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "set up" and lines[-1] == "bare"
+    assert lines[0] == "set up" and lines[-2:] == ["bare", "in a browser"]
     told = "cannot be cut off" in done.stdout
-    assert told if refused else told or lines[-2] == "devices: lo", done.stdout
+    assert told if refused else told or lines[-3] == "devices: lo", done.stdout
 
 
 # --- a hub -------------------------------------------------------------------------------------------------

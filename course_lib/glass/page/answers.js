@@ -1,0 +1,210 @@
+// The answers: the model's bars beside the best possible ones, a sentence that reads them, the mask as a square, and
+// everything once more as tables.
+import { element } from "./arrows.js";
+import { labels, lookOf, shape, shown, sizeOf, SPECIALS, state, vocabulary } from "./state.js";
+
+const SHOWN = 5; // bars before "all others"
+const MISSED = 0.2; // a best answer this far above the model's is called "not learned"
+
+export function percent(p) {
+  if (p > 0.995 && p < 1 - 1e-9) return ">99%";
+  return p > 0 && p < 0.005 ? "<1%" : `${Math.round(100 * p)}%`;
+}
+
+// --- bars --------------------------------------------------------------------------------------------------------
+// One row for each answer: its name, what the model gives, what the exact reader gives, what it would give with both
+// sides in view, and whether it is right. The same answers in the same order under every mask: nothing may jump.
+function answers({ model, best, both, left, truth, pair }) {
+  const ghost = state.turned && state.mask !== "bidirectional" ? both : null;
+  if (pair) {
+    return ["B follows A", "B does not follow"].map((name, i) => {
+      return [name, model[i], best?.[i], ghost?.[i], pair.follows === (i === 0)];
+    });
+  }
+  const worth = (id) => Math.max(both?.[id] ?? 0, left?.[id] ?? 0);
+  const order = vocabulary.map((_, id) => id).slice(SPECIALS);
+  order.sort((a, b) => (b === truth) - (a === truth) || worth(b) - worth(a) || model[b] - model[a]);
+  const ids = order.slice(0, SHOWN);
+  const rest = (values) => values && Math.max(0, 1 - ids.reduce((sum, id) => sum + values[id], 0));
+  const rows = ids.map((id) => [vocabulary[id], model[id], best?.[id], ghost?.[id], id === truth]);
+  return [...rows, ["all others", rest(model), rest(best), rest(ghost), false]];
+}
+
+export function drawBars(found) {
+  const rows = answers(found);
+  const bars = document.getElementById("bars");
+  if (bars.children.length !== rows.length) bars.replaceChildren(...rows.map(emptyBar));
+  rows.forEach(([word, ours, exact, other, right], n) => {
+    const bar = bars.children[n];
+    const [name, track, numbers] = bar.children;
+    bar.className = `bar${right ? " truth" : ""}${n === SHOWN ? " rest" : ""}`;
+    name.textContent = word;
+    [other, ours, exact].forEach((value, i) => {
+      track.children[i].style.width = `${100 * (value ?? 0)}%`;
+      track.children[i].classList.toggle("off", !(value > 0.002));
+    });
+    numbers.children[0].textContent = percent(ours);
+    numbers.children[1].textContent = found.best ? percent(exact) : "–";
+  });
+  document.getElementById("asks").textContent = found.pair
+    ? "Does B follow A? Asked at [CLS]"
+    : `Which word stands at position ${found.at}?`;
+  document.getElementById("ghost").classList.toggle(
+    "off",
+    rows.every((row) => row[3] == null),
+  );
+}
+
+function emptyBar() {
+  const bar = document.createElement("div");
+  element(bar, "span", { class: "word" });
+  const track = element(bar, "span", { class: "track" });
+  for (const part of ["ghost", "model", "best"]) element(track, "i", { class: part });
+  const numbers = element(bar, "span", { class: "numbers" });
+  element(numbers, "b", { class: "model" });
+  element(numbers, "b", { class: "best" });
+  return bar;
+}
+
+// --- the sentence that reads them ----------------------------------------------------------------------------------
+// Text in which {model ...}, {best ...} and {clue ...} are set off.
+export function say(found) {
+  if (found.pair) return sayPair(found);
+  const { model, best, both, left, truth, at, clue } = found;
+  const word = vocabulary[truth];
+  const ours = `{model ${percent(model[truth])}}`;
+  const most = best ? `{best ${percent(best[truth])}}` : "nothing";
+  const change = state.changes.get(state.asked);
+  if (change && change.kind !== "hidden") {
+    return `Position ${at} shows “${change.word}” and is asked for all the same, so a model cannot trust what it sees. This one was trained with [MASK] alone. It gives “${word}” ${ours}; the other words alone would allow ${most}.`;
+  }
+  if (!best) {
+    return "No story of Tiny Town reads like this, so there is no exact answer. The model gives one anyway: that is what models do.";
+  }
+  if (!both) {
+    return `What stands to the left is possible, the whole sentence is not. The left allows “${word}” ${most}; this model gives ${ours}.`;
+  }
+  const apart = (p, q) => p.reduce((sum, value, id) => sum + Math.abs(value - q[id]) / 2, 0);
+  if (["bidirectional", "causal"].includes(state.mask) && apart(both, left) < 0.02) {
+    return `Bidirectional or causal, it is the same here: the words to the left say all there is to know. A perfect reader gives “${word}” ${most}, this model ${ours}.`;
+  }
+  const hint = clue ? `{clue “${shown(clue.place)}”}` : "what stands to the right";
+  if (state.mask === "bidirectional") {
+    const tells = clue && both[truth] > 0.9 ? "gives it away" : "helps";
+    const missed = best[truth] - model[truth] > MISSED ? " This it has not learned." : "";
+    const next = state.turned ? "" : " Before you turn the switch to causal: what will happen to the bars?";
+    return `Position ${at} sees the whole sentence. ${clue ? hint : "The right side"} ${tells}: a perfect reader gives “${word}” ${most}, this model ${ours}.${missed}${next}`;
+  }
+  if (apart(best, both) < 0.02) {
+    return `${sees(found)} Nothing that tells is lost: a perfect reader gives “${word}” ${most}, as with the whole sentence; this model ${ours}.`;
+  }
+  const lost =
+    clue && !found.from[clue.place + 1] ? `It cannot see ${hint}, so even` : "Something that tells is out of sight:";
+  const same = state.mask === "causal" ? " No weight has changed, only the mask." : "";
+  return `${sees(found)} ${lost} a perfect reader gives “${word}” only ${most}; this model ${ours}.${same}`;
+}
+
+function sees({ at, from }) {
+  if (state.mask === "causal")
+    return `Position ${at} sees ${at > 1 ? "itself and what stands to its left" : "nothing but itself and [CLS]"}.`;
+  if (state.mask === "window") {
+    return `A window of ${state.window} in each of ${shape.layers} layers: ${from.filter(Boolean).length} positions reach position ${at}.`;
+  }
+  const place = at < state.prefix ? "is one of them" : "stands behind them and sees its left";
+  return `The first ${state.prefix} positions are open to all; position ${at} ${place}.`;
+}
+
+function sayPair({ model, best, pair }) {
+  const ours = `{model ${percent(model[0])}}`;
+  const right = pair.follows ? "B does follow A" : "B does not follow it";
+  if (!best)
+    return `What [CLS] can see here was not worked out by the exact reader. This model says “B follows A” ${ours}; ${right}.`;
+  const blind =
+    state.mask === "causal"
+      ? "[CLS] stands first and sees only itself: nothing can be told from it. That is why GPT is asked at the last token. "
+      : "";
+  return `${blind}A perfect reader gives “B follows A” {best ${percent(best[0])}}, this model ${ours}; in truth ${right}. The numbers come from [CLS] alone, through the pooler.`;
+}
+
+export function write(parent, text) {
+  parent.replaceChildren();
+  text.split(/\{(model|best|clue) ([^}]*)\}/).forEach((piece, n, all) => {
+    if (n % 3 === 0) parent.append(piece);
+    else if (n % 3 === 2) element(parent, "b", { class: all[n - 1] }, piece);
+  });
+}
+
+// --- the mask as a square ----------------------------------------------------------------------------------------------
+const box = (x, y, size) => ({ x, y, width: size, height: size, rx: size / 8 });
+
+export function drawSquare({ T, at, may, layers }) {
+  const square = document.getElementById("square");
+  const cell = 100 / T;
+  const look = lookOf(layers[state.layer].looks);
+  const named = T <= 13;
+  square.setAttribute("viewBox", named ? "-26 -1 127 102" : "-1 -1 102 102");
+  square.replaceChildren();
+  labels().forEach((text, row) => {
+    if (named) element(square, "text", { x: -2, y: (row + 0.68) * cell, class: "name" }, text.slice(0, 9));
+  });
+  for (let n = 0; n < T * T; n++) {
+    const [x, y] = [(n % T) * cell, Math.floor(n / T) * cell];
+    const opacity = may[n] ? (0.14 + 0.86 * look[n]).toFixed(3) : 1;
+    element(square, "rect", {
+      ...box(x, y, cell * 0.92),
+      class: may[n] ? "may" : "shut",
+      "fill-opacity": opacity,
+    });
+  }
+  element(square, "rect", { x: -0.6, y: at * cell - 0.6, width: 101, height: cell + 0.4, class: "row" });
+  const open = may.slice(at * T, (at + 1) * T).filter(Boolean).length;
+  square.setAttribute(
+    "aria-label",
+    `The ${state.mask} mask, ${T} by ${T}: a row looks, a column is looked at. Row ${at} may look at ${open} of ${T}.`,
+  );
+  document.getElementById("squarename").textContent = `Blue: how much (layer ${state.layer + 1}); black: not.`;
+}
+
+// --- everything as tables, for screen readers and for copying ----------------------------------------------------------
+export function drawTables({ T, at, ids, may, layers }) {
+  const tables = document.getElementById("tables");
+  tables.replaceChildren();
+  const bars = [...document.getElementById("bars").children].map(({ children: [word, , numbers] }) => [
+    word.textContent,
+    ...[...numbers.children].map((number) => number.textContent),
+  ]);
+  table(tables, `Answers at position ${at}`, ["word", "this model", "best possible"], bars);
+  const rows = labels().map((text, j) => [
+    j,
+    text,
+    may[at * T + j] ? "yes" : "no",
+    ...layers.map(({ looks }) => percent(lookOf(looks)[at * T + j])),
+    state.changes.has(j - 1) ? state.words[j - 1] : "−100",
+  ]);
+  const size = ["prefix", "window"].includes(state.mask) ? ` of ${sizeOf(state.mask)}` : "";
+  table(
+    tables,
+    `Position ${at} looks, ${state.mask} mask${size}`,
+    [
+      "position",
+      `token (${ids.length})`,
+      "may be looked at",
+      ...layers.map((_, layer) => `looks in layer ${layer + 1}`),
+      "label",
+    ],
+    rows,
+  );
+}
+
+export function table(parent, caption, head, rows) {
+  const made = element(parent, "table");
+  element(made, "caption", {}, caption);
+  const top = element(element(made, "thead"), "tr");
+  const body = element(made, "tbody");
+  for (const text of head) element(top, "th", { scope: "col" }, text);
+  for (const cells of rows) {
+    const row = element(body, "tr");
+    cells.forEach((text, n) => element(row, n ? "td" : "th", n ? {} : { scope: "row" }, text));
+  }
+  return made;
+}

@@ -1,0 +1,60 @@
+"""The glass model in a notebook: a picture, and the live page laid over it where that can run."""
+
+from __future__ import annotations
+
+import base64
+import html
+from urllib.parse import quote
+
+from course_lib.glass import picture, reading
+
+__all__ = ["STAGES", "show"]
+
+STAGES = ("switch", "mask", "attention", "tokens", "masking")  # which part of the page is open
+PAGE = "../one-mask-apart.html"  # from a notebook's place
+
+
+class Glass:
+    """A state of the glass model: HTML with the picture and the page over it, a PNG, and plain text for readers."""
+
+    def __init__(self, markup: str, png: bytes, alt: str):
+        self.markup, self.png, self.alt = markup, png, alt
+
+    def __repr__(self) -> str:
+        return f"Glass model: {self.alt}"
+
+    def _repr_html_(self) -> str:
+        return self.markup
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+
+def show(
+    text: str, hidden=1, mask: str = "causal", size: int | None = None, stage: str = "switch", height: int = 660,
+) -> Glass:  # fmt: skip
+    """Show the glass model at work on one sentence of Tiny Town.
+
+    ``hidden`` is a position (1 is the first word) or several; the first is asked for. ``mask``: bidirectional, causal,
+    prefix or window, the last two with a ``size``. ``stage`` opens a part of the page, one of STAGES; ``height`` is the
+    page's in pixels. Raises ValueError for what the town does not know.
+    """
+    if stage not in STAGES:
+        raise ValueError(f"stage={stage!r} is unknown; choose one of {', '.join(STAGES)}.")
+    view = reading.View(text, hidden, mask, size)
+    found = reading.read(view)
+    alt, png = picture.describe(found), picture.png(picture.draw(found))
+    state = {"embed": 1, "text": text, "hide": ",".join(map(str, view.places)), "mask": mask, "stage": stage}
+    if size is not None:
+        state[mask] = size
+    address = PAGE + "#" + "&".join(f"{name}={quote(str(value))}" for name, value in state.items())
+    image = f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{_text(png)}">'
+    frame = (
+        f'<iframe title="Glass model, live" src="{html.escape(address)}" loading="lazy" '
+        'style="position:absolute;inset:0;width:100%;height:100%;border:0"></iframe>'
+    )
+    return Glass(f'<div style="position:relative;min-height:{height}px">{image}{frame}</div>', png, alt)
+
+
+def _text(png: bytes) -> str:
+    return base64.b64encode(png).decode()

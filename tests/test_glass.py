@@ -1,0 +1,231 @@
+"""The glass model in Python: what it is trained on, what a view says, and the page that is built from it."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoConfig, BertForPreTraining, EncoderDecoderModel
+
+from course_lib import attention, evaluation, glass, tokenization, translation
+from course_lib.experiments import pairs, translating
+from course_lib.glass import build, making, picture, reading
+from course_lib.glass.objective import RATES, SHORTEST, WIDEST, EveryMask
+from course_lib.objectives import PreTraining
+from course_lib.tinytown import TinyTown
+
+TOWN = TinyTown.load()
+TOKENIZER = tokenization.word_tokenizer(TOWN.vocabulary)
+ROWS = torch.tensor([[2, *range(10, 40), 3], [2, *range(50, 80), 3], [2, *range(90, 120), 3]])
+TOMORROW = "tomorrow Ben will go to the school ."
+PAGE = Path(__file__).parent.parent / "one-mask-apart.html"
+
+
+def batches(n=300):
+    goal, generator = EveryMask.of(TOKENIZER), torch.Generator().manual_seed(1)
+    return [goal(ROWS, generator) for _ in range(n)]
+
+
+# --- what it is trained on ----------------------------------------------------------------------------------------
+def test_every_mask_is_drawn_and_each_is_one_of_attention_s():
+    kinds = {"bidirectional": 0, "causal": 0, "prefix": 0, "window": 0}
+    for batch in batches(600):
+        length = batch.input_ids.shape[1]
+        mask = batch.attention_mask
+        if mask is None:
+            kinds["bidirectional"] += 1
+        elif torch.equal(mask, attention.causal_mask(length)):
+            kinds["causal"] += 1
+        elif any(torch.equal(mask, attention.sliding_window_mask(n, length)) for n in range(1, WIDEST + 1)):
+            kinds["window"] += 1
+        else:
+            assert any(torch.equal(mask, attention.prefix_mask(n, length)) for n in range(1, length + 1))
+            kinds["prefix"] += 1
+    assert 0.25 < kinds["bidirectional"] / 600 < 0.45 and 0.25 < kinds["causal"] / 600 < 0.45
+    assert 0.08 < kinds["prefix"] / 600 < 0.25 and 0.08 < kinds["window"] / 600 < 0.25
+
+
+def test_rows_are_cut_after_a_word_and_end_in_sep():
+    lengths = [batch.input_ids.shape[1] for batch in batches()]
+    assert min(lengths) == SHORTEST + 2 and max(lengths) == 32 and 0.4 < np.mean(np.array(lengths) == 32) < 0.6
+    for batch in batches(50):
+        assert (batch.input_ids[:, 0] == 2).all() and (batch.input_ids[:, -1] == 3).all()
+
+
+def test_a_hidden_word_is_asked_for_itself_and_a_visible_one_at_most_for_the_next():
+    seen = set()
+    for batch in batches():
+        length = batch.input_ids.shape[1]
+        rows = torch.cat([ROWS[:, : length - 1], torch.full((3, 1), 3)], dim=1)
+        wanted, at = batch.targets.tolist(), batch.select.nonzero().tolist()
+        looks_ahead = batch.attention_mask is None or bool(attention.visible(batch.attention_mask)[0, 0, 0, 1:].any())
+        for (b, t), word in zip(at, wanted, strict=True):
+            hidden = batch.input_ids[b, t] == TOKENIZER.mask_token_id
+            assert word == rows[b, t] if hidden else word == rows[b, t + 1]
+            assert hidden or not looks_ahead, "the next word must not stand in view"
+            assert t < length - 1 and (hidden or t < length - 2), "[SEP] is never asked for"
+            seen.add(bool(hidden))
+        shown = batch.input_ids != TOKENIZER.mask_token_id
+        assert torch.equal(batch.input_ids[shown], rows[shown]), "nothing but [MASK] is written"
+    assert seen == {True, False}
+
+
+def test_the_rates_are_drawn_and_the_generator_decides_alone():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    shares = [(b.input_ids == TOKENIZER.mask_token_id).float().mean().item() * 32 / 30 for b in batches()]
+    assert min(shares) < 0.1 and max(shares) > 0.4 and abs(np.mean(shares) - np.mean(RATES)) < 0.05
+    assert torch.equal(before, torch.get_rng_state())
+    again = [b.targets.tolist() for b in batches(20)]
+    assert again == [b.targets.tolist() for b in batches(20)]
+
+
+# --- a view -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"text": "tomorrow Zoe will go"}, "'Zoe' is not a word of Tiny Town"),
+        ({"text": ""}, "has 0 words"),
+        ({"text": " ".join(["Ben"] * 31)}, "has 31 words: from 1 to 30"),
+        ({"hidden": 0}, "give positions from 1"),
+        ({"hidden": 9}, "to 8"),
+        ({"hidden": ()}, "give positions"),
+        ({"mask": "triangular"}, "'triangular' is unknown; choose one of bidirectional"),
+        ({"mask": "prefix"}, "a prefix needs a number from 0 to 10"),
+        ({"mask": "window", "size": 0}, "a window needs a number from 1"),
+        ({"mask": "causal", "size": 3}, "the causal mask has none"),
+    ],
+)
+def test_what_the_view_does_not_know_is_refused(given, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        glass.View(**({"text": TOMORROW} | given))
+
+
+def test_the_headline_is_what_the_model_does():
+    """One set of weights: with both sides in view it knows the word, with the left side alone it can only guess."""
+    both, left = (glass.read(glass.View(TOMORROW, 1, mask)) for mask in ("bidirectional", "causal"))
+    assert both.model["tomorrow"] > 0.95 and both.best["tomorrow"] == pytest.approx(1)
+    assert abs(left.model["tomorrow"] - 1 / 9) < 0.05 and left.best["tomorrow"] == pytest.approx(1 / 9)
+    assert both.reaches.all() and left.reaches.tolist() == [True, True] + [False] * 8
+    assert both.both == both.best and left.both == both.best
+
+
+def test_readme_says_what_the_model_says():
+    readme = (PAGE.parent / "README.md").read_text("utf-8")
+    left = glass.read(glass.View(TOMORROW, 1, "causal"))
+    ours, best = (round(100 * p["tomorrow"]) for p in (left.model, left.best))
+    assert f"it gets {ours} percent, where the best possible is {best}." in " ".join(readme.split())
+
+
+def test_a_window_reaches_further_through_two_layers():
+    found = glass.read(glass.View("Oscar rode to the station with his cat .", 8, "window", 3))
+    assert found.reaches.nonzero()[0].tolist() == [4, 5, 6, 7, 8]
+    assert np.allclose(found.looks.sum(axis=-1), 1, atol=1e-5) and (found.looks[:, :, ~found.allowed] == 0).all()
+
+
+def test_an_impossible_sentence_has_no_best_answer():
+    found = glass.read(glass.View("umbrella Ben will go", 2, "bidirectional"))
+    assert found.best is None and "no story reads like this" in picture.describe(found)
+
+
+def test_show_stands_as_a_picture_and_points_to_the_live_page():
+    shown = glass.show(TOMORROW, hidden=1, mask="prefix", size=4, stage="mask")
+    assert shown.png.startswith(b"\x89PNG") and len(shown.png) < 25_000
+    assert "under the prefix mask of 4" in repr(shown) and "'tomorrow'" in shown.alt
+    markup = shown._repr_html_()
+    assert '<img alt="The sentence' in markup and "one-mask-apart.html#embed=1&amp;text=tomorrow%20Ben" in markup
+    assert "&amp;hide=0&amp;mask=prefix&amp;stage=mask&amp;prefix=4" in markup
+    assert glass.show(TOMORROW, mask="prefix", size=4, stage="mask")._repr_html_() == markup  # the same every time
+    with pytest.raises(ValueError, match="stage='nsp' is unknown"):
+        glass.show(TOMORROW, stage="nsp")
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+def test_the_page_is_built_from_what_lies_here_and_is_light():
+    built = build.page()
+    assert PAGE.read_text(encoding="utf-8") == built, "python -m course_lib.glass.build"
+    assert PAGE.stat().st_size <= 2_000_000
+    assert "default-src 'none'" in built and not re.search(r"https?://(?!www\.w3\.org/2000/svg)", built)
+
+
+def test_scripts_share_one_scope_without_a_clash():
+    names = re.findall(
+        r"^(?:export )?(?:const|let|function|class) (\w+)",
+        "\n".join((build.PAGE / name).read_text("utf-8") for name in build.SCRIPTS), re.MULTILINE,
+    )  # fmt: skip
+    assert len(names) == len(set(names)) and sorted(build.SCRIPTS) == sorted(f.name for f in build.PAGE.glob("*.js"))
+
+
+def test_rounding_costs_little_and_says_what_it_kept():
+    rng = np.random.default_rng(0)
+    weights = {"a": rng.normal(size=(5, 8)).astype(np.float32), "b": np.float32([0, 1e-3, -2]), "c": np.zeros((2, 4))}
+    packed, said = reading.rounded(weights)
+    assert len(packed) == 40 + 3 + 8 + 2 * (5 + 1 + 2)
+    for name, value in weights.items():
+        rows = np.abs(value.reshape(-1, value.shape[-1]))
+        error = np.abs(said[name] - value).reshape(rows.shape)
+        assert (error <= rows.max(axis=1, keepdims=True) / 250).all() and said[name].shape == value.shape
+
+
+def test_the_model_stays_below_what_anybody_could_know_on_average():
+    """Held against the exact reader on fresh sentences: near it, and not better than it by more than chance."""
+    told = TOWN.stories(60, seed=4242)
+    for mask in ("bidirectional", "causal"):
+        ours, best = [], []
+        for n, story in enumerate(told):
+            words = story.words[: 6 + n % 20]
+            found = glass.read(glass.View(" ".join(words), 1 + n % len(words), mask))
+            ours.append(-np.log(found.model[found.truth]))
+            best.append(-np.log(found.best[found.truth]))
+        gap = np.mean(ours) - np.mean(best)
+        assert -0.1 < gap < 0.25, (mask, gap)
+
+
+@pytest.mark.parametrize("name", making.MAKERS)
+def test_a_recipe_says_how_each_model_was_made_and_fits_its_maker(name):
+    folder = reading.CHECKPOINT.with_name(name)
+    recipe = json.loads((folder / "recipe.json").read_text("utf-8"))
+    assert {"seed", "width", "heads", "steps", "tokens", "torch", "device"} <= set(recipe)
+    defaults = {name: p.default for name, p in inspect.signature(making.MAKERS[name]).parameters.items()}
+    assert all(recipe[key] == value for key, value in defaults.items() if key in recipe)  # made by the command itself
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    assert size < 1_100_000, "about 1 MB each"
+    assert AutoConfig.from_pretrained(folder).dtype == torch.float16
+
+
+def test_five_moments_come_along_and_ability_arrives_between_them():
+    model, _ = reading.load(reading.CHECKPOINT)  # as read() opens it: one copy is kept
+    page = build.moments()
+    assert [name for name, _ in page][0] == "untrained" and len(page) == 5
+    known = []
+    for _, weights in page:
+        with torch.no_grad():
+            for name, value in reading.rounded(weights)[1].items():
+                model.get_parameter(name)[: len(value)] = torch.from_numpy(value)
+        known.append(glass.read(glass.View(TOMORROW, 1, "bidirectional")).model["tomorrow"])
+    reading.load.cache_clear()
+    assert known[0] < 0.05 and known[-1] > 0.95 and known == sorted(known)
+
+
+def test_the_pair_model_is_held_against_the_exact_reader():
+    """It judges far better than a coin, and not better than what can be known."""
+    data = pairs.town_pairs(100, 800)
+    asked = data.held_out("other document", 400)
+    model = BertForPreTraining.from_pretrained(build.PAIR, dtype=torch.float32).eval()
+    goal = PreTraining(data.tokenizer.pad_token_id, None)
+    ours = evaluation.HeldOut(asked, goal).pair_score(model).accuracy
+    best = data.exact("other document", asked).accuracy
+    assert 0.75 < ours < best + 0.03, (ours, best)
+
+
+def test_the_encoder_decoder_translates():
+    """Every word of the target follows from the source, so that the ceiling is one."""
+    data = translating.sentence_pairs(100, held_out=100)
+    model = EncoderDecoderModel.from_pretrained(build.TRANSLATE, dtype=torch.float32).eval()
+    batch = translation.Translation.of(data.tokenizer)(data.held_out)
+    with torch.no_grad():
+        right = (batch.logits(model).argmax(-1) == batch.targets).float().mean()
+    assert 0.95 < right <= 1, right
