@@ -158,9 +158,11 @@ def train(
     model.to(device)
     questions = {name: [part.to(device) for part in asked.split(256)] for name, asked in data.questions.items()}
     started, untrained = time.perf_counter(), measure(model, questions)
+    draws = torch.Generator().manual_seed(seed)  # the objective's own: the order of the rows is then every arm's
     history = training.train(
-        model, data.rows, objective, steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed,
-        name=f"{arm} {seed}", evaluate=lambda trained: measure(trained, questions), evaluations=moments,
+        model, data.rows, lambda rows, _: objective(rows, draws), steps, batch_size=batch_size,
+        learning_rate=learning_rate, seed=seed, name=f"{arm} {seed}",
+        evaluate=lambda trained: measure(trained, questions), evaluations=moments,
     )  # fmt: skip
     if history.interrupted:
         raise KeyboardInterrupt
@@ -182,8 +184,10 @@ def _write(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerB
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        weights = {name: weight.detach().half().cpu() for name, weight in model.state_dict().items()}
-        model.cpu().save_pretrained(draft, state_dict=weights)
+        state, halves = model.cpu().state_dict(), {}
+        for weight in state.values():
+            halves.setdefault(weight.data_ptr(), weight.half())  # what is tied is one tensor, and stored once
+        model.save_pretrained(draft, state_dict={name: halves[weight.data_ptr()] for name, weight in state.items()})
         tokenizer.save_pretrained(draft)
         (draft / "run.json").write_text(json.dumps(_rounded(run), indent=1) + "\n", "utf-8")
         os.replace(draft, folder)
