@@ -9,19 +9,16 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import random
 import re
 import sys
 import sysconfig
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 
-from course_lib import globs, package_docs, prose, runtime
+from course_lib import globs, kept, package_docs, prose, runtime
 from course_lib.prose import sections, sentences
 from course_lib.tinytown import TinyTown
 
@@ -197,7 +194,7 @@ def python_docs(limit_words: int | None = None) -> Corpus:
     has_topics = importlib.util.find_spec("pydoc_data") is not None
     code = [Path(file).read_bytes() for file in (__file__, sentences.__code__.co_filename)]
     key = hashlib.sha256(repr((sys.version, str(library), has_topics, code)).encode()).hexdigest()[:16]
-    stored = _once("python_docs", key, lambda: _extract(library, has_topics))
+    stored = kept.once("python_docs", key, lambda: _extract(library, has_topics))
     documents, words = stored["documents"], 0
     if limit_words is not None:
         documents = []
@@ -254,67 +251,11 @@ def docstrings(packages: Iterable[str] = tuple(package_docs.PACKAGES), place: st
     """
     packages = tuple(packages)
     place = Path(place) if place is not None else Path(importlib.util.find_spec("numpy").origin).parent.parent
-    versions = {package: _version(package) for package in packages if (place / package).is_dir()}
+    versions = {package: package_docs.version(package) for package in packages if (place / package).is_dir()}
     code = [Path(module.__file__).read_bytes() for module in (prose, package_docs)]
     key = hashlib.sha256(repr((str(place), versions, code)).encode()).hexdigest()[:16]
-    stored = _once("docstrings", key, lambda: _of_packages(place, versions))
+    stored = kept.once("docstrings", key, lambda: package_docs.extract(place, versions))
     if not stored["documents"]:
         raise FileNotFoundError(f"there are no docstrings of {', '.join(packages[:5])}... in {str(place)!r}: give the "
                                 "folder that pip installs into as place")
     return Corpus("Docstrings", stored["documents"], "docstrings of " + ", ".join(stored["parts"]), stored["groups"])
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package_docs.PACKAGES.get(package, package))
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def _of_packages(place: Path, versions: dict[str, str]) -> dict:
-    found = (document for package in versions for document in package_docs.documents(place, package))
-    kept = [(package_docs.group_of(origin), [s for paragraph in paragraphs for s in sentences(paragraph)])
-            for origin, paragraphs in package_docs.without_copies(found)]
-    return {"parts": [f"{package} {version}" for package, version in versions.items()],
-            "documents": [document for _, document in kept], "groups": [group for group, _ in kept]}
-
-
-# --- extracted once, kept in the cache folder --------------------------------------------------------
-
-def _once(name: str, key: str, extract: Callable[[], dict]) -> dict:
-    """Return what `extract` makes, from the cache folder if an earlier call with this key has left it there."""
-    stored = _load(name, key)
-    if stored is None:
-        stored = extract()
-        _store(name, key, stored)
-    return stored
-
-
-def _load(name: str, key: str) -> dict | None:
-    try:
-        file = runtime.cache_place() / f"{name}-{key}.json"  # it may be another's: read only
-        checksum, _, payload = file.read_bytes().partition(b"\n")
-    except OSError:
-        return None  # not there yet, or not to be read; _store says so if it cannot be written
-    stored = json.loads(payload) if hashlib.sha256(payload).hexdigest().encode() == checksum else None
-    if isinstance(stored, dict) and {"parts", "documents"} <= set(stored):
-        return stored
-    runtime.warn(f"the stored text {str(file)!r} is damaged; it is extracted again")
-    return None
-
-
-def _store(name: str, key: str, extracted: dict) -> None:
-    """Write beside the target and rename: a reader, or a second process, never sees half a file."""
-    payload, written = json.dumps(extracted).encode(), None
-    try:
-        folder = runtime.cache_dir()
-        handle, written = tempfile.mkstemp(dir=folder, prefix=f"{name}-", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
-        os.replace(written, folder / f"{name}-{key}.json")
-    except OSError as error:
-        if written is not None:
-            Path(written).unlink(missing_ok=True)
-        if _load(name, key) is None:  # else a second process has just stored the same text
-            runtime.warn(f"{name}() works, but will be extracted again next time, as it could not be stored: "
-                         f"{error}")

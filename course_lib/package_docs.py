@@ -12,11 +12,12 @@ import inspect
 import re
 import warnings
 from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 
-from course_lib.prose import SKIPPED_FOLDERS, paragraphs
+from course_lib.prose import SKIPPED_FOLDERS, paragraphs, sentences
 
-__all__ = ["PACKAGES", "documents", "group_of", "literary", "without_copies"]
+__all__ = ["PACKAGES", "documents", "extract", "group_of", "literary", "version", "without_copies"]
 
 # package -> the distribution that constraints.txt pins; all come with torch, transformers, matplotlib and jupyterlab
 PACKAGES = {
@@ -47,6 +48,23 @@ _UNDERLINED = re.compile(r"^\s*([=~^#\"*+-])\1{2,}\s*$")
 _HEADING = re.compile(rf"^\s*\**(?:({_DESCRIBED})|{_DROPPED})\**\s*(::?\**)?\s*$", re.IGNORECASE)
 _ENTRY = re.compile(r"[\w*.,`/-]{1,40}?(?:, [\w*`]+)*(?: ?\(.*?\))?( ?):(?:\s+(.*))?$")  # 'dim (int): the axis'
 _WORD = re.compile(r"[a-z]+|\d+", re.IGNORECASE)
+
+
+def extract(place: Path, versions: dict[str, str]) -> dict:
+    """Read packages (name -> version) in a folder: documents (lists of sentences), the group of each, and parts."""
+    found = (document for package in versions for document in documents(place, package))
+    kept = [(group_of(origin), [s for paragraph in document for s in sentences(paragraph)])
+            for origin, document in without_copies(found)]  # fmt: skip
+    return {"parts": [f"{package} {version}" for package, version in versions.items()],
+            "documents": [document for _, document in kept], "groups": [group for group, _ in kept]}  # fmt: skip
+
+
+def version(package: str) -> str:
+    """Name the installed version of one of PACKAGES, or of a distribution of that name."""
+    try:
+        return metadata.version(PACKAGES.get(package, package))
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def documents(place: Path, package: str) -> Iterator[tuple[str, list[str]]]:

@@ -501,7 +501,7 @@ def test_python_docs_is_plain_prose(docs):
 
 def test_python_docs_limit_is_a_prefix(docs, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    monkeypatch.setattr(corpora, "_load", lambda *_: {"parts": ["x"], "documents": docs.documents})
+    monkeypatch.setattr(corpora.kept, "load", lambda *_: {"parts": ["x"], "documents": docs.documents})
     small, large = python_docs(5_000), python_docs(20_000)
     assert 4_000 < small.words <= 5_000 and 18_000 < large.words <= 20_000
     assert large.documents[: len(small)] == small.documents
@@ -571,7 +571,7 @@ def test_a_cache_that_cannot_be_written_is_only_a_warning(small_library, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(corpora.os, "replace", full)
+    monkeypatch.setattr(corpora.kept.os, "replace", full)
     with pytest.warns(RuntimeWarning, match="could not be stored.*No space left"):
         assert len(python_docs()) == 1
     assert list(cache.iterdir()) == [], "the half-written file is removed"
@@ -684,7 +684,7 @@ def square(side):
         colour (str): the name.
 
     Returns:
-        A drawing that can be shown, stored or sent to a friend.
+        Drawing: a picture that can be shown, stored or sent to a friend
     """
 
 class Circle:
@@ -741,7 +741,7 @@ def test_docstrings_are_the_prose_in_the_order_of_the_source(packages):
             "Tools that draw simple shapes for people who cannot draw them by hand.",
             "Draw a square whose four sides are all as long as the argument says.",
             "The length of each of the four sides, counted in millimetres",
-            "A drawing that can be shown, stored or sent to a friend.",
+            "A picture that can be shown, stored or sent to a friend",
         ],
         [
             "A round shape that is described by its centre and by nothing else here.",
