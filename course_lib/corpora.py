@@ -1,4 +1,4 @@
-"""Bring text as documents of sentences: Tiny Town, Python's own documentation, or your files.
+"""Bring text as documents of sentences: Tiny Town, Python's own documentation, installed packages', or your files.
 
 A document is a list of sentences, because BERT's next-sentence prediction and RoBERTa's input
 formats are all questions about where sentences and documents begin and end.
@@ -9,21 +9,20 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 import random
 import re
 import sys
 import sysconfig
-import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from course_lib import globs, runtime
-from course_lib.prose import docstrings, prose, sections, sentences
+from course_lib import globs, kept, package_docs, prose, runtime
+from course_lib.prose import sections, sentences
 from course_lib.tinytown import TinyTown
 
-__all__ = ["Corpus", "Document", "python_docs", "sentences", "text_files", "tiny_town"]
+__all__ = ["Corpus", "Document", "docstrings", "python_docs", "sentences", "text_files", "tiny_town"]
 
 Document = list[str]  # sentences in order, e.g. ['Anna took the ball .', 'She was happy .']
 
@@ -39,8 +38,12 @@ class Corpus:
     name: str
     documents: list[Document]
     source: str
+    groups: list[str] | None = None  # of each document the group that is held out as a whole; None: each its own
 
     def __post_init__(self):
+        if self.groups is not None and len(self.groups) != len(self.documents):
+            raise ValueError(f"{self.name!r} has {len(self.groups)} groups for {len(self.documents)} documents: name "
+                             "one for each")
         for document in self.documents:
             if isinstance(document, str) or not all(isinstance(sentence, str) for sentence in document):
                 raise TypeError(f"each document of {self.name!r} must be a list of sentences (text), not "
@@ -62,6 +65,11 @@ class Corpus:
         """Count the words; a Chinese or Japanese character counts as one, punctuation does not count."""
         return sum(_count_words(sentence) for document in self.documents for sentence in document)
 
+    @cached_property
+    def digest(self) -> str:
+        """Hash the text: 64 hexadecimal digits; two corpora with the same digest hold the same documents."""
+        return hashlib.sha256(json.dumps(self.documents, ensure_ascii=False).encode()).hexdigest()
+
     def text(self) -> str:
         """Return everything as one string: a sentence per line, two blank lines between documents."""
         return "\n\n\n".join("\n".join(document) for document in self.documents)
@@ -69,16 +77,16 @@ class Corpus:
     def split(self, share: float, seed: int) -> tuple[Corpus, Corpus]:
         """Return (train, held_out): about `share` of the documents are held out, at random by `seed`.
 
-        Whole documents are held out, and copies of a document stay together: a sentence's neighbours,
-        or the sentence itself, seen in training would make the held-out score a memory test.
+        Whole documents are held out, or whole groups of them, and copies of a document stay together: a sentence's
+        neighbours, or the sentence itself, seen in training would make the held-out score a memory test.
         """
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
             raise ValueError(f"share={share!r} must lie between 0 and 1, e.g. 0.1 to hold out a tenth")
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise TypeError(f"seed={seed!r} must be a whole number, e.g. 0")
-        copies: dict[tuple[str, ...], list[int]] = {}
+        copies: dict[object, list[int]] = {}
         for index, document in enumerate(self.documents):
-            copies.setdefault(tuple(document), []).append(index)
+            copies.setdefault(self.groups[index] if self.groups else tuple(document), []).append(index)
         if len(copies) < 2:
             raise ValueError(f"{self.name!r} has {len(copies)} distinct document(s), so none can be held "
                              "out; give more text, or separate chapters with two blank lines")
@@ -89,10 +97,13 @@ class Corpus:
             if len(held) >= wanted:
                 break
             held.update(group)
-        train, held_out = ([document for i, document in enumerate(self.documents) if (i in held) is side]
-                           for side in (False, True))
-        return (Corpus(f"{self.name}, training", train, self.source),
-                Corpus(f"{self.name}, held out", held_out, self.source))
+        return self._part("training", set(range(len(self))) - held), self._part("held out", held)
+
+    def _part(self, name: str, which: set[int]) -> Corpus:
+        """Keep the documents with these numbers."""
+        parts = (self.documents, self.groups)
+        documents, groups = ([part[i] for i in sorted(which)] if part else None for part in parts)
+        return Corpus(f"{self.name}, {name}", documents, self.source, groups)
 
 
 def _count_words(text: str) -> int:
@@ -183,10 +194,7 @@ def python_docs(limit_words: int | None = None) -> Corpus:
     has_topics = importlib.util.find_spec("pydoc_data") is not None
     code = [Path(file).read_bytes() for file in (__file__, sentences.__code__.co_filename)]
     key = hashlib.sha256(repr((sys.version, str(library), has_topics, code)).encode()).hexdigest()[:16]
-    stored = _load(key)
-    if stored is None:
-        stored = _extract(library, has_topics)
-        _store(key, stored)
+    stored = kept.once("python_docs", key, lambda: _extract(library, has_topics))
     documents, words = stored["documents"], 0
     if limit_words is not None:
         documents = []
@@ -206,7 +214,7 @@ def _extract(library: Path, has_topics: bool) -> dict:
 
         texts += [section for name in sorted(topics) for section in sections(topics[name])]
         parts.append("the language reference of pydoc_data")
-    from_sources = list(docstrings(library))
+    from_sources = list(prose.docstrings(library))
     if from_sources:
         texts += from_sources
         parts.append("the docstrings of the standard library")
@@ -222,38 +230,32 @@ def _extract(library: Path, has_topics: bool) -> dict:
     documents, seen = [], set()
     for text in texts:
         # what came before is boilerplate, or one topic repeating another; held-out sentences must be new
-        document = [s for s in prose(text) if s not in seen and not seen.add(s)]
+        document = [s for s in prose.prose(text) if s not in seen and not seen.add(s)]
         if len(document) >= 2:
             documents.append(document)
     documents.sort(key=lambda document: hashlib.sha256("\n".join(document).encode()).digest())
     return {"parts": parts, "documents": documents}
 
 
-def _load(key: str) -> dict | None:
-    try:
-        file = runtime.cache_place() / f"python_docs-{key}.json"  # it may be another's: read only
-        checksum, _, payload = file.read_bytes().partition(b"\n")
-    except OSError:
-        return None  # not there yet, or not to be read; _store says so if it cannot be written
-    stored = json.loads(payload) if hashlib.sha256(payload).hexdigest().encode() == checksum else None
-    if isinstance(stored, dict) and {"parts", "documents"} <= set(stored):
-        return stored
-    runtime.warn(f"the stored text {str(file)!r} is damaged; it is extracted again")
-    return None
+# --- the docstrings of installed packages ------------------------------------------------------------
 
+def docstrings(packages: Iterable[str] = tuple(package_docs.PACKAGES), place: str | Path | None = None) -> Corpus:
+    """Return the prose of the docstrings of installed packages: real English, about 1.7 million words.
 
-def _store(key: str, extracted: dict) -> None:
-    """Write beside the target and rename: a reader, or a second process, never sees half a file."""
-    payload, written = json.dumps(extracted).encode(), None
-    try:
-        folder = runtime.cache_dir()
-        handle, written = tempfile.mkstemp(dir=folder, prefix="python_docs-", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
-        os.replace(written, folder / f"python_docs-{key}.json")
-    except OSError as error:
-        if written is not None:
-            Path(written).unlink(missing_ok=True)
-        if _load(key) is None:  # else a second process has just stored the same text
-            runtime.warn("python_docs() works, but will be extracted again next time, as it could not be stored: "
-                         f"{error}")
+    By default of the packages that constraints.txt pins, so that the same installation has the same text; `source`
+    names their versions, `digest` hashes the text. A document is a class or the rest of a module, in the order of the
+    source, and a near copy of an earlier paragraph is left out. `groups` are subpackages ('networkx/classes'), which
+    `split` holds out as a whole. `place` is the folder to look in (as a rule where numpy is). The sources are read,
+    nothing is imported; it takes two minutes and is kept in the cache folder. Raises FileNotFoundError if there is
+    nothing to read.
+    """
+    packages = tuple(packages)
+    place = Path(place) if place is not None else Path(importlib.util.find_spec("numpy").origin).parent.parent
+    versions = {package: package_docs.version(package) for package in packages if (place / package).is_dir()}
+    code = [Path(module.__file__).read_bytes() for module in (prose, package_docs)]
+    key = hashlib.sha256(repr((str(place), versions, code)).encode()).hexdigest()[:16]
+    stored = kept.once("docstrings", key, lambda: package_docs.extract(place, versions))
+    if not stored["documents"]:
+        raise FileNotFoundError(f"there are no docstrings of {', '.join(packages[:5])}... in {str(place)!r}: give the "
+                                "folder that pip installs into as place")
+    return Corpus("Docstrings", stored["documents"], "docstrings of " + ", ".join(stored["parts"]), stored["groups"])

@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
-from course_lib.attention import causal_mask
+from course_lib.attention import causal_mask, prefix_mask
 from course_lib.masking import Masking
 from course_lib.packing import Pairs
 
-__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "PreTraining"]
+__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "AnyMask", "PreTraining"]
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,67 @@ class BothMasks:
             return self.masked(rows, generator)
         mask = causal_mask(rows.shape[1]).to(rows.device)
         return replace(self.causal(rows, generator), attention_mask=mask)
+
+
+@dataclass(frozen=True)
+class AnyMask:
+    """Train one encoder body for every mask it may later be read with: bidirectional, causal or a prefix of any length.
+
+    Each batch has one mask, drawn by ``shares``. Words are hidden in all of them, so that [MASK] is learned under the
+    causal mask too, which :class:`BothMasks` leaves out:
+
+    - bidirectional: MaskedLM, with ``masking`` as it is (80/10/10);
+    - causal: a [MASK] predicts the word it hides, any other place the next word;
+    - prefix: the first k positions see one another, k from 1 to T - 1 at random; a [MASK] predicts the word it hides,
+      any other place the next word unless it sees it: from the last position of the prefix on.
+
+    In the latter two all selected words become [MASK]: what is visible is never wrong. ``rates``, if given, are the
+    lowest and highest share of hidden words, drawn anew for each batch; otherwise it is the masking's own rate.
+    """
+
+    masking: Masking
+    shares: tuple[float, float, float] = (0.4, 0.4, 0.2)  # of the batches: bidirectional, causal, prefix
+    rates: tuple[float, float] | None = None
+
+    def __post_init__(self):
+        if len(self.shares) != 3 or not all(share >= 0 for share in self.shares) or abs(sum(self.shares) - 1) > 1e-6:
+            raise ValueError(f"shares={self.shares}: shares of bidirectional, causal and prefix batches, of sum 1.")
+        if self.rates is not None and not 0 < self.rates[0] <= self.rates[1] < 1:
+            raise ValueError(f"rates={self.rates}: the lowest and the highest share of hidden words, e.g. (0.08, 0.5).")
+
+    def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
+        """Draw a mask and hide words of rows [B, T]. Padding, if any, stands at the end of a row."""
+        _require_rows(rows)
+        kind, rate, place = torch.rand(3, generator=generator, device=generator.device, dtype=torch.float64).tolist()
+        masking = self.masking
+        if self.rates is not None:
+            masking = replace(masking, rate=self.rates[0] + (self.rates[1] - self.rates[0]) * rate)
+        if kind < self.shares[0]:
+            return MaskedLM(masking)(rows, generator)
+        prefix = 0
+        if kind >= self.shares[0] + self.shares[1]:
+            prefix = self._prefix(rows, place)
+        return self._from_the_left(rows, masking, prefix, generator)
+
+    def _prefix(self, rows: Tensor, place: float) -> int:
+        """Turn a number in [0, 1) into a prefix of 1 to T - 1 positions, short enough to hold no padding."""
+        longest = rows.shape[1] - 1
+        if self.masking.pad_id is not None:
+            longest = min(longest, int((rows != self.masking.pad_id).sum(dim=1).min()))
+        return 1 + int(place * max(longest, 1))
+
+    def _from_the_left(self, rows: Tensor, masking: Masking, prefix: int, generator: torch.Generator) -> Batch:
+        """Ask each [MASK] of rows [B, T] for its word, and each visible place that does not see it for the next one."""
+        masked = replace(masking, mask=1.0, random=0.0)(rows, generator)
+        asks_next = torch.zeros_like(masked.selected)  # [B, T]
+        asks_next[:, max(prefix - 1, 0) : -1] = masking.ordinary(rows)[:, max(prefix, 1) :]
+        asks_next &= ~masked.selected & (rows != masking.mask_id)
+        if masking.pad_id is not None:
+            asks_next &= rows != masking.pad_id
+        targets = torch.where(masked.selected, rows, rows.roll(-1, dims=1))  # [B, T]
+        select = masked.selected | asks_next
+        mask = prefix_mask(prefix, rows.shape[1]).to(rows.device)
+        return Batch(masked.input_ids, select, targets[select], mask)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["docstrings", "prose", "sections", "sentences"]
+__all__ = ["docstrings", "paragraphs", "prose", "sections", "sentences"]
 
 LONGEST_SENTENCE = 1000  # characters; text that is one huge line is cut at a space before this
 
@@ -71,7 +71,7 @@ def _chunks(text: str) -> Iterator[str]:
 
 # --- documentation ---------------------------------------------------------------------------------
 
-_SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__",
+SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__",
                     "pydoc_data"}
 _HEADING = re.compile(r"^\S.*\n([*=~^#\"-])\1{2,} *$", re.MULTILINE)
 _LIST_MARK = re.compile(r"(?:[*+•-]|\d+[.)])\s+")
@@ -95,6 +95,12 @@ def prose(markup: str) -> Iterator[str]:
 
     Code, tables, directives, field lists and fragments are dropped: better less text than noise.
     """
+    for text in paragraphs(markup):
+        yield from filter(_is_prose, sentences(text))
+
+
+def paragraphs(markup: str) -> Iterator[str]:
+    """Yield the paragraphs that are no code, table, directive or field list, each as one line without its markup."""
     for paragraph in re.split(r"\n\s*\n|\n(?=\s*[*+•-] )", inspect.cleandoc(markup)):
         lines = [line.strip() for line in paragraph.splitlines()]
         if any(_NOT_PROSE.match(line) for line in lines):
@@ -104,7 +110,7 @@ def prose(markup: str) -> Iterator[str]:
             text = text[mark.end():]
         for pattern, new in _INLINE:
             text = pattern.sub(new, text)
-        yield from filter(_is_prose, sentences(text))
+        yield text
 
 
 def _is_prose(sentence: str) -> bool:
@@ -120,7 +126,7 @@ def docstrings(library: Path) -> Iterator[str]:
     Tests, installed packages and files that do not parse (templates, other versions) are skipped.
     """
     for folder, folders, files in os.walk(library):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED_FOLDERS)
+        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
         for name in sorted(name for name in files if name.endswith(".py")):
             try:
                 with warnings.catch_warnings():

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 SCALES = ("quick", "full")
-DRAFTS = r"\.[\w-]+-[0-9a-f]{16}-\w{8}|python_docs-\w{8}\.part"  # of checkpoints.save and corpora.python_docs
+DRAFTS = r"\.[\w-]+-[0-9a-f]{16}-\w{8}|(python_docs|docstrings)-\w{8}\.part"  # of checkpoints.save and corpora
 READY = "One Mask Apart is ready. (details: python -m course_lib doctor)"
 
 _swept = set()  # folders that this process has swept

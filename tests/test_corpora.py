@@ -501,7 +501,7 @@ def test_python_docs_is_plain_prose(docs):
 
 def test_python_docs_limit_is_a_prefix(docs, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    monkeypatch.setattr(corpora, "_load", lambda key: {"parts": ["x"], "documents": docs.documents})
+    monkeypatch.setattr(corpora.kept, "load", lambda *_: {"parts": ["x"], "documents": docs.documents})
     small, large = python_docs(5_000), python_docs(20_000)
     assert 4_000 < small.words <= 5_000 and 18_000 < large.words <= 20_000
     assert large.documents[: len(small)] == small.documents
@@ -571,7 +571,7 @@ def test_a_cache_that_cannot_be_written_is_only_a_warning(small_library, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(corpora.os, "replace", full)
+    monkeypatch.setattr(corpora.kept.os, "replace", full)
     with pytest.warns(RuntimeWarning, match="could not be stored.*No space left"):
         assert len(python_docs()) == 1
     assert list(cache.iterdir()) == [], "the half-written file is removed"
@@ -660,3 +660,148 @@ def test_split_does_not_touch_the_global_generator():
     state = random.getstate()
     Corpus("toy", [["a b"], ["c d"]], "test").split(0.5, 0)
     assert random.getstate() == state
+
+
+# --- the docstrings of installed packages --------------------------------------------------------------
+
+SHAPES = '''
+"""Tools that draw simple shapes for people who cannot draw them by hand."""
+raise SystemExit("read, never run")
+
+def square(side):
+    """Draw a square whose four sides are all as long as the argument says.
+
+    >>> square(3) # this line is a doctest and it has quite a few words too
+
+    Example::
+
+        square(3)  # this line is code and it has quite a few words too
+
+    Too short to stay.
+
+    Args:
+        side (float): the length of each of the four sides, counted in millimetres
+        colour (str): the name.
+
+    Returns:
+        Drawing: a picture that can be shown, stored or sent to a friend
+    """
+
+class Circle:
+    """A round shape that is described by its centre and by nothing else here.
+
+    Parameters
+    ----------
+    radius : float
+        How far the line is away from the centre, in millimetres again.
+
+    See Also
+    --------
+    square : another shape that this module can draw, with four sides and corners.
+
+    Notes
+    -----
+    The number pi is not needed before somebody asks for the area of it.
+    """
+
+    def area(self):
+        """Compute how much paper the shape covers, which is never less than zero."""
+'''
+COPY = '''
+def cube():
+    """Draw a square whose four sides are all as long as the argument tells.
+
+    Say something that no other docstring of these packages has said before now.
+    """
+add_docstr(cube, """
+Give C code a docstring that is read here as all the others are.
+""")
+'''
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """Two packages of a few sources, and a cache of their own."""
+    place, cache = tmp_path / "place", tmp_path / "cache"
+    monkeypatch.setenv("COURSE_CACHE", str(cache))
+    for name, text in (
+        ("drawing/shapes.py", SHAPES), ("drawing/tests/test_it.py", SHAPES.replace("shapes", "pictures")),
+        ("modelling/solids/cubes.py", COPY), ("modelling/broken.py", "def (:"),
+        ("modelling/solids/spheres.py", '"""Balls of every size that one can think of and then some."""'),
+    ):  # fmt: skip
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text, encoding="utf-8")
+    return place
+
+
+def test_docstrings_are_the_prose_in_the_order_of_the_source(packages):
+    corpus = corpora.docstrings(["drawing", "modelling"], packages)
+    assert corpus.documents == [
+        [
+            "Tools that draw simple shapes for people who cannot draw them by hand.",
+            "Draw a square whose four sides are all as long as the argument says.",
+            "The length of each of the four sides, counted in millimetres",
+            "A picture that can be shown, stored or sent to a friend",
+        ],
+        [
+            "A round shape that is described by its centre and by nothing else here.",
+            "How far the line is away from the centre, in millimetres again.",
+            "The number pi is not needed before somebody asks for the area of it.",
+            "Compute how much paper the shape covers, which is never less than zero.",
+        ],
+        [  # the near copy of square's first sentence is gone
+            "Say something that no other docstring of these packages has said before now.",
+            "Give C code a docstring that is read here as all the others are.",
+        ],
+        ["Balls of every size that one can think of and then some."],
+    ]
+    assert corpus.groups == ["drawing/shapes.py", "drawing/shapes.py", "modelling/solids", "modelling/solids"]
+    assert corpus.source == "docstrings of drawing unknown, modelling unknown"
+
+
+def test_docstrings_are_held_out_by_group(packages):
+    corpus = corpora.docstrings(["drawing", "modelling"], packages)
+    for seed in range(5):
+        train, held_out = corpus.split(0.25, seed=seed)
+        assert len(train) == len(held_out) == 2 and not set(train.groups) & set(held_out.groups)
+        assert sorted(train.documents + held_out.documents) == sorted(corpus.documents)
+        assert {*train.groups} == {train.groups[0]}
+
+
+def test_docstrings_come_from_the_cache_and_the_digest_tells_texts_apart(packages, monkeypatch):
+    first = corpora.docstrings(["drawing"], packages)
+    monkeypatch.setattr(corpora.package_docs, "documents", lambda *_: pytest.fail("extracted again"))
+    again = corpora.docstrings(["drawing"], packages)
+    assert again == first and again.digest == first.digest and len(first.digest) == 64
+    other = Corpus("other", [*first.documents[:-1], [*first.documents[-1], "One more."]], "here")
+    assert other.digest != first.digest
+    assert Corpus("name", [["One two.", "Three."]], "").digest != Corpus("name", [["One two."], ["Three."]], "").digest
+
+
+def test_docstrings_of_nothing_are_an_error_that_says_what_to_give(packages):
+    with pytest.raises(FileNotFoundError, match="no docstrings of nowhere.*place"):
+        corpora.docstrings(["nowhere"], packages)
+
+
+def test_groups_must_fit_the_documents():
+    with pytest.raises(ValueError, match="2 groups for 1 documents"):
+        Corpus("name", [["One two three."]], "here", ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "origin, group",
+    [
+        ("numpy/lib/_npyio_impl.py", "numpy/lib"), ("six.py", "six.py"),
+        ("transformers/models/bert/modeling_bert.py", "transformers/models/bert"),
+        ("networkx/algorithms/flow/maxflow.py", "networkx/algorithms/flow"),
+    ],
+)  # fmt: skip
+def test_a_group_is_a_subpackage(origin, group):
+    assert corpora.package_docs.group_of(origin) == group
+
+
+def test_every_package_is_pinned():
+    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in
+              (Path(corpora.__file__).parent.parent / "constraints.txt").read_text().splitlines()}  # fmt: skip
+    names = {name.lower().replace("_", "-") for name in corpora.package_docs.PACKAGES.values()}
+    assert names <= pinned, names - pinned

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from course_lib.attention import visible
+from course_lib.attention import prefix_mask, visible
 from course_lib.masking import IGNORE, Masking
 from course_lib.models import causal_bert, logits_at, tiny_bert, tiny_gpt
-from course_lib.objectives import BothMasks, CausalLM, MaskedLM
+from course_lib.objectives import AnyMask, BothMasks, CausalLM, MaskedLM
 from course_lib.tokenization import word_tokenizer
 
 TOKENIZER = word_tokenizer([f"w{i:02d}" for i in range(60)])
@@ -119,7 +119,134 @@ def test_one_body_under_both_masks_reads_as_the_decoder_does():
     )
 
 
-@pytest.mark.parametrize("objective", [MaskedLM(Masking.of(TOKENIZER)), CausalLM.of(TOKENIZER, 0.5)])
+MASK = TOKENIZER.mask_token_id
+
+
+def any_mask(kind, **settings):
+    """AnyMask that draws one kind of batch only: 0 bidirectional, 1 causal, 2 prefix."""
+    return AnyMask(Masking.of(TOKENIZER, **settings), tuple(float(kind == i) for i in range(3)))
+
+
+def asked(batch):
+    """The labels as transformers writes them: int64 [B, T], -100 where nothing is asked."""
+    return torch.full_like(batch.input_ids, IGNORE).masked_scatter(batch.select, batch.targets).tolist()
+
+
+def by_hand(row, hidden, prefix, pad=PAD):
+    """Say in a slow loop what AnyMask must ask of a row whose positions ``hidden`` are [MASK]: labels [T]."""
+    labels = []
+    for t, token in enumerate(row):
+        following = row[t + 1] if t + 1 < len(row) else SEP
+        sees_it = t + 1 < prefix
+        if t in hidden:
+            labels.append(token)
+        elif token != pad and not sees_it and following not in TOKENIZER.all_special_ids:
+            labels.append(following)
+        else:
+            labels.append(IGNORE)
+    return labels
+
+
+def test_any_mask_on_one_row_written_out():
+    """[CLS] 10 11 12 [SEP] 13 14 [SEP] with 12 hidden: causal, then with a prefix of three and one that holds 12."""
+    row, hidden = torch.tensor([[CLS, 10, 11, 12, SEP, 13, 14, SEP]]), torch.tensor([[0, 0, 0, 1, 0, 0, 0, 0]]).bool()
+
+    class Hide12(Masking):
+        def select(self, ids, generator):
+            return hidden
+
+    masking = Hide12.of(TOKENIZER)
+    seen = [CLS, 10, 11, MASK, SEP, 13, 14, SEP]
+    no = IGNORE
+    wanted = {  # prefix: labels
+        0: [10, 11, 12, 12, 13, 14, no, no],
+        1: [10, 11, 12, 12, 13, 14, no, no],
+        3: [no, no, 12, 12, 13, 14, no, no],
+        4: [no, no, no, 12, 13, 14, no, no],  # the [SEP] after it is special: nobody is asked for it
+        6: [no, no, no, 12, no, 14, no, no],
+        7: [no, no, no, 12, no, no, no, no],
+    }
+    for prefix, labels in wanted.items():
+        batch = AnyMask(masking)._from_the_left(row, masking, prefix, generator())
+        assert batch.input_ids.tolist() == [seen], prefix
+        assert asked(batch) == [labels] == [by_hand(row[0].tolist(), [3], prefix)], prefix
+        can_see = [[key <= query or key < prefix for key in range(8)] for query in range(8)]
+        assert batch.attention_mask.shape == (1, 1, 8, 8) and batch.attention_mask.dtype == torch.float32
+        assert visible(batch.attention_mask)[0, 0].tolist() == can_see, prefix
+
+
+@pytest.mark.parametrize("length", [3, 4, 20])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_any_mask_asks_in_every_batch_what_the_slow_loop_asks(length, padding):
+    ids, stream, prefixes = rows(6, length, padding), generator(), set()
+    for _ in range(150):
+        batch = any_mask(2, rate=0.3)(ids, stream)
+        sees = visible(batch.attention_mask)[0, 0]
+        prefix = int(sees[0].sum())  # what the first position sees
+        prefixes.add(prefix)
+        assert torch.equal(batch.attention_mask, prefix_mask(prefix if prefix > 1 else 0, length))
+        hidden = batch.input_ids == MASK
+        assert torch.equal(batch.input_ids.masked_scatter(hidden, ids[hidden]), ids)  # nothing else is changed
+        assert asked(batch) == [
+            by_hand(row, places.nonzero()[:, 0].tolist(), prefix)
+            for row, places in zip(ids.tolist(), hidden, strict=True)
+        ]
+    assert prefixes == set(range(1, length - padding if padding == 0 else length - padding + 1))
+
+
+def test_any_mask_under_the_causal_mask_hides_as_many_words_as_mlm_and_replaces_none():
+    ids, masking = rows(200), Masking.of(TOKENIZER)
+    batch = any_mask(1)(ids, generator())
+    assert ((batch.input_ids != ids) == (batch.input_ids == MASK)).all()
+    assert (batch.input_ids == MASK).sum(dim=1).tolist() == [3] * 200  # 15% of 20
+    assert torch.equal(batch.attention_mask, prefix_mask(0, 20))
+    mlm = any_mask(0)(ids, generator())
+    assert mlm.attention_mask is None and len(mlm.targets) == 600
+    kept_or_random = (mlm.input_ids != MASK) & mlm.select
+    assert abs(int(kept_or_random.sum()) - 120) < 4.5 * sqrt(600 * 0.2 * 0.8)  # 80/10/10 as the masking says
+    assert masking.mask == 0.8
+
+
+def test_any_mask_mixes_its_three_masks_and_rates_as_told():
+    ids, stream = rows(4, 20), generator()
+    both, kinds, rates = AnyMask(Masking.of(TOKENIZER), (0.5, 0.3, 0.2), rates=(0.1, 0.5)), [0, 0, 0], []
+    for _ in range(1000):
+        batch = both(ids, stream)
+        if batch.attention_mask is None:
+            kinds[0] += 1
+            rates.append(len(batch.targets) / 80)
+        else:
+            kinds[1 + (visible(batch.attention_mask)[0, 0].sum() > 210).item()] += 1
+    prefixes = 200 * 18 / 19  # one prefix in 19 is of one position: the causal mask
+    for count, wanted in zip(kinds, (500, 500 - prefixes, prefixes), strict=True):
+        assert abs(count - wanted) < 4.5 * sqrt(wanted * (1 - wanted / 1000))
+    assert min(rates) == 0.1 and max(rates) == 0.5 and abs(sum(rates) / len(rates) - 0.3) < 0.03
+
+
+def test_any_mask_never_looks_at_padding_from_a_prefix_and_a_row_of_one_token_works():
+    ids = rows(6, 20, padding=9)
+    for _ in range(50):
+        sees = visible(any_mask(2)(ids, generator(_)).attention_mask)[0, 0]
+        assert not sees[:11, 11:].any()
+    single = any_mask(2)(torch.tensor([[10]]), generator())
+    assert single.input_ids.tolist() == [[MASK]] and single.targets.tolist() == [10]
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.5, 0.4, 0.2), (1.2, -0.2, 0.0)])
+def test_any_mask_refuses_shares_that_are_none(shares):
+    with pytest.raises(ValueError, match="shares="):
+        AnyMask(Masking.of(TOKENIZER), shares)
+
+
+@pytest.mark.parametrize("rates", [(0.0, 0.5), (0.5, 0.1), (0.1, 1.0)])
+def test_any_mask_refuses_rates_that_are_none(rates):
+    with pytest.raises(ValueError, match="rates="):
+        AnyMask(Masking.of(TOKENIZER), rates=rates)
+
+
+@pytest.mark.parametrize(
+    "objective", [MaskedLM(Masking.of(TOKENIZER)), CausalLM.of(TOKENIZER, 0.5), any_mask(1), any_mask(2)]
+)
 def test_the_rows_are_left_as_they_are_and_the_seed_decides(objective):
     ids = rows()
     before = ids.clone()

@@ -1,0 +1,277 @@
+"""Matched twins in real English: one body, the same text, order, first weights and settings; the mask and task differ.
+
+    python -m course_lib.experiments.twins prepare --data FOLDER
+    python -m course_lib.experiments.twins train --arm causal --seed 0 --data FOLDER --to FOLDER
+
+The first reads the docstrings of the installed packages and takes minutes. The second needs that folder and nothing
+else: about an hour an arm on two CPU cores, about a minute on a GPU. What is finished is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from course_lib import models, runtime, training
+from course_lib.evaluation import HeldOut
+from course_lib.masking import Masking
+from course_lib.objectives import AnyMask, Batch, CausalLM, MaskedLM, Objective
+
+__all__ = ["ARMS", "EXPECTATION", "Data", "measure", "prepare", "train"]
+
+# Written on 2026-11-26, before the first run. "Literature" marks what rests on papers; the rest is our guess.
+EXPECTATION = """
+At the end of training, on 2,000 rows of held-out subpackages, mean over the seeds:
+1. Fill-in at 15%: bidirectional beats left-only by 15 to 25 points of accuracy (guess 20; in town it is 19).
+2. Next word: the causal arm is 0.6 to 1.2 nats better than the trigram floor of 5.09 nats (guess 0.9). Literature:
+   neural models more than halve a trigram's perplexity (0.7 nats) on corpora of this size.
+3. The body trained under every mask is 2 to 6 points behind bidirectional in two-sided fill-in (guess 4), and 0.05 to
+   0.20 nats behind causal in the next word (guess 0.12): it reads two fifths of its batches under each. Literature:
+   GPT-BERT (2410.24159) loses nothing by mixing, with far more text.
+4. Crossing early: after a twentieth and after a tenth of the tokens the causal arm's next word (accuracy) is ahead of
+   bidirectional's fill-in, and of left-only's; at the end bidirectional's fill-in is ahead by more than 15 points. The
+   crossing of causal and bidirectional lies between 10% and 40% of the tokens (guess 20%).
+5. The arm "bidirectional", read under the causal mask that it has never seen, fills at least 10 points worse than
+   "left-only"; the arm "both" fills there within 3 points of "left-only", and perhaps better, for it learns from more
+   places.
+6. Bidirectional stays longest at the level of word frequencies (unigram, 6.98 nats): 500 to 2,000 steps (our recorded
+   run on Python's documentation: 1,500 smaller steps); left-only leaves it sooner, causal and "both" at once.
+7. The text is read a dozen times or more. Held-out nats of the causal arm rise from their lowest by less than 0.05
+   (guess: not at all, with dropout 0.1). Literature: up to four repetitions are as good as new text (2305.16264).
+"""
+
+BODY = dict(
+    hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=768, max_position_embeddings=128,
+    hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.0, initializer_range=0.06,
+)  # fmt: skip; the first weights are as wide for this width as models.WIDE_START is for 128
+LENGTH, VOCABULARY = 64, 8000
+HELD_OUT_SHARE, HELD_OUT_ROWS = 0.05, 2000
+BATCH_SIZE, LEARNING_RATE, TOKENS = 128, 2e-3, 30_000_000
+MOMENTS = 20  # of measuring, evenly over training
+ARMS = ("bidirectional", "left-only", "causal", "both")
+LEFT = {"fill two-sided": False, "fill left-only": True, "next word": True}  # question -> is it read to the left only?
+
+
+@dataclass(frozen=True)
+class Data:
+    """What all arms share: a tokenizer, rows to train on, held-out rows, and facts about the text and its floors."""
+
+    tokenizer: PreTrainedTokenizerBase
+    rows: Tensor  # int64 [N, 64]
+    held_out: Tensor  # int64 [n, 64]
+    facts: dict
+
+    @classmethod
+    def load(cls, folder: Path) -> Data:
+        """Open what :func:`prepare` wrote."""
+        rows = safetensors.torch.load_file(folder / "rows.safetensors")
+        facts = json.loads((folder / "facts.json").read_text("utf-8"))
+        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        return cls(tokenizer, rows["train"].long(), rows["held_out"].long(), facts)
+
+    @functools.cached_property
+    def questions(self) -> dict[str, Batch]:
+        """Each question as one batch: 15% of the held-out words behind [MASK], and every next word."""
+        fill = HeldOut(self.held_out, MaskedLM(Masking.of(self.tokenizer, mask=1.0, random=0.0))).batch
+        return dict(zip(LEFT, (fill, fill, HeldOut(self.held_out, CausalLM.of(self.tokenizer)).batch), strict=True))
+
+
+def prepare(folder: Path) -> None:
+    """Write tokenizer, rows and facts of the docstring corpus to a folder, 6 MB; floors included."""
+    from course_lib import corpora, evaluation, ngrams, packing, tokenization
+
+    corpus = corpora.docstrings()
+    parts = corpus.split(HELD_OUT_SHARE, seed=0)
+    tokenizer = tokenization.train_byte_bpe(parts[0], vocab_size=VOCABULARY)
+    rows, held_out = (
+        packing.full_sentences(tokenizer, tokenization.encode_documents(tokenizer, part), LENGTH) for part in parts
+    )
+    held_out = held_out[torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))[:HELD_OUT_ROWS]]
+    specials = tokenizer.all_special_ids
+    fill = HeldOut(held_out, MaskedLM(Masking.of(tokenizer, mask=1.0, random=0.0)))
+    following = HeldOut(held_out, CausalLM.of(tokenizer))
+    floors = {
+        "fill unigram": evaluation.floor(rows, fill, specials),
+        "next word unigram": evaluation.floor(rows, following, specials),
+        "next word trigram": ngrams.trigram_floor(rows, following, specials, len(tokenizer)),
+    }
+    tensors = {"train": rows.short(), "held_out": held_out.short()}
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(folder / "tokenizer")
+    safetensors.torch.save_file(tensors, folder / "rows.safetensors")
+    facts = {
+        "corpus": corpus.name, "source": corpus.source, "digest": corpus.digest, "documents": len(corpus),
+        "words": corpus.words, "words to train on": parts[0].words, "words held out": parts[1].words,
+        "groups": len(set(corpus.groups)), "groups held out": sorted(set(parts[1].groups)),
+        "rows": len(rows), "rows held out": len(held_out), "length": LENGTH, "vocabulary": len(tokenizer),
+        "floors": {f"{name} {what}": getattr(score, attribute) for name, score in floors.items()
+                   for what, attribute in (("accuracy", "accuracy"), ("nats", "loss"))},
+        "rows digest": _digest(tensors),
+    }  # fmt: skip
+    (folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    return hashlib.sha256(safetensors.torch.save(tensors)).hexdigest()
+
+
+def _objective(arm: str, tokenizer: PreTrainedTokenizerBase) -> tuple[bool, Objective]:
+    """Say whether an arm's body has the causal mask, and what it is asked."""
+    masking = Masking.of(tokenizer)
+    return {
+        "bidirectional": (False, MaskedLM(masking)),
+        "left-only": (True, MaskedLM(masking)),
+        "causal": (True, CausalLM.of(tokenizer)),
+        "both": (False, AnyMask(masking)),
+    }[arm]
+
+
+def train(
+    arm: str, seed: int, data: Data, to: Path, *, tokens: int = TOKENS, batch_size: int = BATCH_SIZE,
+    learning_rate: float = LEARNING_RATE, moments: int = MOMENTS,
+) -> Path:  # fmt: skip
+    """Train one arm with one seed and write a folder: weights in fp16, tokenizer, run.json. Returns the folder.
+
+    It appears when it is complete; if it is there already, nothing is done. ``from_pretrained`` opens it.
+    """
+    folder = to / f"{arm}-{seed}"
+    if folder.exists():
+        return folder
+    steps = max(1, round(tokens / (batch_size * LENGTH)))
+    causal, objective = _objective(arm, data.tokenizer)
+    runtime.seed_all(seed)
+    model = (models.causal_bert if causal else models.tiny_bert)(data.tokenizer, **BODY)
+    device = runtime.device()
+    model.to(device)
+    questions = {name: [part.to(device) for part in asked.split(256)] for name, asked in data.questions.items()}
+    started, untrained = time.perf_counter(), measure(model, questions)
+    draws = torch.Generator().manual_seed(seed)  # the objective's own: the order of the rows is then every arm's
+    history = training.train(
+        model, data.rows, lambda rows, _: objective(rows, draws), steps, batch_size=batch_size,
+        learning_rate=learning_rate, seed=seed, name=f"{arm} {seed}",
+        evaluate=lambda trained: measure(trained, questions), evaluations=moments,
+    )  # fmt: skip
+    if history.interrupted:
+        raise KeyboardInterrupt
+    run = {
+        "arm": arm, "seed": seed, "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "parameters": models.parameters(model),
+        "settings": BODY | {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "length": LENGTH},
+        "data": {key: data.facts[key] for key in ("corpus", "digest", "rows digest", "rows", "rows held out")},
+        "environment": _environment(), "seconds": round(time.perf_counter() - started, 1),
+        "tokens_per_second": round(history.tokens_per_second), "untrained": untrained,
+        "numbers": {"tokens": history.eval_tokens, **history.evals},
+        "training": {key: asdict(history)[key] for key in ("steps", "tokens", "seconds", "loss", "accuracy")},
+    }  # fmt: skip
+    return _write(folder, model, data.tokenizer, run)
+
+
+def _write(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: dict) -> Path:
+    """Fill a draft beside the folder and rename it: a run that is cut off leaves nothing that looks complete."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        state, halves = model.cpu().state_dict(), {}
+        for weight in state.values():
+            halves.setdefault(weight.data_ptr(), weight.half())  # what is tied is one tensor, and stored once
+        model.save_pretrained(draft, state_dict={name: halves[weight.data_ptr()] for name, weight in state.items()})
+        tokenizer.save_pretrained(draft)
+        (draft / "run.json").write_text(json.dumps(_rounded(run), indent=1) + "\n", "utf-8")
+        os.replace(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def measure(model: PreTrainedModel, questions: dict[str, list[Batch]]) -> dict[str, float]:
+    """Ask a model each question, under that question's mask: accuracy and nats per word.
+
+    questions: batches on the model's device, see :attr:`Data.questions` and ``Batch.split``.
+    """
+    twins = {causal: models.with_mask(model, causal).eval() for causal in (False, True)}
+    found = {}
+    for name, batches in questions.items():
+        nats, right = _score(twins[LEFT[name]], batches)
+        found |= {f"{name} accuracy": right, f"{name} nats": nats}
+    return found
+
+
+@torch.no_grad()
+def _score(model: PreTrainedModel, batches: list[Batch]) -> tuple[float, float]:
+    """Mean nats and accuracy over batches; one wait for the device in all."""
+    device = model.device
+    nats, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), device=device)
+    for batch in batches:
+        with models.autocast(device):
+            words, _ = models.answers(model, batch)
+        nats += batch.loss(words, None, (1, 0))  # the sum over the words
+        right += batch.hits(words, None)[0]
+    n = sum(len(batch.targets) for batch in batches)
+    return float(nats) / n, float(right) / n
+
+
+def _environment() -> dict:
+    device = runtime.device()
+    made = {"python": platform.python_version(), "machine": platform.machine(), "device": device.type}
+    made |= {name: metadata.version(name) for name in ("torch", "transformers")}
+    made |= {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+    return made | {"precision": str(runtime.precision(device)).split(".")[-1]}
+
+
+def _rounded(value):
+    """Round every float in a nest of dicts and lists to five digits after the point."""
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_rounded(part) for part in value]
+    return round(value, 5) if isinstance(value, float) else value
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one of the two commands."""
+    parser = argparse.ArgumentParser(prog="python -m course_lib.experiments.twins", description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    preparing = commands.add_parser("prepare", help="read the docstrings, train the tokenizer, cut the rows")
+    preparing.add_argument("--data", type=Path, required=True, help="folder to write to")
+    training_ = commands.add_parser("train", help="train an arm with one or more seeds")
+    training_.add_argument("--arm", choices=ARMS, required=True)
+    training_.add_argument("--seed", type=int, nargs="+", default=[0])
+    training_.add_argument("--data", type=Path, required=True, help="folder that prepare wrote")
+    training_.add_argument("--to", type=Path, required=True, help="folder for the results, one folder a run")
+    training_.add_argument("--tokens", type=int, default=TOKENS)
+    training_.add_argument("--batch-size", type=int, default=BATCH_SIZE)
+    training_.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
+    training_.add_argument("--moments", type=int, default=MOMENTS, help="how often to measure")
+    options = parser.parse_args(arguments)
+    if options.command == "prepare":
+        prepare(options.data)
+        return
+    runtime.threads()
+    data = Data.load(options.data)
+    for seed in options.seed:
+        folder = train(
+            options.arm, seed, data, options.to, tokens=options.tokens, batch_size=options.batch_size,
+            learning_rate=options.learning_rate, moments=options.moments,
+        )  # fmt: skip
+        run = json.loads((folder / "run.json").read_text("utf-8"))
+        final = {name: values[-1] for name, values in run["numbers"].items()}
+        print(f"{options.arm} {seed}: {run['seconds']} s, {run['tokens_per_second']:,} tokens/s, {final}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
