@@ -39,7 +39,7 @@ export const WALK = [
     options: ["its weights", "only who may look at whom", "its vocabulary"],
     right: 1,
     answer: () =>
-      "One set of weights, trained under both masks. Only the square below changed: its upper right half went black.",
+      "One set of weights, trained under all four masks. Only the square below changed: its upper right half went black.",
   },
   {
     scene: scene(TIME, { mask: "causal", turned: true }),
