@@ -115,6 +115,16 @@ def test_a_record_is_written_and_read(toy):
     assert record.band("a", "score")["mean"] == [0.0, 3.0]
 
 
+def test_arms_with_unequal_seeds_are_refused_with_the_command_that_mends_it(toy):
+    recorded(toy)
+    path = design.evidence_dir() / "toy.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["runs"]["a"]["5"] = data["runs"]["a"]["4"]
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"unequal seeds: \{'a': 6, 'b': 5\}. .*evidence toy --seeds 6"):
+        experiments.load("toy")
+
+
 def test_a_failure_keeps_what_was_finished_and_nothing_is_run_twice(toy):
     stop = design.evidence_dir() / "stop"
     stop.touch()

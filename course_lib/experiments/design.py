@@ -162,6 +162,9 @@ def load(experiment: Experiment) -> Record:
     short = [arm for arm in experiment.arms if len(data["runs"].get(arm, {})) < experiment.seeds]
     if short:
         raise ValueError(f"The record of {name!r} lacks seeds in {short}. {fix}")
+    counts = {arm: len(data["runs"][arm]) for arm in experiment.arms}
+    if len(set(counts.values())) > 1:  # a recording of more seeds was stopped half way: arms are compared seed by seed
+        raise ValueError(f"The record of {name!r} has unequal seeds: {counts}. {fix} --seeds {max(counts.values())}")
     runs = {arm: {seed: run["numbers"] for seed, run in data["runs"][arm].items()} for arm in experiment.arms}
     dates = sorted({run["date"] for arm in data["runs"].values() for run in arm.values()})
     return Record(name, data["definition"], runs, data["environments"], dates, experiment.margins, experiment.own_text)
