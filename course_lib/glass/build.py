@@ -171,6 +171,7 @@ def _data(checkpoint: Path) -> dict:
         "four masks in turn; "
         f"the best of four candidates: on average {recipe['total variation']['mean']:.1%} of its probability lies "
         f"elsewhere than the exact reader's ({recipe['total variation']['questions']} questions, each mask). "
+        "BERT and GPT are trained apart; here one set of weights has learned every mask, so that nothing else differs. "
         "The exact reader knows the town's grammar and adds up every story that fits. Everything runs in this page; "
         "nothing is fetched or sent."
     )

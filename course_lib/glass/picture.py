@@ -108,7 +108,7 @@ def _token(ax, x, width, token, found: Reading, t, at) -> None:
     ax.add_patch(box)
     colour = "white" if hidden else INK if seen else SOFT
     ax.text(
-        x, 0.9, "?" if t == at else token, ha="center", va="center", fontsize=10, weight="bold", color=colour,
+        x, 0.9, token, ha="center", va="center", fontsize=10, weight="bold", color=colour,
         bbox=None if seen else {"fc": "white", "ec": "none", "pad": 0.5},
     )  # fmt: skip
     if not seen:

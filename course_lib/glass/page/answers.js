@@ -17,7 +17,7 @@ export function percent(p) {
 function answers({ model, best, both, left, truth, pair }) {
   const ghost = state.turned && state.mask !== "bidirectional" ? both : null;
   if (pair) {
-    return ["B follows A", "B does not follow"].map((name, i) => {
+    return ["follows", "does not follow"].map((name, i) => {
       return [name, model[i], best?.[i], ghost?.[i], pair.follows === (i === 0)];
     });
   }
@@ -100,7 +100,10 @@ export function say(found) {
   }
   const lost =
     clue && !found.from[clue.place + 1] ? `It cannot see ${hint}, so even` : "Something that tells is out of sight:";
-  const same = state.mask === "causal" ? " No weight has changed, only the mask." : "";
+  const same =
+    state.mask === "causal"
+      ? " No weight has changed, only the mask. In return a causal model can write, word by word."
+      : "";
   return `${sees(found)} ${lost} a perfect reader gives “${word}” only ${most}; this model ${ours}.${same}`;
 }
 

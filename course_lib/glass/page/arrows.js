@@ -160,12 +160,7 @@ function drawTokens({ boxes }, found, texts) {
   tokens.replaceChildren();
   texts.forEach((text, i) => {
     const { kinds, spoken, fixed } = (found.pair ? pairToken : wordToken)(i, found);
-    const button = element(
-      tokens,
-      "button",
-      { type: "button", "data-at": i },
-      kinds.hidden && kinds.asked ? "?" : text,
-    );
+    const button = element(tokens, "button", { type: "button", "data-at": i }, text);
     button.className = Object.keys(kinds)
       .filter((kind) => kinds[kind])
       .join(" ");

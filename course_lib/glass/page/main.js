@@ -66,10 +66,10 @@ $("size").addEventListener("input", ({ target }) => {
 
 const stories = element($("story"), "optgroup", { label: "one sentence: which word is hidden?" });
 data.stories.forEach(({ text, hidden }, n) => {
-  const words = text.split(" ").map((word, place) => (place === hidden ? "■" : word));
+  const words = text.split(" ").map((word, place) => (place === hidden ? "[MASK]" : word));
   element(stories, "option", { value: n }, words.slice(Math.max(0, hidden - 4), hidden + 5).join(" "));
 });
-element(stories, "option", { value: "" }, "another");
+element(stories, "option", { value: "" }, "your own");
 const pairs = element($("story"), "optgroup", { label: "two segments: does B follow A?" });
 data.pair.examples.forEach(({ a, b }, n) => {
   element(
@@ -174,6 +174,7 @@ function goTo(at) {
   one.scene();
   draw();
   $("walkbody").hidden = false;
+  $("walkstart").textContent = "End the walk";
   $("work").classList.add("guessing"); // the answers stay away until there is a guess
   $("walkask").textContent = `${walk.at + 1} of ${WALK.length}. ${one.ask}`;
   $("walkanswer").textContent = "";
@@ -188,6 +189,7 @@ function goTo(at) {
 
 function endWalk() {
   $("walkbody").hidden = true;
+  $("walkstart").textContent = "A walk in ten questions";
   $("work").classList.remove("guessing");
 }
 

@@ -26,7 +26,7 @@ export const WALK = [
   },
   {
     scene: scene(TIME),
-    ask: "Now turn the switch to causal, as in GPT: a position sees itself and what stands to its left. How sure can even a perfect reader be?",
+    ask: "With your answer the switch turns to causal, as in GPT: a position sees itself and what stands to its left. How sure can even a perfect reader be then?",
     options: ["still 100%", "about 50%", "about 11%"],
     right: 2,
     after: () => set({ mask: "causal", turned: true }),
@@ -51,7 +51,7 @@ export const WALK = [
   },
   {
     scene: scene(["Ben walked to the school with his dog .", 6]),
-    ask: "Another hidden word: “Ben walked to the school with ■ dog .” Will causal be worse than bidirectional here?",
+    ask: "Another hidden word: “Ben walked to the school with [MASK] dog .” Will causal be worse than bidirectional here?",
     options: ["yes", "no"],
     right: 1,
     after: () => set({ mask: "causal", turned: true }),
@@ -89,7 +89,7 @@ export const WALK = [
   },
   {
     scene: scene(WEATHER),
-    ask: "“it was wet , so she took her ■ .” A perfect reader is certain. Is this model?",
+    ask: "“it was wet , so she took her [MASK] .” A perfect reader is certain. Is this model?",
     options: ["yes, as certain", "no, it guesses among four"],
     right: (found) => (found.model[found.truth] > 0.6 ? 0 : 1),
     answer: (found) =>
