@@ -66,7 +66,7 @@ QUESTIONS = (
         name="more-steps-same-text", lesson=7,
         text="200 rows of text are repeated, with new masks each time. Training goes on for twice as many steps. What "
         "happens to the held-out loss?",
-        options={"a": "it ends lower", "b": "it does not end lower"},
+        options={"a": "it ends lower", "b": "no gain can be seen"},
         because={"a": "Then longer training would replace more text.",
                  "b": "New masks on the same words cannot make new sentences; what 200 rows can teach was learned."},
     ),
