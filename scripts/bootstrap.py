@@ -27,7 +27,7 @@ USAGE = """usage: python scripts/bootstrap.py [--here] TASK [options of the task
   setup    make .venv and install all pinned packages, so that nothing else needs the network
   lab      the same without the packages of the tests, then open JupyterLab at the first notebook
   test     the same as setup, then ruff, the tests, and every notebook under strict nbval
-  browser-test    the same, and a browser, then the tests that need one
+  browser-test    the same, and a browser if there is none, then the tests that need one
   update   keep copies of the notebooks that you ran, then fetch the newest course with git
   lint | doctor | bake | bench | gpu-check    the same, then that one task
 
@@ -290,8 +290,6 @@ def set_up(here, task="setup"):
     else:
         python, stamp = venv_python(), os.path.join(VENV, ".one-mask-apart")
     wanted = set(["lab"]) if task in LEARNERS_TASKS else set(["lab", "test"])
-    if task == "browser-test":
-        wanted.add("browser")
     if os.path.exists(python) and wanted <= extras_of(stamp) and read(stamp).split()[0] == key(python):
         return python
     say("Setting up One Mask Apart (a few minutes, once; the network is needed for this step only)")

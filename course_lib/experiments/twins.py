@@ -81,7 +81,9 @@ class Data:
         """Open what :func:`prepare` wrote."""
         rows = safetensors.torch.load_file(folder / "rows.safetensors")
         facts = json.loads((folder / "facts.json").read_text("utf-8"))
-        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder / "tokenizer", local_files_only=True, trust_remote_code=False
+        )
         return cls(tokenizer, rows["train"].long(), rows["held_out"].long(), facts)
 
     @functools.cached_property
