@@ -136,8 +136,9 @@ def translate(checkpoint: Path = TRANSLATE, wanted: int = 6) -> list[dict]:
     looks [T][S]: the upper layer's cross-attention, mean over heads, in hundredths.
     """
     model = EncoderDecoderModel.from_pretrained(
-        checkpoint, use_safetensors=True, local_files_only=True, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+        checkpoint, attn_implementation="eager", dtype=torch.float32,
+        use_safetensors=True, trust_remote_code=False, local_files_only=True,
+    ).eval()  # fmt: skip
     data = translating.sentence_pairs(100, held_out=60)
     goal, found = translation.Translation.of(data.tokenizer), []
     for row in data.held_out[:wanted]:

@@ -98,8 +98,9 @@ def load(folder: Path = CHECKPOINT) -> tuple[BertForMaskedLM, PreTrainedTokenize
     The weights are rounded as the page holds them, so that a picture and the live page say the same.
     """
     model = BertForMaskedLM.from_pretrained(
-        folder, attn_implementation="eager", use_safetensors=True, dtype=torch.float32, local_files_only=True
-    )
+        folder, attn_implementation="eager", dtype=torch.float32,
+        use_safetensors=True, trust_remote_code=False, local_files_only=True,
+    )  # fmt: skip
     with torch.no_grad():
         own = {name: value.numpy() for name, value in model.named_parameters()}
         for name, value in rounded(own)[1].items():
