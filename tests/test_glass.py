@@ -139,6 +139,8 @@ def test_show_stands_as_a_picture_and_points_to_the_live_page():
     assert '<img alt="The sentence' in markup and "one-mask-apart.html#embed=1&amp;text=tomorrow%20Ben" in markup
     assert "&amp;hide=0&amp;mask=prefix&amp;stage=mask&amp;prefix=4" in markup
     assert glass.show(TOMORROW, mask="prefix", size=4, stage="mask")._repr_html_() == markup  # the same every time
+    opened = re.search(r"OPENED = \{(.*?)\}", (build.PAGE / "main.js").read_text("utf-8"), re.DOTALL)[1]
+    assert set(re.findall(r"(\w+): \"", opened)) <= set(glass.shown.STAGES)  # whatever the page opens, show() offers
     with pytest.raises(ValueError, match="stage='nsp' is unknown"):
         glass.show(TOMORROW, stage="nsp")
 

@@ -10,7 +10,7 @@ from course_lib.glass import picture, reading
 
 __all__ = ["STAGES", "show"]
 
-STAGES = ("switch", "mask", "attention", "tokens", "masking")  # which part of the page is open
+STAGES = ("switch", "mask", "attention", "tokens", "masking", "cache", "translation")  # which part of the page is open
 PAGE = "../one-mask-apart.html"  # from a notebook's place
 
 
