@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
-from course_lib.attention import causal_mask, prefix_mask
+from course_lib.attention import causal_mask, prefix_mask, sliding_window_mask
 from course_lib.masking import Masking
 from course_lib.packing import Pairs
 
-__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "AnyMask", "PreTraining"]
+__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "EveryMask", "PreTraining"]
 
 
 @dataclass(frozen=True)
@@ -140,64 +140,79 @@ class BothMasks:
 
 
 @dataclass(frozen=True)
-class AnyMask:
-    """Train one encoder body for every mask it may later be read with: bidirectional, causal or a prefix of any length.
+class EveryMask:
+    """Train one encoder backbone under every mask that it may later be read with, on texts of every length.
 
-    Each batch has one mask, drawn by ``shares``. Words are hidden in all of them, so that [MASK] is learned under the
-    causal mask too, which :class:`BothMasks` leaves out:
-
-    - bidirectional: MaskedLM, with ``masking`` as it is (80/10/10);
-    - causal: a [MASK] predicts the word it hides, any other place the next word;
-    - prefix: the first k positions see one another, k from 1 to T - 1 at random; a [MASK] predicts the word it hides,
-      any other place the next word unless it sees it: from the last position of the prefix on.
-
-    In the latter two all selected words become [MASK]: what is visible is never wrong. ``rates``, if given, are the
-    lowest and highest share of hidden words, drawn anew for each batch; otherwise it is the masking's own rate.
+    Each batch has one mask, drawn by ``shares``: bidirectional, causal, a prefix of 1 to T positions, or a causal
+    window of 1 to 8. A share of the words, one of ``rates``, becomes [MASK], and each [MASK] is asked for the word it
+    hides, under every mask (which :class:`BothMasks` leaves out); under the causal mask and the window a visible place
+    is asked for the next word as well. With ``cut`` half of the batches end after a random word: a model that has read
+    whole rows only is off its ground on a short sentence. Special tokens are never asked for. The mix is our own;
+    GPT-BERT (2410.24159) mixes the first two.
     """
 
-    masking: Masking
-    shares: tuple[float, float, float] = (0.4, 0.4, 0.2)  # of the batches: bidirectional, causal, prefix
-    rates: tuple[float, float] | None = None
+    mask_id: int
+    special_ids: tuple[int, ...]
+    pad_id: int | None = None
+    shares: tuple[float, ...] = (0.35, 0.35, 0.15, 0.15)  # of the batches: bidirectional, causal, prefix, window
+    rates: tuple[float, ...] = (0.08, 0.15, 0.15, 0.3, 0.5)
+    cut: bool = False
+
+    SHORTEST, WIDEST = 4, 8  # words of a cut text, at least; positions of a window, at most
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase, **settings) -> EveryMask:
+        """Take the special tokens from a tokenizer."""
+        special_ids = tuple(sorted(set(tokenizer.all_special_ids)))
+        return cls(tokenizer.mask_token_id, special_ids, tokenizer.pad_token_id, **settings)
 
     def __post_init__(self):
-        if len(self.shares) != 3 or not all(share >= 0 for share in self.shares) or abs(sum(self.shares) - 1) > 1e-6:
-            raise ValueError(f"shares={self.shares}: shares of bidirectional, causal and prefix batches, of sum 1.")
-        if self.rates is not None and not 0 < self.rates[0] <= self.rates[1] < 1:
-            raise ValueError(f"rates={self.rates}: the lowest and the highest share of hidden words, e.g. (0.08, 0.5).")
+        if len(self.shares) != 4 or min(self.shares) < 0 or abs(sum(self.shares) - 1) > 1e-6:
+            raise ValueError(f"shares={self.shares}: four shares (bidirectional, causal, prefix, window) of sum 1.")
+        if not self.rates or not all(0 < rate < 1 for rate in self.rates):
+            raise ValueError(f"rates={self.rates}: shares of hidden words between 0 and 1, e.g. (0.15,).")
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
-        """Draw a mask and hide words of rows [B, T]. Padding, if any, stands at the end of a row."""
+        """Make a batch of rows int64 [B, T], cut to [B, t] with ``cut``; padding, if any, ends a row."""
         _require_rows(rows)
-        kind, rate, place = torch.rand(3, generator=generator, device=generator.device, dtype=torch.float64).tolist()
-        masking = self.masking
-        if self.rates is not None:
-            masking = replace(masking, rate=self.rates[0] + (self.rates[1] - self.rates[0]) * rate)
-        if kind < self.shares[0]:
-            return MaskedLM(masking)(rows, generator)
-        prefix = 0
-        if kind >= self.shares[0] + self.shares[1]:
-            prefix = self._prefix(rows, place)
-        return self._from_the_left(rows, masking, prefix, generator)
+        rows = self._cut(rows, generator) if self.cut else rows
+        words = ~torch.isin(rows, torch.tensor(self.special_ids, device=rows.device))  # [B, T]
+        rate = self.rates[_draw(len(self.rates), generator)]
+        hidden = words & (torch.rand(rows.shape, generator=generator, device=generator.device).to(rows.device) < rate)
+        if not hidden.any():
+            hidden[tuple(words.nonzero()[:1].T)] = True  # at least one word is asked for
+        inputs, select, targets = rows.masked_fill(hidden, self.mask_id), hidden.clone(), rows.clone()
+        kind = int(torch.multinomial(torch.tensor(self.shares), 1, generator=generator))
+        if kind in (1, 3):
+            asks_next = ~hidden[:, :-1] & words[:, 1:]
+            targets[:, :-1] = torch.where(asks_next, rows[:, 1:], targets[:, :-1])
+            select[:, :-1] |= asks_next
+        return Batch(inputs, select, targets[select], self._mask(kind, rows, generator))
 
-    def _prefix(self, rows: Tensor, place: float) -> int:
-        """Turn a number in [0, 1) into a prefix of 1 to T - 1 positions, short enough to hold no padding."""
-        longest = rows.shape[1] - 1
-        if self.masking.pad_id is not None:
-            longest = min(longest, int((rows != self.masking.pad_id).sum(dim=1).min()))
-        return 1 + int(place * max(longest, 1))
+    def _mask(self, kind: int, rows: Tensor, generator: torch.Generator) -> Tensor | None:
+        """Draw the batch's mask: additive [1, 1, T, T]; without one, bool [B, T] where there is padding, or none."""
+        length = rows.shape[1]
+        real = rows != self.pad_id if self.pad_id is not None else torch.ones_like(rows, dtype=torch.bool)
+        if kind == 1:
+            return causal_mask(length).to(rows.device)
+        if kind == 2:  # a prefix holds no padding
+            return prefix_mask(1 + _draw(int(real.sum(dim=1).min()), generator), length).to(rows.device)
+        if kind == 3:
+            return sliding_window_mask(1 + _draw(self.WIDEST, generator), length).to(rows.device)
+        return None if real.all() else real
 
-    def _from_the_left(self, rows: Tensor, masking: Masking, prefix: int, generator: torch.Generator) -> Batch:
-        """Ask each [MASK] of rows [B, T] for its word, and each visible place that does not see it for the next one."""
-        masked = replace(masking, mask=1.0, random=0.0)(rows, generator)
-        asks_next = torch.zeros_like(masked.selected)  # [B, T]
-        asks_next[:, max(prefix - 1, 0) : -1] = masking.ordinary(rows)[:, max(prefix, 1) :]
-        asks_next &= ~masked.selected & (rows != masking.mask_id)
-        if masking.pad_id is not None:
-            asks_next &= rows != masking.pad_id
-        targets = torch.where(masked.selected, rows, rows.roll(-1, dims=1))  # [B, T]
-        select = masked.selected | asks_next
-        mask = prefix_mask(prefix, rows.shape[1]).to(rows.device)
-        return Batch(masked.input_ids, select, targets[select], mask)
+    def _cut(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """End half of the batches after a random word, with the rows' last token, [SEP], behind it."""
+        words = rows.shape[1] - 2
+        if words <= self.SHORTEST or _draw(2, generator):
+            return rows
+        kept = self.SHORTEST + _draw(words - self.SHORTEST, generator)
+        return torch.cat([rows[:, : kept + 1], rows[:, -1:]], dim=1)
+
+
+def _draw(below: int, generator: torch.Generator) -> int:
+    """Draw a whole number from 0 to below - 1."""
+    return int(torch.randint(below, (1,), generator=generator, device=generator.device))
 
 
 @dataclass(frozen=True)

@@ -10,77 +10,16 @@ import pytest
 import torch
 from transformers import AutoConfig, BertForPreTraining, EncoderDecoderModel
 
-from course_lib import attention, evaluation, glass, tokenization, translation
+from course_lib import evaluation, glass, tokenization, translation
 from course_lib.experiments import pairs, translating
 from course_lib.glass import build, making, picture, reading
-from course_lib.glass.objective import RATES, SHORTEST, WIDEST, EveryMask
 from course_lib.objectives import PreTraining
 from course_lib.tinytown import TinyTown
 
 TOWN = TinyTown.load()
 TOKENIZER = tokenization.word_tokenizer(TOWN.vocabulary)
-ROWS = torch.tensor([[2, *range(10, 40), 3], [2, *range(50, 80), 3], [2, *range(90, 120), 3]])
 TOMORROW = "tomorrow Ben will go to the school ."
 PAGE = Path(__file__).parent.parent / "one-mask-apart.html"
-
-
-def batches(n=300):
-    goal, generator = EveryMask.of(TOKENIZER), torch.Generator().manual_seed(1)
-    return [goal(ROWS, generator) for _ in range(n)]
-
-
-# --- what it is trained on ----------------------------------------------------------------------------------------
-def test_every_mask_is_drawn_and_each_is_one_of_attention_s():
-    kinds = {"bidirectional": 0, "causal": 0, "prefix": 0, "window": 0}
-    for batch in batches(600):
-        length = batch.input_ids.shape[1]
-        mask = batch.attention_mask
-        if mask is None:
-            kinds["bidirectional"] += 1
-        elif torch.equal(mask, attention.causal_mask(length)):
-            kinds["causal"] += 1
-        elif any(torch.equal(mask, attention.sliding_window_mask(n, length)) for n in range(1, WIDEST + 1)):
-            kinds["window"] += 1
-        else:
-            assert any(torch.equal(mask, attention.prefix_mask(n, length)) for n in range(1, length + 1))
-            kinds["prefix"] += 1
-    assert 0.25 < kinds["bidirectional"] / 600 < 0.45 and 0.25 < kinds["causal"] / 600 < 0.45
-    assert 0.08 < kinds["prefix"] / 600 < 0.25 and 0.08 < kinds["window"] / 600 < 0.25
-
-
-def test_rows_are_cut_after_a_word_and_end_in_sep():
-    lengths = [batch.input_ids.shape[1] for batch in batches()]
-    assert min(lengths) == SHORTEST + 2 and max(lengths) == 32 and 0.4 < np.mean(np.array(lengths) == 32) < 0.6
-    for batch in batches(50):
-        assert (batch.input_ids[:, 0] == 2).all() and (batch.input_ids[:, -1] == 3).all()
-
-
-def test_a_hidden_word_is_asked_for_itself_and_a_visible_one_at_most_for_the_next():
-    seen = set()
-    for batch in batches():
-        length = batch.input_ids.shape[1]
-        rows = torch.cat([ROWS[:, : length - 1], torch.full((3, 1), 3)], dim=1)
-        wanted, at = batch.targets.tolist(), batch.select.nonzero().tolist()
-        looks_ahead = batch.attention_mask is None or bool(attention.visible(batch.attention_mask)[0, 0, 0, 1:].any())
-        for (b, t), word in zip(at, wanted, strict=True):
-            hidden = batch.input_ids[b, t] == TOKENIZER.mask_token_id
-            assert word == rows[b, t] if hidden else word == rows[b, t + 1]
-            assert hidden or not looks_ahead, "the next word must not stand in view"
-            assert t < length - 1 and (hidden or t < length - 2), "[SEP] is never asked for"
-            seen.add(bool(hidden))
-        shown = batch.input_ids != TOKENIZER.mask_token_id
-        assert torch.equal(batch.input_ids[shown], rows[shown]), "nothing but [MASK] is written"
-    assert seen == {True, False}
-
-
-def test_the_rates_are_drawn_and_the_generator_decides_alone():
-    torch.manual_seed(3)
-    before = torch.get_rng_state()
-    shares = [(b.input_ids == TOKENIZER.mask_token_id).float().mean().item() * 32 / 30 for b in batches()]
-    assert min(shares) < 0.1 and max(shares) > 0.4 and abs(np.mean(shares) - np.mean(RATES)) < 0.05
-    assert torch.equal(before, torch.get_rng_state())
-    again = [b.targets.tolist() for b in batches(20)]
-    assert again == [b.targets.tolist() for b in batches(20)]
 
 
 # --- a view -----------------------------------------------------------------------------------------------------------

@@ -2,14 +2,15 @@
 
 from math import sqrt
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from course_lib.attention import prefix_mask, visible
+from course_lib import attention
 from course_lib.masking import IGNORE, Masking
 from course_lib.models import causal_bert, logits_at, tiny_bert, tiny_gpt
-from course_lib.objectives import AnyMask, BothMasks, CausalLM, MaskedLM
+from course_lib.objectives import BothMasks, CausalLM, EveryMask, MaskedLM
 from course_lib.tokenization import word_tokenizer
 
 TOKENIZER = word_tokenizer([f"w{i:02d}" for i in range(60)])
@@ -102,7 +103,7 @@ def test_both_masks_mix_whole_batches():
         else:
             causal += 1
             assert torch.equal(batch.input_ids, ids) and len(batch.targets) == 8 * 18
-            assert torch.equal(visible(batch.attention_mask)[0, 0], torch.ones(20, 20).tril().bool())
+            assert torch.equal(attention.visible(batch.attention_mask)[0, 0], torch.ones(20, 20).tril().bool())
     assert abs(causal - 100) < 4.5 * sqrt(400 * 0.25 * 0.75)
 
 
@@ -119,133 +120,106 @@ def test_one_body_under_both_masks_reads_as_the_decoder_does():
     )
 
 
-MASK = TOKENIZER.mask_token_id
+# --- every mask ---------------------------------------------------------------------------------------------------
+TEXTS = torch.tensor([[CLS, *range(first, first + 30), SEP] for first in (10, 20, 35)])
 
 
-def any_mask(kind, **settings):
-    """AnyMask that draws one kind of batch only: 0 bidirectional, 1 causal, 2 prefix."""
-    return AnyMask(Masking.of(TOKENIZER, **settings), tuple(float(kind == i) for i in range(3)))
+def every_mask_batches(n=300):
+    goal, generator = EveryMask.of(TOKENIZER, cut=True), torch.Generator().manual_seed(1)
+    return [goal(TEXTS, generator) for _ in range(n)]
 
 
-def asked(batch):
-    """The labels as transformers writes them: int64 [B, T], -100 where nothing is asked."""
-    return torch.full_like(batch.input_ids, IGNORE).masked_scatter(batch.select, batch.targets).tolist()
-
-
-def by_hand(row, hidden, prefix, pad=PAD):
-    """Say in a slow loop what AnyMask must ask of a row whose positions ``hidden`` are [MASK]: labels [T]."""
-    labels = []
-    for t, token in enumerate(row):
-        following = row[t + 1] if t + 1 < len(row) else SEP
-        sees_it = t + 1 < prefix
-        if t in hidden:
-            labels.append(token)
-        elif token != pad and not sees_it and following not in TOKENIZER.all_special_ids:
-            labels.append(following)
+def test_every_mask_is_drawn_and_each_is_one_of_attention_s():
+    kinds = {"bidirectional": 0, "causal": 0, "prefix": 0, "window": 0}
+    for batch in every_mask_batches(600):
+        length = batch.input_ids.shape[1]
+        mask = batch.attention_mask
+        if mask is None:
+            kinds["bidirectional"] += 1
+        elif torch.equal(mask, attention.causal_mask(length)):
+            kinds["causal"] += 1
+        elif any(torch.equal(mask, attention.sliding_window_mask(n, length)) for n in range(1, EveryMask.WIDEST + 1)):
+            kinds["window"] += 1
         else:
-            labels.append(IGNORE)
-    return labels
+            assert any(torch.equal(mask, attention.prefix_mask(n, length)) for n in range(1, length + 1))
+            kinds["prefix"] += 1
+    assert 0.25 < kinds["bidirectional"] / 600 < 0.45 and 0.25 < kinds["causal"] / 600 < 0.45
+    assert 0.08 < kinds["prefix"] / 600 < 0.25 and 0.08 < kinds["window"] / 600 < 0.25
 
 
-def test_any_mask_on_one_row_written_out():
-    """[CLS] 10 11 12 [SEP] 13 14 [SEP] with 12 hidden: causal, then with a prefix of three and one that holds 12."""
-    row, hidden = torch.tensor([[CLS, 10, 11, 12, SEP, 13, 14, SEP]]), torch.tensor([[0, 0, 0, 1, 0, 0, 0, 0]]).bool()
-
-    class Hide12(Masking):
-        def select(self, ids, generator):
-            return hidden
-
-    masking = Hide12.of(TOKENIZER)
-    seen = [CLS, 10, 11, MASK, SEP, 13, 14, SEP]
-    no = IGNORE
-    wanted = {  # prefix: labels
-        0: [10, 11, 12, 12, 13, 14, no, no],
-        1: [10, 11, 12, 12, 13, 14, no, no],
-        3: [no, no, 12, 12, 13, 14, no, no],
-        4: [no, no, no, 12, 13, 14, no, no],  # the [SEP] after it is special: nobody is asked for it
-        6: [no, no, no, 12, no, 14, no, no],
-        7: [no, no, no, 12, no, no, no, no],
-    }
-    for prefix, labels in wanted.items():
-        batch = AnyMask(masking)._from_the_left(row, masking, prefix, generator())
-        assert batch.input_ids.tolist() == [seen], prefix
-        assert asked(batch) == [labels] == [by_hand(row[0].tolist(), [3], prefix)], prefix
-        can_see = [[key <= query or key < prefix for key in range(8)] for query in range(8)]
-        assert batch.attention_mask.shape == (1, 1, 8, 8) and batch.attention_mask.dtype == torch.float32
-        assert visible(batch.attention_mask)[0, 0].tolist() == can_see, prefix
+def test_rows_are_cut_after_a_word_and_end_in_sep():
+    lengths = [batch.input_ids.shape[1] for batch in every_mask_batches()]
+    assert min(lengths) == EveryMask.SHORTEST + 2 and max(lengths) == 32
+    assert 0.4 < np.mean(np.array(lengths) == 32) < 0.6
+    for batch in every_mask_batches(50):
+        assert (batch.input_ids[:, 0] == 2).all() and (batch.input_ids[:, -1] == 3).all()
 
 
-@pytest.mark.parametrize("length", [3, 4, 20])
-@pytest.mark.parametrize("padding", [0, 1])
-def test_any_mask_asks_in_every_batch_what_the_slow_loop_asks(length, padding):
-    ids, stream, prefixes = rows(6, length, padding), generator(), set()
-    for _ in range(150):
-        batch = any_mask(2, rate=0.3)(ids, stream)
-        sees = visible(batch.attention_mask)[0, 0]
-        prefix = int(sees[0].sum())  # what the first position sees
-        prefixes.add(prefix)
-        assert torch.equal(batch.attention_mask, prefix_mask(prefix if prefix > 1 else 0, length))
-        hidden = batch.input_ids == MASK
-        assert torch.equal(batch.input_ids.masked_scatter(hidden, ids[hidden]), ids)  # nothing else is changed
-        assert asked(batch) == [
-            by_hand(row, places.nonzero()[:, 0].tolist(), prefix)
-            for row, places in zip(ids.tolist(), hidden, strict=True)
-        ]
-    assert prefixes == set(range(1, length - padding if padding == 0 else length - padding + 1))
+def test_a_hidden_word_is_asked_for_itself_and_a_visible_one_at_most_for_the_next():
+    seen = set()
+    for batch in every_mask_batches():
+        length = batch.input_ids.shape[1]
+        rows = torch.cat([TEXTS[:, : length - 1], torch.full((3, 1), 3)], dim=1)
+        wanted, at = batch.targets.tolist(), batch.select.nonzero().tolist()
+        looks_ahead = batch.attention_mask is None or bool(attention.visible(batch.attention_mask)[0, 0, 0, 1:].any())
+        for (b, t), word in zip(at, wanted, strict=True):
+            hidden = batch.input_ids[b, t] == TOKENIZER.mask_token_id
+            assert word == rows[b, t] if hidden else word == rows[b, t + 1]
+            assert hidden or not looks_ahead, "the next word must not stand in view"
+            assert t < length - 1 and (hidden or t < length - 2), "[SEP] is never asked for"
+            seen.add(bool(hidden))
+        shown = batch.input_ids != TOKENIZER.mask_token_id
+        assert torch.equal(batch.input_ids[shown], rows[shown]), "nothing but [MASK] is written"
+    assert seen == {True, False}
 
 
-def test_any_mask_under_the_causal_mask_hides_as_many_words_as_mlm_and_replaces_none():
-    ids, masking = rows(200), Masking.of(TOKENIZER)
-    batch = any_mask(1)(ids, generator())
-    assert ((batch.input_ids != ids) == (batch.input_ids == MASK)).all()
-    assert (batch.input_ids == MASK).sum(dim=1).tolist() == [3] * 200  # 15% of 20
-    assert torch.equal(batch.attention_mask, prefix_mask(0, 20))
-    mlm = any_mask(0)(ids, generator())
-    assert mlm.attention_mask is None and len(mlm.targets) == 600
-    kept_or_random = (mlm.input_ids != MASK) & mlm.select
-    assert abs(int(kept_or_random.sum()) - 120) < 4.5 * sqrt(600 * 0.2 * 0.8)  # 80/10/10 as the masking says
-    assert masking.mask == 0.8
+def test_the_rates_are_drawn_and_the_generator_decides_alone():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    shares = [(b.input_ids == TOKENIZER.mask_token_id).float().mean().item() * 32 / 30 for b in every_mask_batches()]
+    assert min(shares) < 0.1 and max(shares) > 0.4
+    assert abs(np.mean(shares) - np.mean(EveryMask.of(TOKENIZER).rates)) < 0.05
+    assert torch.equal(before, torch.get_rng_state())
+    again = [b.targets.tolist() for b in every_mask_batches(20)]
+    assert again == [b.targets.tolist() for b in every_mask_batches(20)]
 
 
-def test_any_mask_mixes_its_three_masks_and_rates_as_told():
-    ids, stream = rows(4, 20), generator()
-    both, kinds, rates = AnyMask(Masking.of(TOKENIZER), (0.5, 0.3, 0.2), rates=(0.1, 0.5)), [0, 0, 0], []
-    for _ in range(1000):
-        batch = both(ids, stream)
-        if batch.attention_mask is None:
-            kinds[0] += 1
-            rates.append(len(batch.targets) / 80)
+def only(kind):
+    """EveryMask that draws one kind of mask: 0 bidirectional, 1 causal, 2 prefix, 3 window."""
+    return EveryMask.of(TOKENIZER, shares=tuple(float(kind == i) for i in range(4)))
+
+
+@pytest.mark.parametrize("kind", range(4))
+def test_every_mask_asks_for_no_special_token_and_sees_no_padding(kind):
+    """[CLS] 10 11 12 [SEP] 13 [SEP] [PAD]: what each position is asked for, written out."""
+    row = torch.tensor([[CLS, 10, 11, 12, SEP, 13, SEP, PAD]] * 2)
+    row[1, 5:7] = torch.tensor([SEP, PAD])
+    following, stream, seen = {0: 10, 1: 11, 2: 12, 4: 13}, generator(), set()
+    for _ in range(60):
+        batch = only(kind)(row, stream)
+        for b, t, wanted in zip(*batch.select.nonzero().T.tolist(), batch.targets.tolist(), strict=True):
+            hidden = batch.input_ids[b, t] == TOKENIZER.mask_token_id
+            assert wanted == row[b, t] if hidden else (kind in (1, 3) and wanted == following[t])
+            assert wanted not in TOKENIZER.all_special_ids
+            seen.add((t, bool(hidden)))
+        mask = batch.attention_mask
+        if kind == 0:
+            assert torch.equal(mask, row != PAD)
         else:
-            kinds[1 + (visible(batch.attention_mask)[0, 0].sum() > 210).item()] += 1
-    prefixes = 200 * 18 / 19  # one prefix in 19 is of one position: the causal mask
-    for count, wanted in zip(kinds, (500, 500 - prefixes, prefixes), strict=True):
-        assert abs(count - wanted) < 4.5 * sqrt(wanted * (1 - wanted / 1000))
-    assert min(rates) == 0.1 and max(rates) == 0.5 and abs(sum(rates) / len(rates) - 0.3) < 0.03
+            assert not attention.visible(mask)[0, 0, :6, 6:].any()  # six positions of the shorter row are real
+    assert {(t, True) for t in (1, 2, 3, 5)} <= seen
+    assert ({(t, False) for t in following} <= seen) is (kind in (1, 3))
 
 
-def test_any_mask_never_looks_at_padding_from_a_prefix_and_a_row_of_one_token_works():
-    ids = rows(6, 20, padding=9)
-    for _ in range(50):
-        sees = visible(any_mask(2)(ids, generator(_)).attention_mask)[0, 0]
-        assert not sees[:11, 11:].any()
-    single = any_mask(2)(torch.tensor([[10]]), generator())
-    assert single.input_ids.tolist() == [[MASK]] and single.targets.tolist() == [10]
-
-
-@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.5, 0.4, 0.2), (1.2, -0.2, 0.0)])
-def test_any_mask_refuses_shares_that_are_none(shares):
-    with pytest.raises(ValueError, match="shares="):
-        AnyMask(Masking.of(TOKENIZER), shares)
-
-
-@pytest.mark.parametrize("rates", [(0.0, 0.5), (0.5, 0.1), (0.1, 1.0)])
-def test_any_mask_refuses_rates_that_are_none(rates):
-    with pytest.raises(ValueError, match="rates="):
-        AnyMask(Masking.of(TOKENIZER), rates=rates)
+@pytest.mark.parametrize("settings", [{"shares": (0.5, 0.5)}, {"shares": (0.5, 0.7, -0.2, 0.0)}, {"rates": ()},
+                                      {"rates": (0.1, 1.0)}])  # fmt: skip
+def test_every_mask_refuses_shares_and_rates_that_are_none(settings):
+    with pytest.raises(ValueError, match=f"{next(iter(settings))}="):
+        EveryMask.of(TOKENIZER, **settings)
 
 
 @pytest.mark.parametrize(
-    "objective", [MaskedLM(Masking.of(TOKENIZER)), CausalLM.of(TOKENIZER, 0.5), any_mask(1), any_mask(2)]
+    "objective", [MaskedLM(Masking.of(TOKENIZER)), CausalLM.of(TOKENIZER, 0.5), EveryMask.of(TOKENIZER)]
 )
 def test_the_rows_are_left_as_they_are_and_the_seed_decides(objective):
     ids = rows()

@@ -27,7 +27,7 @@ from course_lib import checkpoints, places, runtime
 from course_lib.experiments.design import Experiment, evidence_dir, read
 from course_lib.tinytown import GRAMMAR_FILE
 
-__all__ = ["BeingRecorded", "WorkerLost", "missing", "record"]
+__all__ = ["BeingRecorded", "WorkerLost", "environment", "missing", "record", "rounded"]
 
 class BeingRecorded(RuntimeError):
     """Say that another process is recording the same experiment."""
@@ -109,11 +109,11 @@ def _run(experiment: Experiment, arm: str, seeds: list[int]) -> tuple[str, dict[
     Returns the arm, the run of each seed, and the environment that made them.
     """
     settings, function = experiment.settings(arm), experiment.function()
-    environment = _environment()
+    made_in = environment()
     entries = {
         seed: "run-" + checkpoints.fingerprint(
             seed=seed, settings=settings, run=experiment.run, revision=experiment.revision,
-            library=_library(), environment=environment,
+            library=_library(), environment=made_in,
         ) for seed in seeds
     }  # fmt: skip
     runs = {seed: run for seed, entry in entries.items() if (run := _kept(entry)) is not None}
@@ -126,9 +126,9 @@ def _run(experiment: Experiment, arm: str, seeds: list[int]) -> tuple[str, dict[
         for seed, found in zip(left, numbers, strict=True):
             run = {"date": datetime.date.today().isoformat(), "seconds": seconds}
             run |= {"together": len(left)} if len(left) > 1 else {}
-            runs[seed] = run | {"numbers": _rounded(found)}
+            runs[seed] = run | {"numbers": rounded(found)}
             _keep(entries[seed], runs[seed])
-    return arm, {seed: runs[seed] for seed in seeds}, environment
+    return arm, {seed: runs[seed] for seed in seeds}, made_in
 
 
 @functools.cache
@@ -201,11 +201,12 @@ def _progress(runs: int, name: str):
     return tqdm(total=runs, desc=name, unit="run", disable=not sys.stderr.isatty(), leave=False)
 
 
-def _rounded(numbers: dict) -> dict:
+def rounded(numbers: dict) -> dict:
+    """Round the floats in lists of numbers, by name, to five digits after the point."""
     return {key: [round(v, 5) if isinstance(v, float) else v for v in values] for key, values in numbers.items()}
 
 
-def _environment() -> dict:
+def environment() -> dict:
     """Describe what the numbers were made with; only facts that cannot identify a person or a place."""
     made = {"python": platform.python_version(), "machine": platform.machine(), "device": "cpu"}
     if "torch" not in sys.modules:

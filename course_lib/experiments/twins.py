@@ -14,12 +14,10 @@ import functools
 import hashlib
 import json
 import os
-import platform
 import shutil
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 
 import safetensors.torch
@@ -29,8 +27,9 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import models, runtime, training
 from course_lib.evaluation import HeldOut
+from course_lib.experiments import recording
 from course_lib.masking import Masking
-from course_lib.objectives import AnyMask, Batch, CausalLM, MaskedLM, Objective
+from course_lib.objectives import Batch, CausalLM, EveryMask, MaskedLM, Objective
 
 __all__ = ["ARMS", "EXPECTATION", "Data", "measure", "prepare", "train"]
 
@@ -62,6 +61,7 @@ BODY = dict(
 LENGTH, VOCABULARY = 64, 8000
 HELD_OUT_SHARE, HELD_OUT_ROWS = 0.05, 2000
 BATCH_SIZE, LEARNING_RATE, TOKENS = 128, 2e-3, 30_000_000
+TRAINING = ("steps", "tokens", "seconds", "loss", "accuracy")  # of the history, kept in run.json
 MOMENTS = 20  # of measuring, evenly over training
 ARMS = ("bidirectional", "left-only", "causal", "both")
 LEFT = {"fill two-sided": False, "fill left-only": True, "next word": True}  # question -> is it read to the left only?
@@ -139,7 +139,7 @@ def _objective(arm: str, tokenizer: PreTrainedTokenizerBase) -> tuple[bool, Obje
         "bidirectional": (False, MaskedLM(masking)),
         "left-only": (True, MaskedLM(masking)),
         "causal": (True, CausalLM.of(tokenizer)),
-        "both": (False, AnyMask(masking)),
+        "both": (False, EveryMask.of(tokenizer, shares=(0.4, 0.4, 0.2, 0.0))),
     }[arm]
 
 
@@ -175,10 +175,11 @@ def train(
         "parameters": models.parameters(model),
         "settings": BODY | {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "length": LENGTH},
         "data": {key: data.facts[key] for key in ("corpus", "digest", "rows digest", "rows", "rows held out")},
-        "environment": _environment(), "seconds": round(time.perf_counter() - started, 1),
-        "tokens_per_second": round(history.tokens_per_second), "untrained": untrained,
-        "numbers": {"tokens": history.eval_tokens, **history.evals},
-        "training": {key: asdict(history)[key] for key in ("steps", "tokens", "seconds", "loss", "accuracy")},
+        "environment": recording.environment(), "seconds": round(time.perf_counter() - started, 1),
+        "tokens_per_second": round(history.tokens_per_second),
+        "untrained": {name: round(value, 5) for name, value in untrained.items()},
+        "numbers": recording.rounded({"tokens": history.eval_tokens, **history.evals}),
+        "training": recording.rounded({key: asdict(history)[key] for key in TRAINING}),
     }  # fmt: skip
     return _write(folder, model, data.tokenizer, run)
 
@@ -188,12 +189,9 @@ def _write(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerB
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        state, halves = model.cpu().state_dict(), {}
-        for weight in state.values():
-            halves.setdefault(weight.data_ptr(), weight.half())  # what is tied is one tensor, and stored once
-        model.save_pretrained(draft, state_dict={name: halves[weight.data_ptr()] for name, weight in state.items()})
+        model.half().save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-        (draft / "run.json").write_text(json.dumps(_rounded(run), indent=1) + "\n", "utf-8")
+        (draft / "run.json").write_text(json.dumps(run, indent=1) + "\n", "utf-8")
         os.replace(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -225,23 +223,6 @@ def _score(model: PreTrainedModel, batches: list[Batch]) -> tuple[float, float]:
         right += batch.hits(words, None)[0]
     n = sum(len(batch.targets) for batch in batches)
     return float(nats) / n, float(right) / n
-
-
-def _environment() -> dict:
-    device = runtime.device()
-    made = {"python": platform.python_version(), "machine": platform.machine(), "device": device.type}
-    made |= {name: metadata.version(name) for name in ("torch", "transformers")}
-    made |= {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
-    return made | {"precision": str(runtime.precision(device)).split(".")[-1]}
-
-
-def _rounded(value):
-    """Round every float in a nest of dicts and lists to five digits after the point."""
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_rounded(part) for part in value]
-    return round(value, 5) if isinstance(value, float) else value
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -16,22 +16,18 @@ word that tells with 0.18 and the first with 0.60: seed 0 is shipped. Under the 
 from __future__ import annotations
 
 import json
-import platform
 import sys
 import time
 from pathlib import Path
 
 import safetensors.torch
-import torch
-import transformers
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import models, runtime, training, translation
-from course_lib.experiments import pairs, texts, translating
-from course_lib.glass.objective import EveryMask
+from course_lib.experiments import pairs, recording, texts, translating
 from course_lib.masking import Masking
-from course_lib.objectives import MaskedLM, PreTraining
+from course_lib.objectives import EveryMask, MaskedLM, PreTraining
 from course_lib.paths import DATA
 
 __all__ = ["MAKERS", "MOMENTS", "town_both", "town_pair", "town_translate"]
@@ -66,7 +62,7 @@ def town_both(
 
     started = time.perf_counter()
     history = training.train(
-        model, rows, EveryMask.of(data.tokenizer), steps, batch_size=batch_size, learning_rate=learning_rate,
+        model, rows, EveryMask.of(data.tokenizer, cut=True), steps, batch_size=batch_size, learning_rate=learning_rate,
         seed=seed, name=folder.name, evaluate=keep, evaluations=100,
     )  # fmt: skip
     _write(model, data.tokenizer, folder, recipe | _made(model, history, started))
@@ -112,11 +108,9 @@ def _size(width: int, heads: int) -> dict[str, int]:
 
 
 def _made(model: PreTrainedModel, history: training.History, started: float) -> dict:
-    return {
+    return recording.environment() | {
         "seconds": round(time.perf_counter() - started), "tokens": history.tokens[-1], "loss": history.loss[-1],
-        "parameters": models.parameters(model), "torch": torch.__version__, "transformers": transformers.__version__,
-        "python": platform.python_version(), "device": runtime.device().type,
-        "precision": str(runtime.precision(runtime.device())).split(".")[-1],
+        "parameters": models.parameters(model),
     }  # fmt: skip
 
 

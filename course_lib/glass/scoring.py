@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from course_lib.glass.objective import WIDEST
 from course_lib.glass.reading import MASKS, View, best_given, read
+from course_lib.objectives import EveryMask
 from course_lib.tinytown import TinyTown
 
 __all__ = ["questions", "score"]
@@ -41,7 +41,7 @@ def score(folder: Path, n: int = QUESTIONS) -> dict[str, float]:
     rng, apart, looks = random.Random(SEED + 1), {mask: [] for mask in MASKS}, []
     for view in questions(n):
         length = len(view.words) + 2
-        sizes = {"prefix": rng.randint(0, length), "window": rng.randint(1, min(WIDEST, length))}
+        sizes = {"prefix": rng.randint(0, length), "window": rng.randint(1, min(EveryMask.WIDEST, length))}
         for mask in MASKS:
             found = read(replace(view, mask=mask, size=sizes.get(mask)), folder)
             apart[mask].append(sum(abs(p - found.best[word]) for word, p in found.model.items()) / 2)
