@@ -14,6 +14,7 @@ from course_lib import evaluation, glass, tokenization, translation
 from course_lib.experiments import pairs, translating
 from course_lib.glass import build, making, picture, reading
 from course_lib.objectives import PreTraining
+from course_lib.oracle import Oracle
 from course_lib.tinytown import TinyTown
 
 TOWN = TinyTown.load()
@@ -160,6 +161,15 @@ def test_the_pair_model_is_held_against_the_exact_reader():
     ours = evaluation.HeldOut(asked, goal).pair_score(model).accuracy
     best = data.exact("other document", asked).accuracy
     assert 0.75 < ours < best + 0.03, (ours, best)
+
+
+def test_the_page_s_pairs_carry_the_exact_reader_s_own_answers():
+    """Worked out again from the sentences as they stand on the page."""
+    oracle = Oracle(TOWN)
+    for one in build.pair()["examples"]:
+        sides = [[s.split() for s in re.findall(r"[^.?]+[.?]", side)] for side in (one["a"], one["b"])]
+        assert one["exact"] == pytest.approx(oracle.follows(*sides, "other document", matched=True))
+        assert (one["exact"] > 0.5) is one["follows"]
 
 
 def test_the_encoder_decoder_translates():
