@@ -77,8 +77,9 @@ class Corpus:
     def split(self, share: float, seed: int) -> tuple[Corpus, Corpus]:
         """Return (train, held_out): about `share` of the documents are held out, at random by `seed`.
 
-        Whole documents are held out, or whole groups of them, and copies of a document stay together: a sentence's
-        neighbours, or the sentence itself, seen in training would make the held-out score a memory test.
+        Whole documents are held out, and copies of a document stay together: a sentence's neighbours, or the sentence
+        itself, seen in training would make the held-out score a memory test. Where the corpus names groups, whole
+        groups are held out instead; whoever names them leaves copies out.
         """
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
             raise ValueError(f"share={share!r} must lie between 0 and 1, e.g. 0.1 to hold out a tenth")

@@ -16,7 +16,7 @@ import safetensors.numpy
 import torch
 from transformers import EncoderDecoderModel
 
-from course_lib import translation
+from course_lib import runtime, translation
 from course_lib.experiments import pairs, translating
 from course_lib.glass.reading import CHECKPOINT, rounded
 from course_lib.oracle import Oracle
@@ -131,9 +131,9 @@ def pair(checkpoint: Path = PAIR, wanted: int = 8) -> dict:
 
 
 def translate(checkpoint: Path = TRANSLATE, wanted: int = 6) -> list[dict]:
-    """Let the encoder-decoder translate held-out sentences, and keep to whom each word of the target looked.
+    """Let the encoder-decoder translate held-out sentences, and keep what each word of the target attended to.
 
-    looks [T][S]: the upper layer's cross-attention, mean over heads, in hundredths.
+    attention [T][S]: the upper layer's cross-attention, mean over heads, in hundredths.
     """
     model = EncoderDecoderModel.from_pretrained(
         checkpoint, attn_implementation="eager", dtype=torch.float32,
@@ -149,11 +149,11 @@ def translate(checkpoint: Path = TRANSLATE, wanted: int = 6) -> list[dict]:
                 output_attentions=True,
             )  # fmt: skip
         said = data.tokenizer.convert_ids_to_tokens(out.logits[0].argmax(-1).tolist())
-        looks = out.cross_attentions[-1][0].mean(dim=0)
+        attention = out.cross_attentions[-1][0].mean(dim=0)
         found.append({
             "source": data.tokenizer.convert_ids_to_tokens(batch.source_ids[0].tolist()),
             "target": data.tokenizer.convert_ids_to_tokens(batch.targets.tolist()), "said": said,
-            "looks": [[round(100 * float(weight)) for weight in line] for line in looks],
+            "attention": [[round(100 * float(weight)) for weight in line] for line in attention],
         })  # fmt: skip
     return found
 
@@ -191,6 +191,7 @@ def main(arguments=None) -> int:
     parser.add_argument("--to", type=Path, default=DATA.parent / "one-mask-apart.html")
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
     options = parser.parse_args(arguments)
+    runtime.setup()
     options.to.write_text(page(options.checkpoint), encoding="utf-8")
     print(f"{options.to}: {options.to.stat().st_size / 1e6:.2f} MB")
     return 0

@@ -58,8 +58,8 @@ def png(fig: Figure) -> bytes:
 
 
 def _draw_model(ax, found: Reading) -> None:
-    layers, _, T, _ = found.looks.shape
-    at, mean = found.view.places[0] + 1, found.looks.mean(axis=1)
+    layers, _, T, _ = found.attentions.shape
+    at, mean = found.view.places[0] + 1, found.attentions.mean(axis=1)
     widths = np.array([max(3.2, len(token) + 1.6) for token in found.tokens])
     right = np.cumsum(widths + 0.6)
     xs = right - widths / 2 + 9
@@ -69,8 +69,8 @@ def _draw_model(ax, found: Reading) -> None:
     for row in range(layers + 1):
         ax.text(0, -row, f"layer {row}" if row else "embedding", va="center", fontsize=9, color=SOFT)
     for layer in range(layers):
-        for head in range(found.looks.shape[1]):
-            weights = share[layer + 1][:, None] * found.looks[layer, head]
+        for head in range(found.attentions.shape[1]):
+            weights = share[layer + 1][:, None] * found.attentions[layer, head]
             for i, j in zip(*np.nonzero(weights > FAINT), strict=True):
                 _arrow(ax, (xs[i], -layer - 1), (xs[j], -layer), weights[i, j], HEADS[head % 2], 0.25 * (head - 0.5))
     for row in range(layers + 1):

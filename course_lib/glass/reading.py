@@ -79,7 +79,7 @@ class Reading:
     tokens: list[str]  # T of them, [CLS] and [SEP] included
     allowed: np.ndarray  # bool [T, T]
     reaches: np.ndarray  # bool [T]: can anything of a position reach the asked one through the layers?
-    looks: np.ndarray  # [L, H, T, T]
+    attentions: np.ndarray  # [L, H, T, T], weights after the softmax, as transformers returns them
     model: dict[str, float]  # P(word) at the asked place
     best: dict[str, float] | None  # the exact reader's, from what reaches the place; None: no story reads like this
     both: dict[str, float] | None  # the same with the whole sentence in view
@@ -93,7 +93,7 @@ class Reading:
 
 @functools.lru_cache(maxsize=1)
 def load(folder: Path = CHECKPOINT) -> tuple[BertForMaskedLM, PreTrainedTokenizerBase]:
-    """Open a checkpoint with eager attention, so that its looks can be seen, and its tokenizer.
+    """Open a checkpoint with eager attention, so that its weights can be seen, and its tokenizer.
 
     The weights are rounded as the page holds them, so that a picture and the live page say the same.
     """
@@ -152,7 +152,7 @@ def read(view: View, folder: Path = CHECKPOINT) -> Reading:
 
 
 def _reaches(allowed: torch.Tensor, at: int, layers: int) -> np.ndarray:
-    """Follow the looks down through the layers: bool [T]."""
+    """Follow the attention down through the layers: bool [T]."""
     seen = torch.zeros(len(allowed), dtype=torch.bool)
     seen[at] = True
     for _ in range(layers):

@@ -46,7 +46,7 @@ def score(folder: Path, n: int = QUESTIONS) -> dict[str, float]:
             found = read(replace(view, mask=mask, size=sizes.get(mask)), folder)
             apart[mask].append(sum(abs(p - found.best[word]) for word, p in found.model.items()) / 2)
             if mask == "bidirectional" and (at := _clue(view, found)) is not None:
-                looks.append(found.looks[-1, :, view.places[0] + 1, at].max())
+                looks.append(found.attentions[-1, :, view.places[0] + 1, at].max())
     means = {mask: round(float(np.mean(values)), 4) for mask, values in apart.items()}
     return means | {
         "mean": round(float(np.mean(list(means.values()))), 4), "looks at the clue": round(float(np.mean(looks)), 3),

@@ -163,9 +163,9 @@ def test_size_head_layer_training_and_sentence_change_what_is_drawn(glass):
     page.locator("#size").fill("3")  # "Ben" is seen, "will" is not: one of three words
     assert first(page).split()[1] == "33%"
     page.locator("label", has_text="Bidirectional").click()
-    arrows = page.locator("#wires path.look").count()
+    arrows = page.locator("#wires path.arrow").count()
     page.locator("#head").select_option("0")
-    assert 0 < page.locator("#wires path.look").count() < arrows
+    assert 0 < page.locator("#wires path.arrow").count() < arrows
     square = page.locator("#square").inner_html()
     page.locator("#layer").select_option("0")
     assert page.locator("#square").inner_html() != square
@@ -190,10 +190,10 @@ def test_only_the_town_s_words_are_taken(glass):
 
 def test_a_look_is_opened_step_by_step(glass):
     page = glass("stage=attention&mask=causal&text=Ben walked to the school with his dog .&hide=7")
-    rows = page.locator("#lookrows tbody tr")
+    rows = page.locator("#attendrows tbody tr")
     for n, name in enumerate(("Score", "Scale", "Mask", "Softmax", "Sum")):
-        page.locator("#looksteps button", has_text=name).click()
-        assert page.locator("#lookrows thead th").count() == n + 2
+        page.locator("#steps button", has_text=name).click()
+        assert page.locator("#attendrows thead th").count() == n + 2
     shares = [float(row.locator("td").nth(3).inner_text()) for row in rows.all()[:-1]]
     masked = [row.locator("td").nth(2).inner_text() for row in rows.all()[:-1]]
     assert sum(shares) == pytest.approx(1, abs=0.01) and shares[9:] == [0, 0] and masked[9:] == ["−∞"] * 2
@@ -228,9 +228,9 @@ def test_everything_works_by_keyboard(glass):
     page.keyboard.press("Enter")
     assert "position 2" in page.locator("#asks").inner_text()
     assert page.evaluate("document.activeElement.dataset.at") == "2"  # the focus stays
-    page.locator("#look summary").focus()
+    page.locator("#attend summary").focus()
     page.keyboard.press("Enter")
-    page.wait_for_selector("#lookrows table")
+    page.wait_for_selector("#attendrows table")
     reached = set()
     page.locator("body").press("Tab")
     for _ in range(60):
@@ -286,7 +286,7 @@ def test_writing_on_keeps_what_the_mask_allows_to_keep(glass):
     assert "ends at 30 words" in page.locator("#writesays").inner_text() and not page.problems
 
 
-def test_the_encoder_decoder_shows_to_whom_it_looks(glass):
+def test_the_encoder_decoder_shows_to_what_it_attends(glass):
     page = glass("stage=translation")
     shown = build.translate()
     for n, one in enumerate(shown):
@@ -294,8 +294,8 @@ def test_the_encoder_decoder_shows_to_whom_it_looks(glass):
         assert page.locator("#translaterows thead th").all_inner_texts()[1:] == one["source"]
         rows = page.locator("#translaterows tbody tr")
         assert rows.count() == len(one["said"])
-        assert rows.first.locator("td").all_inner_texts() == [f"{weight}%" for weight in one["looks"][0]]
-        assert all(abs(sum(line) - 100) <= len(line) for line in one["looks"])
+        assert rows.first.locator("td").all_inner_texts() == [f"{weight}%" for weight in one["attention"][0]]
+        assert all(abs(sum(line) - 100) <= len(line) for line in one["attention"])
         told = "all of it right" if one["said"] == one["target"] else "not all of it right"
         assert told in page.locator("#translatesays").inner_text()
     assert page.locator("#translaterows line").count() > 5

@@ -1,7 +1,7 @@
 // The answers: the model's bars beside the best possible ones, a sentence that reads them, the mask as a square, and
 // everything once more as tables.
 import { element } from "./arrows.js";
-import { labels, lookOf, shape, shown, sizeOf, SPECIALS, state, vocabulary } from "./state.js";
+import { labels, attentionOf, shape, shown, sizeOf, SPECIALS, state, vocabulary } from "./state.js";
 
 const SHOWN = 5; // bars before "all others"
 const MISSED = 0.2; // a best answer this far above the model's is called "not learned"
@@ -143,7 +143,7 @@ const box = (x, y, size) => ({ x, y, width: size, height: size, rx: size / 8 });
 export function drawSquare({ T, at, may, layers }) {
   const square = document.getElementById("square");
   const cell = 100 / T;
-  const look = lookOf(layers[state.layer].looks);
+  const weights = attentionOf(layers[state.layer].attention);
   const named = T <= 13;
   square.setAttribute("viewBox", named ? "-26 -1 127 102" : "-1 -1 102 102");
   square.replaceChildren();
@@ -152,7 +152,7 @@ export function drawSquare({ T, at, may, layers }) {
   });
   for (let n = 0; n < T * T; n++) {
     const [x, y] = [(n % T) * cell, Math.floor(n / T) * cell];
-    const opacity = may[n] ? (0.14 + 0.86 * look[n]).toFixed(3) : 1;
+    const opacity = may[n] ? (0.14 + 0.86 * weights[n]).toFixed(3) : 1;
     element(square, "rect", {
       ...box(x, y, cell * 0.92),
       class: may[n] ? "may" : "shut",
@@ -163,7 +163,7 @@ export function drawSquare({ T, at, may, layers }) {
   const open = may.slice(at * T, (at + 1) * T).filter(Boolean).length;
   square.setAttribute(
     "aria-label",
-    `The ${state.mask} mask, ${T} by ${T}: a row looks, a column is looked at. Row ${at} may look at ${open} of ${T}.`,
+    `The ${state.mask} mask, ${T} by ${T}: a row attends to the columns. Row ${at} may attend to ${open} of ${T}.`,
   );
   document.getElementById("squarename").textContent = `Blue: how much (layer ${state.layer + 1}); black: not.`;
 }
@@ -181,18 +181,18 @@ export function drawTables({ T, at, ids, may, layers }) {
     j,
     text,
     may[at * T + j] ? "yes" : "no",
-    ...layers.map(({ looks }) => percent(lookOf(looks)[at * T + j])),
+    ...layers.map(({ attention }) => percent(attentionOf(attention)[at * T + j])),
     state.changes.has(j - 1) ? state.words[j - 1] : "−100",
   ]);
   const size = ["prefix", "window"].includes(state.mask) ? ` of ${sizeOf(state.mask)}` : "";
   table(
     tables,
-    `Position ${at} looks, ${state.mask} mask${size}`,
+    `Attention of position ${at}, ${state.mask} mask${size}`,
     [
       "position",
       `token (${ids.length})`,
       "may be looked at",
-      ...layers.map((_, layer) => `looks in layer ${layer + 1}`),
+      ...layers.map((_, layer) => `attention in layer ${layer + 1}`),
       "label",
     ],
     rows,

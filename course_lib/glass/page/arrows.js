@@ -1,5 +1,5 @@
-// The model at work: tokens in a row (or down the page), a row of dots for each layer, arrows to whom each one looks.
-import { flow, labels, lookOf, reading, shape, shown, state } from "./state.js";
+// The model at work: tokens in a row (or down the page), a row of dots for each layer, arrows to what each one attends to.
+import { flow, labels, attentionOf, reading, shape, shown, state } from "./state.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const FAINT = 0.02; // thinner arrows are not drawn
@@ -104,18 +104,18 @@ function drawArrows(wires, { flat, dot }, { T, layers }, share) {
     flat
       ? `M${a} ${b}C${a} ${(b + d) / 2} ${c} ${(b + d) / 2} ${c} ${d}`
       : `M${a} ${b}C${(a + c) / 2} ${b} ${(a + c) / 2} ${d} ${c} ${d}`;
-  layers.forEach(({ looks }, layer) => {
-    const drawn = both ? looks : [lookOf(looks)];
-    drawn.forEach((look, head) => {
+  layers.forEach(({ attention }, layer) => {
+    const drawn = both ? attention : [attentionOf(attention)];
+    drawn.forEach((shares, head) => {
       const move = both ? 5 * head - 2.5 : 0;
       const colour = both ? head : state.head === "all" ? "all" : state.head % 2;
       for (let i = 0; i < T; i++) {
         for (let j = 0; j < T; j++) {
-          const weight = share[layer + 1][i] * look[i * T + j];
+          const weight = share[layer + 1][i] * shares[i * T + j];
           if (weight < FAINT) continue;
           const [a, b] = [dot(i, layer + 1), dot(j, layer)].map(([x, y]) => (flat ? [x + move, y] : [x, y + move]));
           const style = `stroke-width:${(0.8 + 7 * weight).toFixed(2)};stroke-opacity:${Math.min(1, 0.1 + 1.3 * weight).toFixed(2)}`;
-          element(wires, "path", { d: curve(a, b), class: `look head${colour}`, style });
+          element(wires, "path", { d: curve(a, b), class: `arrow head${colour}`, style });
           if (weight > 0.12 && i !== j) drawHead(wires, flat, b, `head${colour}`, weight);
         }
       }

@@ -1,7 +1,7 @@
 // The controls: every change goes into the state, and the page is drawn again from it.
 import { drawBars, drawSquare, drawTables, say, write } from "./answers.js";
 import { drawModel, element, redrawOnResize } from "./arrows.js";
-import { drawEmbedding, drawLabels, drawLook, STEPS } from "./opened.js";
+import { drawEmbedding, drawLabels, drawAttention, STEPS } from "./opened.js";
 import { data, forward, fromAddress, isWord, LONGEST, open, reading, shape } from "./state.js";
 import { shown, sizeOf, state, townWords } from "./state.js";
 import { drawTranslation, writeOn } from "./more.js";
@@ -19,7 +19,7 @@ function draw() {
   drawSquare(found);
   drawTables(found);
   write($("caption"), say(found));
-  if ($("look").open) drawLook(found, step);
+  if ($("attend").open) drawAttention(found, step);
   if ($("sum").open) drawEmbedding(found);
   if ($("labels").open) drawLabels();
   showControls();
@@ -39,8 +39,7 @@ function showControls() {
   $("momentout").value = data.moments[state.moment].name;
   const at = data.stories.findIndex(({ text, hidden }) => text === state.words.join(" ") && state.asked === hidden);
   $("story").value = state.pair === null ? (at < 0 ? "" : at) : `pair ${state.pair}`;
-  for (const button of $("looksteps").children)
-    button.setAttribute("aria-pressed", button.textContent === STEPS[step][0]);
+  for (const button of $("steps").children) button.setAttribute("aria-pressed", button.textContent === STEPS[step][0]);
   for (const id of ["labels", "momentbox", "write"]) $(id).classList.toggle("gone", state.pair !== null);
   const kind = state.changes.get(state.asked)?.kind;
   for (const button of $("change").children) button.setAttribute("aria-pressed", button.dataset.kind === kind);
@@ -126,7 +125,7 @@ $("moment").addEventListener("input", ({ target }) => {
   draw();
 });
 STEPS.forEach(([name], n) => {
-  element($("looksteps"), "button", { type: "button" }, name).addEventListener("click", () => {
+  element($("steps"), "button", { type: "button" }, name).addEventListener("click", () => {
     step = n;
     draw();
   });
@@ -141,7 +140,7 @@ for (const [kind, name] of [
     change(kind),
   );
 }
-for (const id of ["look", "sum", "labels"]) $(id).addEventListener("toggle", () => found && draw());
+for (const id of ["attend", "sum", "labels"]) $(id).addEventListener("toggle", () => found && draw());
 
 function change(kind) {
   const place = state.asked;
@@ -216,7 +215,7 @@ $("walkback").addEventListener("click", () => goTo(walk.at - 1));
 $("walknext").addEventListener("click", () => goTo(walk.at + 1));
 
 // --- address, theme --------------------------------------------------------------------------------------------------
-const OPENED = { attention: "look", tokens: "sum", masking: "labels", cache: "write", translation: "translate" }; // a lesson's stage -> the panel that it opens
+const OPENED = { attention: "attend", tokens: "sum", masking: "labels", cache: "write", translation: "translate" }; // a lesson's stage -> the panel that it opens
 
 // JupyterLab's page, where this page is shown in one of its cells; null elsewhere.
 function lab() {

@@ -102,7 +102,7 @@ function add(x, y) {
 function attend(q, k, v, may, T, first, size) {
   const width = q.length / T;
   const scores = new Float32Array(T * T);
-  const looks = new Float32Array(T * T);
+  const attention = new Float32Array(T * T);
   const mixed = new Float32Array(T * size);
   for (let i = 0; i < T; i++) {
     const masked = new Float32Array(T);
@@ -112,18 +112,18 @@ function attend(q, k, v, may, T, first, size) {
       scores[i * T + j] = dot / Math.sqrt(size);
       masked[j] = may[i * T + j] ? scores[i * T + j] : -Infinity; // the mask: this line is the switch
     }
-    const look = softmax(masked);
-    looks.set(look, i * T);
+    const shares = softmax(masked);
+    attention.set(shares, i * T);
     for (let j = 0; j < T; j++) {
-      for (let c = 0; look[j] && c < size; c++) mixed[i * size + c] += look[j] * v[j * width + first + c];
+      for (let c = 0; shares[j] && c < size; c++) mixed[i * size + c] += shares[j] * v[j * width + first + c];
     }
   }
-  return { scores, looks, mixed };
+  return { scores, attention, mixed };
 }
 
 // --- the whole -------------------------------------------------------------------------------------------------
 // ids: T token ids. may: who may look at whom. segments: 1 where a token is in segment B. Returns the embedding's three parts and their sum, and for each layer
-// q, k, v [T, width], each head's scores (before the mask) and looks [T, T], and the output [T, width].
+// q, k, v [T, width], each head's scores (before the mask) and attention [T, T], and the output [T, width].
 export function read(shape, weights, ids, may, segments = []) {
   const { width, heads, layers } = shape;
   const T = ids.length;
@@ -147,19 +147,19 @@ export function read(shape, weights, ids, may, segments = []) {
     const [q, k, v] = ["query", "key", "value"].map((part) => dense(x, `${name}.attention.self.${part}`, width));
     const mixed = new Float32Array(T * width);
     const scores = [];
-    const looks = [];
+    const attention = [];
     for (let head = 0; head < heads; head++) {
       const one = attend(q, k, v, may, T, head * size, size);
       for (let t = 0; t < T; t++) {
         mixed.set(one.mixed.subarray(t * size, (t + 1) * size), t * width + head * size);
       }
       scores.push(one.scores);
-      looks.push(one.looks);
+      attention.push(one.attention);
     }
     x = norm(add(dense(mixed, `${name}.attention.output.dense`, width), x), `${name}.attention.output`);
     const wide = gelu(dense(x, `${name}.intermediate.dense`, 4 * width));
     x = norm(add(dense(wide, `${name}.output.dense`, width), x), `${name}.output`);
-    found.push({ q, k, v, scores, looks, mixed, output: x });
+    found.push({ q, k, v, scores, attention, mixed, output: x });
   }
   return { T, shape, embedding, layers: found, output: x };
 }

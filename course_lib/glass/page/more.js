@@ -1,4 +1,4 @@
-// Two more looks: writing word by word with a cache, and an encoder-decoder's cross-attention.
+// Two more views: writing word by word with a cache, and an encoder-decoder's cross-attention.
 import { table } from "./answers.js";
 import { element } from "./arrows.js";
 import { maskOf } from "./masks.js";
@@ -50,7 +50,7 @@ export function writeOn() {
 
 // --- encoder and decoder ---------------------------------------------------------------------------------------------
 export function drawTranslation(n) {
-  const { source, target, said, looks } = data.translate[n];
+  const { source, target, said, attention } = data.translate[n];
   const right = target.every((word, t) => word === said[t]);
   document.getElementById("translatesays").textContent =
     `The decoder writes the lower line word by word (${right ? "all of it right" : "not all of it right"}). Each word asks with its query; keys and values come from the encoder's upper line. Arrows: the upper layer's cross-attention. GPT has no encoder, so it has no such layer at all; BERT has no decoder.`;
@@ -65,14 +65,14 @@ export function drawTranslation(n) {
     "aria-hidden": "true",
   });
   const x = (i) => step * (i + 0.5);
-  looks.forEach((line, t) => {
+  attention.forEach((line, t) => {
     line.forEach((weight, s) => {
       const style = `stroke-width:${(weight / 14).toFixed(1)};stroke-opacity:${Math.min(1, weight / 80)}`;
-      if (weight > 4) element(picture, "line", { x1: x(t), y1: 118, x2: x(s), y2: 32, class: "look headall", style });
+      if (weight > 4) element(picture, "line", { x1: x(t), y1: 118, x2: x(s), y2: 32, class: "arrow headall", style });
     });
   });
   source.forEach((word, s) => element(picture, "text", { x: x(s), y: 22, class: "word" }, word));
   said.forEach((word, t) => element(picture, "text", { x: x(t), y: 138, class: "word" }, word));
-  const rows = said.map((word, t) => [word, ...looks[t].map((weight) => `${weight}%`)]);
-  table(panel, "Each written word (row) looks at the source (columns)", ["", ...source], rows);
+  const rows = said.map((word, t) => [word, ...attention[t].map((weight) => `${weight}%`)]);
+  table(panel, "Attention of each written word (row) to the source (columns)", ["", ...source], rows);
 }

@@ -1,4 +1,4 @@
-// Opened up: one position's look, step by step with its numbers; the three embeddings and their sum; what was done to
+// Opened up: one position's attention, step by step with its numbers; the three embeddings and their sum; what was done to
 // each token and what is asked for. Drawn only while its panel is open.
 import { table } from "./answers.js";
 import { element } from "./arrows.js";
@@ -8,7 +8,7 @@ const signed = (x) => (x === -Infinity ? "−∞" : x.toFixed(2).replace("-", "�
 
 // Five steps of attention: how many of the table's columns each one shows.
 export const STEPS = [
-  ["Score", "The query of the position that looks, times the key of each position: q · k. Large where they fit."],
+  ["Score", "The query of the position that attends, times the key of each position: q · k. Large where they fit."],
   ["Scale", "Divided by √d, so that wide heads do not make the softmax hard from the start."],
   ["Mask", "Minus infinity is added where this position may not look. This column is all that the switch changes."],
   [
@@ -18,25 +18,25 @@ export const STEPS = [
   ["Sum", "Each position's value times its share, added up: the vector that this head passes on."],
 ];
 
-export function drawLook({ T, shape, at, may, layers }, step) {
+export function drawAttention({ T, shape, at, may, layers }, step) {
   const head = state.head === "all" ? 0 : state.head;
   const layer = layers[state.layer];
   const size = shape.width / shape.heads;
   const part = (rows, i) => rows.subarray(i * shape.width + head * size, i * shape.width + (head + 1) * size);
-  const panel = document.getElementById("lookrows");
+  const panel = document.getElementById("attendrows");
   panel.replaceChildren();
   const names = ["q · k", "÷ √d", "+ mask", "softmax", "share × value"].slice(0, step + 1);
   const rows = labels().map((text, j) => {
     const score = layer.scores[head][at * T + j];
-    const share = layer.looks[head][at * T + j];
+    const share = layer.attention[head][at * T + j];
     const numbers = [score * Math.sqrt(size), score, may[at * T + j] ? score : -Infinity].map(signed);
     return [`${j} ${text}`, ...[...numbers, share.toFixed(3), ""].slice(0, step + 1)];
   });
-  const title = `Layer ${state.layer + 1}, head ${head + 1}: position ${at} looks at each position (d = ${size})`;
+  const title = `Layer ${state.layer + 1}, head ${head + 1}: attention of position ${at} to each position (d = ${size})`;
   const made = table(panel, title, ["position", ...names], rows);
   if (step === STEPS.length - 1) {
     [...made.tBodies[0].rows].forEach((row, j) => {
-      const share = layer.looks[head][at * T + j];
+      const share = layer.attention[head][at * T + j];
       strip(
         row.lastChild,
         part(layer.v, j).map((value) => share * value),
@@ -48,7 +48,7 @@ export function drawLook({ T, shape, at, may, layers }, step) {
     for (let n = 1; n < names.length; n++) element(total, "td", {}, names[n - 1] === "softmax" ? "1.000" : "");
     strip(element(total, "td"), part(layer.mixed, at), 1.5);
   }
-  document.getElementById("lookstep").textContent = `${step + 1}. ${STEPS[step][0]}. ${STEPS[step][1]}`;
+  document.getElementById("step").textContent = `${step + 1}. ${STEPS[step][0]}. ${STEPS[step][1]}`;
 }
 
 export function drawEmbedding({ shape, embedding }) {

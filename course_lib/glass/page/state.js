@@ -116,21 +116,21 @@ export function reading() {
 // one for each row of dots, the embedding first.
 export function flow({ T, at, layers }) {
   const share = [Float64Array.from({ length: T }, (_, i) => Number(i === at))];
-  for (const { looks } of layers.toReversed()) {
-    const look = lookOf(looks);
+  for (const { attention } of layers.toReversed()) {
+    const shares = attentionOf(attention);
     const below = new Float64Array(T);
     share[0].forEach((part, i) => {
-      for (let j = 0; part && j < T; j++) below[j] += part * (0.5 * look[i * T + j] + 0.5 * Number(i === j));
+      for (let j = 0; part && j < T; j++) below[j] += part * (0.5 * shares[i * T + j] + 0.5 * Number(i === j));
     });
     share.unshift(below);
   }
   return share;
 }
 
-// One head's looks, or the mean of all.
-export function lookOf(looks) {
-  if (state.head !== "all") return looks[state.head];
-  return looks[0].map((_, i) => looks.reduce((sum, one) => sum + one[i] / looks.length, 0));
+// One head's attention weights, or the mean of all.
+export function attentionOf(attention) {
+  if (state.head !== "all") return attention[state.head];
+  return attention[0].map((_, i) => attention.reduce((sum, one) => sum + one[i] / attention.length, 0));
 }
 
 // --- the address: #text=tomorrow Ben will go .&hide=0&mask=causal&stage=mask ---------------------------------------
