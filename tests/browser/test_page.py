@@ -3,6 +3,7 @@
 import copy
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,21 @@ def test_inputs_and_labels_are_bert_s(glass):
     page.locator("#change button", has_text="keep it").click()
     assert row.inner_text().split("\t") == ["5", "school", "kept, but asked for", "school"]
     assert page.locator("#labelrows tbody tr").nth(1).inner_text().split("\t") == ["1", "Ben", "shown", "−100"]
+
+
+def test_a_mask_is_drawn_anew_as_bert_draws_it(glass):
+    page = glass("stage=masking&text=" + " ".join(TOWN.stories(1, seed=5)[0].words[:20]))
+    drawn, kinds = set(), Counter()
+    for _ in range(60):
+        page.locator("#change button", has_text="draw a new mask").click()
+        changes = page.evaluate("[...window.glass.state.changes].map(([place, { kind }]) => [place, kind])")
+        assert len(changes) == 3  # 15% of 20 words
+        drawn.add(tuple(place for place, _ in changes))
+        kinds.update(kind for _, kind in changes)
+    assert len(drawn) > 30  # dynamic masking: hardly two epochs alike
+    assert 0.65 < kinds["hidden"] / 180 < 0.93 and kinds["replaced"] and kinds["kept"]
+    asked = [row.split("\t")[3] for row in page.locator("#labelrows tbody tr").all_inner_texts()]
+    assert sum(label != "−100" for label in asked) == 3 and not page.problems
 
 
 def test_the_embeddings_are_laid_open(glass):

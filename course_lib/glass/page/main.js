@@ -140,7 +140,32 @@ for (const [kind, name] of [
     change(kind),
   );
 }
+element($("change"), "button", { type: "button" }, "draw a new mask (15%, 80/10/10)").addEventListener(
+  "click",
+  drawMask,
+);
 for (const id of ["attend", "sum", "labels"]) $(id).addEventListener("toggle", () => found && draw());
+
+// A mask as BERT draws it: 15% of the words, of which 80% are hidden, 10% replaced and 10% kept. Drawn anew for each
+// epoch it is dynamic masking (RoBERTa); kept for all of them, static.
+function drawMask() {
+  const places = state.words.map((_, place) => [Math.random(), place]).sort(([a], [b]) => a - b);
+  const chosen = places.slice(0, Math.max(1, Math.round(0.15 * places.length))).map(([, place]) => place);
+  state.changes = new Map(chosen.sort((a, b) => a - b).map((place) => [place, { kind: "hidden" }]));
+  for (const place of chosen) {
+    const dice = Math.random();
+    if (dice >= 0.8)
+      state.changes.set(place, { kind: dice < 0.9 ? "replaced" : "kept", word: another(place, dice >= 0.9) });
+  }
+  state.asked = chosen[0];
+  draw();
+}
+
+// The word that stands there, or one of the town's that does not.
+function another(place, same) {
+  const others = townWords.filter((word) => word !== state.words[place] && word !== shown(place));
+  return same ? state.words[place] : others[Math.floor(Math.random() * others.length)];
+}
 
 function change(kind) {
   const place = state.asked;
@@ -148,9 +173,7 @@ function change(kind) {
     if (state.changes.size > 1) state.changes.delete(place);
     [state.asked] = state.changes.keys();
   } else {
-    // the word that replaces it: one of the town's, another one at each click
-    const others = townWords.filter((word) => word !== state.words[place] && word !== shown(place));
-    const word = kind === "kept" ? state.words[place] : others[Math.floor(Math.random() * others.length)];
+    const word = another(place, kind === "kept");
     state.changes.set(place, kind === "hidden" ? { kind } : { kind, word });
   }
   draw();
