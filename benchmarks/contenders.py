@@ -22,17 +22,11 @@ importlib.import_module("course_lib")  # before torch: idle threads wait in the 
 import peers  # noqa: E402
 import torch  # noqa: E402
 
-from course_lib import (  # noqa: E402
-    corpora,
-    masking,
-    models,
-    objectives,
-    packing,
-    runtime,
-    tinytown,
-    tokenization,
-    training,
-)
+from course_lib import runtime  # noqa: E402
+from course_lib.model import bodies  # noqa: E402
+from course_lib.text import corpora, packing, tokenization  # noqa: E402
+from course_lib.town import language  # noqa: E402
+from course_lib.train import loop, masking, objectives  # noqa: E402
 
 __all__ = ["course", "d2l", "flops_per_token", "make_trainer", "peak", "plain", "trainer"]
 
@@ -61,11 +55,11 @@ def peak(steps, batch_size, bf16):
 
 
 def course(steps, batch_size, bf16):
-    """Train with course_lib.training.train; tokens/s after the first quarter of the steps."""
+    """Train with course_lib.train.loop.train; tokens/s after the first quarter of the steps."""
     tokenizer, rows = _data()
     objective = objectives.MaskedLM(masking.Masking.of(tokenizer))
     model = _model(tokenizer)
-    history = training.train(
+    history = loop.train(
         model, rows, objective, steps, batch_size=batch_size, learning_rate=LEARNING_RATE, seed=0
     )
     at = next(i for i, step in enumerate(history.steps) if step >= WARM_UP_SHARE * steps)
@@ -178,13 +172,13 @@ def flops_per_token(model, length, selected):
 def _data():
     """Build the tokenizer and the rows, int64 [N, 32]: Tiny Town, as the lessons use it."""
     corpus = corpora.tiny_town(STORIES, seed=0)
-    tokenizer = tokenization.word_tokenizer(tinytown.TinyTown.load().vocabulary)
+    tokenizer = tokenization.word_tokenizer(language.TinyTown.load().vocabulary)
     return tokenizer, packing.blocks(tokenizer, tokenization.encode_documents(tokenizer, corpus), LENGTH)
 
 
 def _model(tokenizer, **overrides):
     runtime.seed_all(0)
-    return models.tiny_bert(tokenizer, **overrides)
+    return bodies.tiny_bert(tokenizer, **overrides)
 
 
 def _finish(device):

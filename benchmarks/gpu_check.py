@@ -41,14 +41,16 @@ def agreement(reduced, seconds):
     import contenders
     import torch
 
-    from course_lib import masking, models, objectives, runtime, training
+    from course_lib import runtime
+    from course_lib.model import bodies
+    from course_lib.train import loop, masking, objectives
 
     os.environ["COURSE_PRECISION"] = "fp32"
     chosen, steps = runtime.device(), 10 if reduced else 50
     tokenizer, rows = contenders._data()
     ids, padding, found = rows[:64], torch.ones_like(rows[:64]), {"logits apart": 0.0}
     padding[::2, 20:] = 0
-    for build in (models.tiny_bert, models.causal_bert, models.tiny_gpt):
+    for build in (bodies.tiny_bert, bodies.causal_bert, bodies.tiny_gpt):
         runtime.seed_all(0)
         model = build(tokenizer).eval()
         with torch.no_grad():
@@ -61,7 +63,7 @@ def agreement(reduced, seconds):
         os.environ["COURSE_DEVICE"] = device
         torch.set_num_threads(1 + len(losses))  # on a machine without a GPU, at least another order of summation
         model = contenders._model(tokenizer)
-        losses.append(training.train(model, rows, goal, steps, batch_size=32, learning_rate=2e-3).loss)
+        losses.append(loop.train(model, rows, goal, steps, batch_size=32, learning_rate=2e-3).loss)
     apart = [abs(a - b) for a, b in zip(*losses, strict=True)]
     found |= {"loss apart": max(apart), "at step": apart.index(max(apart)) + 1, "losses": losses, "steps": steps}
     found["good"] = found["logits apart"] <= TOLERANCE["logits"] and found["loss apart"] <= TOLERANCE["loss"]
@@ -76,8 +78,10 @@ def agreement(reduced, seconds):
 
 def stacking(reduced, seconds):
     """Run an experiment's plan for one seed, and for 32 as one stack: what do 31 more seeds cost?"""
-    from course_lib import experiments, masking, models, objectives, runtime
+    from course_lib import experiments, runtime
     from course_lib.experiments import plan as plans
+    from course_lib.model import bodies
+    from course_lib.train import masking, objectives
 
     if not reduced and runtime.device().type != "cuda":
         return {"good": True, "text": "Not measured: seeds are stacked on CUDA alone."}
@@ -87,7 +91,7 @@ def stacking(reduced, seconds):
     if reduced:
         plans._stacks = lambda each: len(each) > 1  # a stack is for GPUs, and works on a processor
     plan = functools.partial(
-        plans.Plan, functools.partial(models.tiny_bert, data.tokenizer), data.rows,
+        plans.Plan, functools.partial(bodies.tiny_bert, data.tokenizer), data.rows,
         objectives.MaskedLM(masking.Masking.of(data.tokenizer)), lambda model: {"nats": fill.score(model).loss},
     )  # fmt: skip
     took, made = {}, {}

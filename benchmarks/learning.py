@@ -12,7 +12,9 @@ import time
 
 import contenders
 
-from course_lib import evaluation, experiments, masking, models, objectives, runtime, training
+from course_lib import experiments, runtime
+from course_lib.model import bodies
+from course_lib.train import evaluation, loop, masking, objectives
 
 __all__ = ["SHARE", "course", "trainer"]
 
@@ -23,8 +25,8 @@ def course(data, fill, steps, bf16, seed):
     """Train with course_lib; returns lists: seconds, accuracy and nats at each moment."""
     runtime.seed_all(seed)
     goal = objectives.MaskedLM(masking.Masking.of(data.tokenizer))
-    model = models.tiny_bert(data.tokenizer)
-    history = training.train(
+    model = bodies.tiny_bert(data.tokenizer)
+    history = loop.train(
         model, data.rows, goal, steps, batch_size=BATCH, learning_rate=RATE, seed=seed, evaluate=fill,
         evaluations=MOMENTS,
     )  # fmt: skip
@@ -38,7 +40,7 @@ def trainer(data, fill, steps, bf16, seed):
     from transformers import TrainerCallback
 
     runtime.seed_all(seed)
-    model = models.tiny_bert(data.tokenizer, attn_implementation="sdpa")
+    model = bodies.tiny_bert(data.tokenizer, attn_implementation="sdpa")
     moments = {round(steps * (i + 1) / MOMENTS) for i in range(MOMENTS)}
     seconds, accuracy, nats = [], [], []
 

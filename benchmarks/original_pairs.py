@@ -1,4 +1,4 @@
-"""A straightforward version of the original NSP algorithm, to be measured and compared with course_lib.packing.
+"""A straightforward version of the original NSP algorithm, to be measured and compared with course_lib.text.packing.
 
 It follows what create_pretraining_data.py of google-research/bert describes: walk through each document, gather
 sentences until the target length is reached, cut the gathered ones at a random place into A and B, and half of the
@@ -7,7 +7,7 @@ time replace B by text from another document. One instance at a time, in lists, 
 
 import torch
 
-from course_lib.packing import Pairs
+from course_lib.text.packing import Pairs
 
 __all__ = ["pairs"]
 

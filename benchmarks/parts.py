@@ -20,20 +20,13 @@ import contenders  # puts a bare checkout on the path
 import original_pairs
 import torch
 
-from course_lib import (
-    corpora,
-    masking,
-    models,
-    objectives,
-    packing,
-    parallel,
-    runtime,
-    tinytown,
-    tokenization,
-    training,
-)
+from course_lib import runtime
+from course_lib.model import bodies
+from course_lib.text import corpora, packing, tokenization
+from course_lib.town import language
+from course_lib.train import loop, masking, objectives, scaling
 
-__all__ = ["masking_speed", "memory", "pairs", "scaling", "start", "tokens", "where"]
+__all__ = ["cost", "masking_speed", "memory", "pairs", "start", "tokens", "where"]
 
 
 def in_turn(candidates, seconds):
@@ -78,7 +71,7 @@ def masking_speed(quick):
 
 def pairs(quick):
     """Next-sentence pairs per second, next to a straightforward version of the original algorithm."""
-    tokenizer = tokenization.word_tokenizer(tinytown.TinyTown.load().vocabulary)
+    tokenizer = tokenization.word_tokenizer(language.TinyTown.load().vocabulary)
     documents = tokenization.encode_documents(tokenizer, corpora.tiny_town(500 if quick else 2000, seed=0))
     made = {}
 
@@ -115,7 +108,7 @@ def tokens(quick):
     return {"title": "Tokenization of Python's documentation", "header": ["", "tokens/s", "ratio"], "rows": table}
 
 
-def scaling(quick):
+def cost(quick):
     """How the cost of a training step grows with length, width, batch and the number of seeds in one stack."""
     tokenizer, _ = contenders._data()
     goal = objectives.MaskedLM(masking.Masking.of(tokenizer))
@@ -126,14 +119,14 @@ def scaling(quick):
 
     def rate(length, width, batch, seeds):
         def build():
-            return models.tiny_bert(tokenizer, hidden_size=width, intermediate_size=4 * width)
+            return bodies.tiny_bert(tokenizer, hidden_size=width, intermediate_size=4 * width)
 
         settings = {"batch_size": batch, "learning_rate": 1e-3}
         if seeds == 1:
             runtime.seed_all(0)
-            history = training.train(build(), rows[length], goal, steps, **settings)
+            history = loop.train(build(), rows[length], goal, steps, **settings)
         else:
-            made = parallel.train_seeds(build, rows[length], goal, steps, range(seeds), **settings)
+            made = scaling.train_seeds(build, rows[length], goal, steps, range(seeds), **settings)
             history = made[0][1]
         at = len(history.steps) // 4
         ms = (history.seconds[-1] - history.seconds[at]) / (history.steps[-1] - history.steps[at]) * 1000
@@ -163,10 +156,10 @@ def where(quick):
     tokenizer, rows = contenders._data()
     goal = objectives.MaskedLM(masking.Masking.of(tokenizer))
     runtime.seed_all(0)
-    model = models.tiny_bert(tokenizer)
-    training.train(model, rows, goal, 10, batch_size=128)
+    model = bodies.tiny_bert(tokenizer)
+    loop.train(model, rows, goal, 10, batch_size=128)
     with profile(activities=[ProfilerActivity.CPU]) as seen:
-        training.train(model, rows, goal, 4 if quick else 20, batch_size=128)
+        loop.train(model, rows, goal, 4 if quick else 20, batch_size=128)
     spent, total = dict.fromkeys([*KINDS, "the rest"], 0.0), 0.0
     for event in seen.key_averages():
         name = event.key.removeprefix("aten::").lower()
@@ -208,19 +201,20 @@ def start(quick):
 
 def memory(quick):
     """Megabytes that a process holds at most after a lesson's work: Tiny Town, its oracle, one trained BERT."""
-    from course_lib import evaluation, experiments
+    from course_lib import experiments
+    from course_lib.train import evaluation
 
     data = experiments.material(rows=2000 if quick else 20_000)
     fill = data.fill()
     evaluation.ceiling(data.oracle, data.tokenizer, fill)
     goal = objectives.MaskedLM(masking.Masking.of(data.tokenizer))
     steps = 20 if quick else 200
-    training.train(models.tiny_bert(data.tokenizer), data.rows, goal, steps, evaluate=fill, batch_size=32)
+    loop.train(bodies.tiny_bert(data.tokenizer), data.rows, goal, steps, evaluate=fill, batch_size=32)
     table = [["a lesson's work", contenders._memory_mb()]]
     return {"title": "Memory of one process", "header": ["", "MB"], "rows": table}
 
 
-PARTS = {"masking": masking_speed, "pairs": pairs, "tokens": tokens, "scaling": scaling, "where": where,
+PARTS = {"masking": masking_speed, "pairs": pairs, "tokens": tokens, "scaling": cost, "where": where,
          "start": start, "memory": memory}  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def d2l(data, net, steps, batch_size, learning_rate, warm_up_share):
 
     Its second loss, next sentence prediction, is left out, as for everybody. Returns (tokens per second, mean loss).
     """
-    from course_lib.masking import Masking
+    from course_lib.train.masking import Masking
 
     tokenizer, rows = data
     drawn = Masking.of(tokenizer)(rows, torch.Generator().manual_seed(0))  # the same number in each row

@@ -187,28 +187,22 @@ def train_briefly(seconds):
 
     A few steps go first: they pay for the imports and the first allocations, and tell how many steps fit.
     """
-    from course_lib import (
-        corpora,
-        masking,
-        models,
-        objectives,
-        packing,
-        runtime,
-        tinytown,
-        tokenization,
-        training,
-    )
+    from course_lib import runtime
+    from course_lib.model import bodies
+    from course_lib.text import corpora, packing, tokenization
+    from course_lib.town import language
+    from course_lib.train import loop, masking, objectives
 
     runtime.seed_all(0)
     corpus = corpora.tiny_town(400, seed=0)
-    tokenizer = tokenization.word_tokenizer(tinytown.TinyTown.load().vocabulary)
+    tokenizer = tokenization.word_tokenizer(language.TinyTown.load().vocabulary)
     objective = objectives.MaskedLM(masking.Masking.of(tokenizer))
     rows = packing.blocks(tokenizer, tokenization.encode_documents(tokenizer, corpus), length=32)
 
     def train(steps):
-        model = models.tiny_bert(tokenizer)
+        model = bodies.tiny_bert(tokenizer)
         started = time.perf_counter()
-        history = training.train(model, rows, objective, steps=steps, seed=0)
+        history = loop.train(model, rows, objective, steps=steps, seed=0)
         return history, time.perf_counter() - started
 
     train(2)

@@ -5,8 +5,9 @@
 
 from pathlib import Path
 
-from course_lib import experiments, glass, plots, runtime, training
+from course_lib import experiments, glass, plots, runtime
 from course_lib.glass import picture as still
+from course_lib.train import loop
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "picture.png"
 SWITCH = OUT.with_name("glass.png")
@@ -26,7 +27,7 @@ def picture(record: experiments.Record) -> bytes:
         start = mean(record, arm, f"untrained {ASKED[arm]}")
         bands[arm] = {"tokens": [0, *band["tokens"]]} | {k: [start, *band[k]] for k in ("low", "mean", "high")}
         tokens, accuracy = bands[arm]["tokens"], bands[arm]["mean"]
-        lines.append(training.History(arm, tokens=tokens, eval_tokens=tokens, evals={"accuracy": accuracy}))
+        lines.append(loop.History(arm, tokens=tokens, eval_tokens=tokens, evals={"accuracy": accuracy}))
     drawn = plots.curve(
         lines, "accuracy", spread=bands, limits=(0, 1),
         floor=mean(record, "two-sided", "floor fill two-sided accuracy"),

@@ -1,7 +1,7 @@
 """A cut-down town and its answers by counting every text, sharing no code with the library.
 
 Only for tests. Everything is a dict from a tuple of words to its probability; the answers of
-`course_lib.oracle` are ratios of its sums.
+`course_lib.town.oracle` are ratios of its sums.
 """
 
 from collections import defaultdict

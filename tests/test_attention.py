@@ -21,7 +21,7 @@ from transformers.masking_utils import (
     create_sliding_window_causal_mask,
 )
 
-from course_lib.attention import (
+from course_lib.model.attention import (
     attend,
     bidirectional_mask,
     causal_mask,

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from course_lib import cli, models, runtime, tinytown, tokenization
-from course_lib.attention import causal_mask
+from course_lib import cli, runtime
+from course_lib.model import bodies
+from course_lib.model.attention import causal_mask
+from course_lib.text import tokenization
+from course_lib.town import language
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
@@ -27,13 +30,13 @@ def script(name):
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return tokenization.word_tokenizer(tinytown.TinyTown.load().vocabulary)
+    return tokenization.word_tokenizer(language.TinyTown.load().vocabulary)
 
 
 # --- the shortcut ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("build", [models.tiny_bert, models.causal_bert, models.tiny_gpt])
+@pytest.mark.parametrize("build", [bodies.tiny_bert, bodies.causal_bert, bodies.tiny_gpt])
 @pytest.mark.parametrize("mask", ["none", "padding", "causal"])
 def test_selected_positions_get_the_same_logits_and_gradients(tokenizer, build, mask):
     """The reference is transformers' own forward pass on all positions, with its eager attention."""
@@ -44,13 +47,13 @@ def test_selected_positions_get_the_same_logits_and_gradients(tokenizer, build, 
     padding[:3, 10:] = 0
     given = {"none": None, "padding": padding, "causal": causal_mask(16)}[mask]
     found = []
-    for attention in (models.ATTENTION, "eager"):
+    for attention in (bodies.ATTENTION, "eager"):
         runtime.seed_all(0)
         model = build(tokenizer, attn_implementation=attention)
         if attention == "eager":
             logits = model(input_ids=ids, attention_mask=given).logits[select]
         else:
-            logits = models.logits_at(model, ids, select, given)
+            logits = bodies.logits_at(model, ids, select, given)
         torch.nn.functional.cross_entropy(logits, ids[select]).backward()
         found.append((logits, [p.grad for p in model.parameters()]))
     (ours, our_gradients), (theirs, their_gradients) = found
@@ -60,10 +63,10 @@ def test_selected_positions_get_the_same_logits_and_gradients(tokenizer, build, 
 
 
 def test_the_hook_leaves_the_model_as_it_was(tokenizer):
-    model = models.tiny_bert(tokenizer)
+    model = bodies.tiny_bert(tokenizer)
     ids = torch.randint(5, len(tokenizer), (2, 8))
     with pytest.raises(IndexError):  # a selection of the wrong shape fails inside the hook
-        models.logits_at(model, ids, torch.ones(3, 9, dtype=torch.bool))
+        bodies.logits_at(model, ids, torch.ones(3, 9, dtype=torch.bool))
     assert model(input_ids=ids).logits.shape == (2, 8, len(tokenizer))
 
 
@@ -76,8 +79,8 @@ def test_attention_in_bfloat16_is_the_same_mathematics(mask, causal):
     allowed |= torch.eye(6, dtype=torch.bool)
     given = {None: None, "bool": allowed, "additive": (~allowed) * torch.finfo(torch.float32).min}[mask]
     arguments = dict(scaling=8**-0.5, is_causal=causal)
-    exact, _ = models.course_attention(None, query, key, value, given, **arguments)
-    rough, _ = models.course_attention(None, *(x.bfloat16() for x in (query, key, value)), given, **arguments)
+    exact, _ = bodies.course_attention(None, query, key, value, given, **arguments)
+    rough, _ = bodies.course_attention(None, *(x.bfloat16() for x in (query, key, value)), given, **arguments)
     assert rough.dtype == torch.bfloat16
     assert torch.allclose(exact, rough.float(), atol=0.05)
 
@@ -89,12 +92,12 @@ def test_counts_the_matrix_products(tokenizer):
     """Checked against PyTorch's own counter of a real step, forward and backward."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    model = models.tiny_bert(tokenizer, attn_implementation="eager")
+    model = bodies.tiny_bert(tokenizer, attn_implementation="eager")
     ids = torch.randint(5, len(tokenizer), (4, 32))
     count = script("contenders").flops_per_token
     for select in (torch.ones_like(ids, dtype=torch.bool), torch.arange(32).expand(4, 32) % 8 == 0):
         with FlopCounterMode(display=False) as counter:
-            models.logits_at(model, ids, select).sum().backward()
+            bodies.logits_at(model, ids, select).sum().backward()
         counted = counter.get_total_flops() / ids.numel()
         assert count(model, 32, select.float().mean().item()) == pytest.approx(counted, rel=0.01)
 

@@ -17,9 +17,9 @@ from transformers import (
     RobertaModel,
 )
 
-from course_lib.attention import leakage
-from course_lib.masking import Masking, StaticMasking
-from course_lib.models import parameters
+from course_lib.model.attention import leakage
+from course_lib.model.bodies import parameters
+from course_lib.train.masking import Masking, StaticMasking
 
 V, T, D = 40, 10, 32
 BERT = dict(vocab_size=V, hidden_size=D, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib import checkpoints, runtime
+from course_lib import runtime
+from course_lib.train import checkpoints
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def test_a_fingerprint_is_the_same_exactly_for_the_same_things(a, b):
 
 
 def test_a_fingerprint_is_the_same_in_every_process():
-    code = "from course_lib.checkpoints import *; print(fingerprint(a=[1, 'x', None], b={'c': 0.1}))"
+    code = "from course_lib.train.checkpoints import *; print(fingerprint(a=[1, 'x', None], b={'c': 0.1}))"
     told = {
         subprocess.check_output([sys.executable, "-c", code], text=True, env={**os.environ, "PYTHONHASHSEED": seed})
         for seed in ("0", "1")

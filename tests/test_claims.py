@@ -16,8 +16,9 @@ from statistics import fmean
 import pytest
 import yaml
 
-from course_lib import claims, experiments
-from course_lib.claims import FINDINGS, LESSONS, Comparison, find, load, search, show_claim, table, verify
+from course_lib import experiments
+from course_lib.notes import claims
+from course_lib.notes.claims import FINDINGS, LESSONS, Comparison, find, load, search, show_claim, table, verify
 
 ROOT = Path(__file__).parent.parent
 CLAIMS = load()
@@ -81,7 +82,7 @@ def test_a_claim_is_short_in_both_languages_and_has_sources(claim):
 
 
 def test_loading_needs_no_torch():
-    code = "import sys; from course_lib import claims; claims.load(); print('torch' in sys.modules)"
+    code = "import sys; from course_lib.notes import claims; claims.load(); print('torch' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).strip() == "False"
 
 
@@ -118,7 +119,7 @@ def test_a_notebook_names_only_claims_that_exist(notebook):
 
 @pytest.mark.parametrize("notebook", [name for name in NOTEBOOKS if not name.startswith("00")])
 def test_a_lesson_covers_its_claims(notebook):
-    assert notebook in LESSONS, f"{notebook} is not in the syllabus of course_lib/claims.py"
+    assert notebook in LESSONS, f"{notebook} is not in the syllabus of course_lib/notes/claims.py"
     due = {claim.id for claim in CLAIMS if notebook in (claim.lesson, *claim.also)}
     assert due <= named_in(notebook), (
         f"{notebook} has to take up {', '.join(sorted(due - named_in(notebook)))}: name each by its id in a cell"
@@ -306,7 +307,7 @@ def test_a_sentence_holds_the_record_s_numbers(evidence):
     ({"truth": ""}, "ENC-01: 'truth' is missing: add it"),
     ({"claim_zh": None}, "ENC-01: 'claim_zh' is missing"),
     ({"colour": "red"}, "ENC-01: 'colour' is nothing that a claim has: spell it as one of id, section"),
-    ({"evidence": {"by construction": "tests/test_models.py"}}, "ENC-01: the evidence .* is none of these: experiment"),
+    ({"evidence": {"by construction": "tests/test_bodies.py"}}, "ENC-01: the evidence .* is none of these: experiment"),
     ({"evidence": {"from": "the paper"}}, "ENC-01: the evidence .* from: the paper, because: why"),
     ({"evidence": {"experiment": "one-mask-apart", "metric": "m", "arm": "a", "control": "b", "expects": "better",
                    "says": "s"}}, r"ENC-01: .* expects \(one of higher, lower, not told apart, equivalent\)"),

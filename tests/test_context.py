@@ -7,11 +7,11 @@ import brute_force
 import numpy as np
 import pytest
 
-from course_lib import evaluation
 from course_lib.experiments.context import ExcerptReader, context_ceiling
 from course_lib.experiments.formats import CONTEXTS, stories
-from course_lib.oracle import Oracle
-from course_lib.tinytown import TinyTown
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
+from course_lib.train import evaluation
 
 SMALL = TinyTown.from_dict(brute_force.GRAMMAR)
 

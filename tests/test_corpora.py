@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from course_lib import corpora, globs, prose
-from course_lib.corpora import Corpus, python_docs, sentences, text_files, tiny_town
+from course_lib.text import corpora, globs, sentences
+from course_lib.text.corpora import Corpus, python_docs, text_files, tiny_town
 
 RELAXED = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -53,18 +53,18 @@ def solid(text):
     ],
 )
 def test_sentences(text, expected):
-    assert sentences(text) == expected
+    assert sentences.split(text) == expected
 
 
 @RELAXED
 @given(st.text() | st.text(alphabet="aA1 .!?。\n\"'", max_size=200))
 @example("." * 50 + "\n\n" + "a" * 2500)
 def test_sentences_lose_nothing_but_space(text):
-    found = sentences(text)
+    found = sentences.split(text)
     assert solid("".join(found)) == solid(text)
     assert all(sentence and sentence == " ".join(sentence.split()) for sentence in found)
-    assert all(len(sentence) <= prose.LONGEST_SENTENCE for sentence in found)
-    assert sentences(text) == found
+    assert all(len(sentence) <= sentences.LONGEST_SENTENCE for sentence in found)
+    assert sentences.split(text) == found
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_sentences_lose_nothing_but_space(text):
     ],
 )
 def test_a_huge_line_is_cut_and_takes_no_time(line):
-    found = sentences(line)
-    assert all(len(sentence) <= prose.LONGEST_SENTENCE for sentence in found)
+    found = sentences.split(line)
+    assert all(len(sentence) <= sentences.LONGEST_SENTENCE for sentence in found)
     assert solid("".join(found)) == solid(line)
 
 
 def test_a_long_sentence_is_cut_between_words():
-    found = sentences("word " * 1000)
+    found = sentences.split("word " * 1000)
     assert len(found) == 5 and set(" ".join(found).split()) == {"word"}
 
 
@@ -513,7 +513,7 @@ def test_python_docs_limit_is_a_prefix(docs, monkeypatch, tmp_path):
 
 def test_python_docs_is_the_same_in_every_process(docs, tmp_path):
     code = (
-        "import hashlib; from course_lib.corpora import python_docs; "
+        "import hashlib; from course_lib.text.corpora import python_docs; "
         "print(hashlib.sha256(python_docs().text().encode()).hexdigest())"
     )
     processes = [
@@ -636,12 +636,12 @@ def test_stored_text_is_plain_json(small_library):
     ],
 )
 def test_prose(markup, expected):
-    assert list(prose.prose(markup)) == expected
+    assert list(sentences.prose(markup)) == expected
 
 
 def test_sections_are_cut_at_headings():
     text = "Title\n*****\n\nFirst text.\n\nNext\n====\n\nSecond text.\n"
-    assert [" ".join(section.split()) for section in prose.sections(text)] == [
+    assert [" ".join(section.split()) for section in sentences.sections(text)] == [
         "",
         "First text.",
         "Second text.",
@@ -651,7 +651,7 @@ def test_sections_are_cut_at_headings():
 @RELAXED
 @given(st.text(alphabet="aA .:*`|+-=\n>[]_<", max_size=120))
 def test_prose_takes_any_markup(markup):
-    for sentence in prose.prose(markup):
+    for sentence in sentences.prose(markup):
         assert len(sentence.split()) >= 4
 
 
@@ -802,6 +802,6 @@ def test_a_group_is_a_subpackage(origin, group):
 
 def test_every_package_is_pinned():
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in
-              (Path(corpora.__file__).parent.parent / "constraints.txt").read_text().splitlines()}  # fmt: skip
+              (Path(__file__).parent.parent / "constraints.txt").read_text().splitlines()}  # fmt: skip
     names = {name.lower().replace("_", "-") for name in corpora.package_docs.PACKAGES.values()}
     assert names <= pinned, names - pinned

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from course_lib import experiments, models, runtime
+from course_lib import experiments, runtime
 from course_lib.experiments import corruption, frozen, pieces
 from course_lib.experiments.corruption import LossEverywhere, Places, Probes
-from course_lib.masking import Masking
-from course_lib.objectives import MaskedLM
-from course_lib.tokenization import train_wordpiece
+from course_lib.model import bodies
+from course_lib.text.tokenization import train_wordpiece
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import MaskedLM
 
 DATA = experiments.material(rows=2000)
 TOKENIZER, ORACLE = DATA.tokenizer, DATA.oracle
@@ -46,10 +47,10 @@ def test_the_four_shares_of_known_answers(places):
 
 def test_answers_are_the_model_s_best_guesses_and_leave_special_tokens(places):
     runtime.seed_all(0)
-    model = models.tiny_bert(TOKENIZER).train()
+    model = bodies.tiny_bert(TOKENIZER).train()
     said = places.answers(model)
     assert model.training and torch.equal(said[~places.ordinary], ROWS[~places.ordinary])
-    with torch.no_grad(), models.autocast(model.device):
+    with torch.no_grad(), bodies.autocast(model.device):
         logits = model.eval()(places.input_ids).logits
     short = logits.amax(dim=-1) - logits.gather(2, said[..., None])[..., 0]  # by how much each answer misses the best
     assert short[places.ordinary].max() < 0.1  # equal but for ties and rounding
@@ -107,7 +108,7 @@ def test_every_seed_reads_and_is_asked_about_a_text_of_its_own():
 
 def test_probes_measure_every_model_on_the_same_questions():
     runtime.seed_all(0)
-    model = models.tiny_bert(TOKENIZER)
+    model = bodies.tiny_bert(TOKENIZER)
     one, other = (Probes(DATA, MaskedLM(Masking.of(TOKENIZER, rate=rate))) for rate in (0.15, 0.4))
     a, b = one(model), other(model)
     assert set(a) == set(b) and {name for name in a if a[name] != b[name]} == {"own nats", "own accuracy"}
@@ -140,7 +141,7 @@ def test_tags_are_learned_by_a_frozen_and_by_a_fine_tuned_body(monkeypatch, tmp_
 def test_tied_means_one_matrix():
     runtime.seed_all(0)
     for tied in (True, False):
-        model = models.tiny_bert(TOKENIZER, tie_word_embeddings=tied)
+        model = bodies.tiny_bert(TOKENIZER, tie_word_embeddings=tied)
         assert (model.get_output_embeddings().weight is model.get_input_embeddings().weight) is tied
 
 

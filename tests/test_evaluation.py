@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from course_lib import runtime
-from course_lib.evaluation import HeldOut, Score, ceiling, floor, next_word_ceiling
-from course_lib.masking import Masking
-from course_lib.models import logits_at, tiny_bert, tiny_gpt, with_mask
-from course_lib.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
-from course_lib.oracle import Oracle
-from course_lib.packing import Pairs, blocks
-from course_lib.tinytown import TinyTown
-from course_lib.tokenization import word_tokenizer
-from course_lib.training import train
+from course_lib.model.bodies import logits_at, tiny_bert, tiny_gpt, with_mask
+from course_lib.text.packing import Pairs, blocks
+from course_lib.text.tokenization import word_tokenizer
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
+from course_lib.train.evaluation import HeldOut, Score, ceiling, floor, next_word_ceiling
+from course_lib.train.loop import train
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
 
 N = 6  # words per row
 TEXTS = brute_force.texts(N)

@@ -17,12 +17,13 @@ import pytest
 import toy_experiment
 from filelock import FileLock
 
-from course_lib import cli, evidence, experiments, models
+from course_lib import cli, evidence, experiments
 from course_lib.experiments import EXPERIMENTS, design, one_mask, recording
 from course_lib.experiments import plan as plans
 from course_lib.experiments.plan import Plan
-from course_lib.masking import Masking
-from course_lib.objectives import MaskedLM
+from course_lib.model import bodies
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import MaskedLM
 
 ASKED = ("fill two-sided", "fill left-only", "next word")
 METRICS = {f"{asked} {unit}" for asked in ASKED for unit in ("accuracy", "nats")}
@@ -158,7 +159,7 @@ def test_a_plan_stacks_seeds_on_a_gpu_only(monkeypatch):
     def measure(model):
         return {"nats": data.fill().score(model).loss}
 
-    plan = Plan(lambda: models.tiny_bert(data.tokenizer), data.rows[:64], goal, measure, steps=10, batch_size=4)
+    plan = Plan(lambda: bodies.tiny_bert(data.tokenizer), data.rows[:64], goal, measure, steps=10, batch_size=4)
     assert not plans._stacks({0: plan, 1: plan})
     alone = plan.run([0, 1])
     monkeypatch.setattr(plans, "_stacks", lambda plans: True)

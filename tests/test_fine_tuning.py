@@ -9,9 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib import fine_tuning, models, runtime, tasks, tokenization
-from course_lib.oracle import Oracle
-from course_lib.tinytown import TinyTown
+from course_lib import runtime
+from course_lib.apply import fine_tuning
+from course_lib.model import bodies
+from course_lib.text import tokenization
+from course_lib.town import tasks
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
 
 TOWN = TinyTown.load()
 TOKENIZER = tokenization.word_tokenizer(TOWN.vocabulary)
@@ -24,9 +28,9 @@ TASKS = {
 }
 SMALL = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
 BODIES = {
-    "masked": lambda: models.tiny_bert(TOKENIZER, **SMALL),
-    "causal": lambda: models.causal_bert(TOKENIZER, **SMALL),
-    "gpt": lambda: models.tiny_gpt(TOKENIZER, n_embd=32, n_head=2),
+    "masked": lambda: bodies.tiny_bert(TOKENIZER, **SMALL),
+    "causal": lambda: bodies.causal_bert(TOKENIZER, **SMALL),
+    "gpt": lambda: bodies.tiny_gpt(TOKENIZER, n_embd=32, n_head=2),
 }
 POOLING = {"masked": "first", "causal": "last", "gpt": "last"}
 

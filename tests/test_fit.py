@@ -11,34 +11,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_training import CAUSAL, MASKED, ROWS, SMALL, TOKENIZER, bert, one_cold_cpu, same, weights
+from test_loop import CAUSAL, MASKED, ROWS, SMALL, TOKENIZER, bert, one_cold_cpu, same, weights
 from torch import nn
 from torch.nn.utils import parametrize
 from transformers import BertForMaskedLM, RobertaConfig, RobertaForMaskedLM, pipeline
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.bert import modeling_bert
 
-from course_lib import (
-    attention,
-    checkpoints,
-    evaluation,
-    generation,
-    masking,
-    models,
-    objectives,
-    provenance,
-    runtime,
-    training,
-    translation,
-    whole_words,
-)
-from course_lib.evaluation import HeldOut
+from course_lib import runtime
+from course_lib.apply import generation, translation
 from course_lib.experiments import corruption, transfer
-from course_lib.masking import Masking, StaticMasking
-from course_lib.models import causal_bert, pair_bert, tiny_bert, tiny_gpt
-from course_lib.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
-from course_lib.packing import Pairs
-from course_lib.training import Diverged, fit
+from course_lib.model import attention, bodies
+from course_lib.model.bodies import causal_bert, pair_bert, tiny_bert, tiny_gpt
+from course_lib.text.packing import Pairs
+from course_lib.train import checkpoints, evaluation, loop, masking, objectives, provenance, whole_words
+from course_lib.train.evaluation import HeldOut
+from course_lib.train.loop import Diverged, fit
+from course_lib.train.masking import Masking, StaticMasking
+from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
 
 __all__ = ["one_cold_cpu"]  # an empty cache, float32 and one thread for each test here too
 
@@ -295,7 +285,7 @@ def own_attention(m):
     def uniform(module, q, k, v, mask, **_):
         return v.mean(dim=2, keepdim=True).expand_as(q).transpose(1, 2), None
 
-    m.setitem(ALL_ATTENTION_FUNCTIONS._global_mapping, "mine", models.course_attention)
+    m.setitem(ALL_ATTENTION_FUNCTIONS._global_mapping, "mine", bodies.course_attention)
     yield dict(build=build)
     m.setitem(ALL_ATTENTION_FUNCTIONS._global_mapping, "mine", uniform)
     yield dict(build=build)
@@ -387,14 +377,14 @@ EDITS = {
     "one function of the course for another": patched(
         objectives, "causal_mask", lambda old: attention.bidirectional_mask, objective=BOTH),
     "a constant of the course": patched(masking, "IGNORE", lambda old: -7),
-    "training.answers": patched(training, "answers", around),
-    "training._one_cycle": patched(training, "_one_cycle", around),
-    "training.train": patched(training, "train", around),
+    "loop.answers": patched(loop, "answers", around),
+    "loop._one_cycle": patched(loop, "_one_cycle", around),
+    "loop.train": patched(loop, "train", around),
     "torch's cross-entropy": patched(nn.functional, "cross_entropy", around),
     "the optimizer's step": patched(torch.optim.AdamW, "step", around),
     "a class of transformers": patched(modeling_bert.BertSelfOutput, "forward", around),
     "a function of transformers": patched(modeling_bert, "eager_attention_forward", around),
-    "the learning rate's code": code_of_the_course(training._one_cycle),
+    "the learning rate's code": code_of_the_course(loop._one_cycle),
 }  # fmt: skip
 
 
@@ -424,8 +414,8 @@ SOURCES = [
     (ASKING["probe"], transfer.fine_tuning.fine_tune),
     (ASKING["probe"], transfer.tasks.classify),
     (ASKING["held out"], evaluation._score),
-    (training.train, models.logits_at),
-    (training.train, objectives.Batch.loss),
+    (loop.train, bodies.logits_at),
+    (loop.train, objectives.Batch.loss),
 ]
 
 

@@ -5,9 +5,9 @@ import random
 import pytest
 import torch
 
-from course_lib import packing
 from course_lib.experiments import formats
-from course_lib.masking import IGNORE
+from course_lib.text import packing
+from course_lib.train.masking import IGNORE
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,24 @@ import pytest
 import torch
 from transformers import BertModel, LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from course_lib import experiments, generation, models, tokenization
+from course_lib import experiments
+from course_lib.apply import generation
+from course_lib.apply.generation import (
+    AnyRate,
+    divergence,
+    fill,
+    first_impossible,
+    is_sentence,
+    judge,
+    warp,
+    words_of,
+    write,
+)
 from course_lib.exercises import values
-from course_lib.generation import AnyRate, divergence, fill, first_impossible, is_sentence, judge, warp, words_of, write
-from course_lib.oracle import Oracle
-from course_lib.tinytown import TinyTown
+from course_lib.model import bodies
+from course_lib.text import tokenization
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
 
 READER = SimpleNamespace(
     config=SimpleNamespace(vocab_size=1000, max_position_embeddings=99, pad_token_id=None, model_type="bert")
@@ -47,7 +60,7 @@ def tokenizer(town):
 @pytest.fixture(scope="module")
 def gpt(tokenizer):
     torch.manual_seed(0)
-    return models.tiny_gpt(tokenizer, initializer_range=0.4).eval()  # far from uniform
+    return bodies.tiny_gpt(tokenizer, initializer_range=0.4).eval()  # far from uniform
 
 
 @pytest.fixture(scope="module")
@@ -130,19 +143,19 @@ def test_a_prompt_with_padding_is_refused(gpt, tokenizer):
         write(gpt, batch, 1, "greedy")
 
 
-@pytest.mark.parametrize("build", [models.tiny_bert, models.pair_bert, models.BertLMHeadModel, BertModel])
+@pytest.mark.parametrize("build", [bodies.tiny_bert, bodies.pair_bert, bodies.BertLMHeadModel, BertModel])
 def test_a_bidirectional_model_cannot_write(build, tokenizer, oracle):
-    whole = build in (models.BertLMHeadModel, BertModel)  # from a configuration without is_decoder
-    model, prompt = build(models._bert_config(tokenizer) if whole else tokenizer), torch.tensor([[2]])
+    whole = build in (bodies.BertLMHeadModel, BertModel)  # from a configuration without is_decoder
+    model, prompt = build(bodies._bert_config(tokenizer) if whole else tokenizer), torch.tensor([[2]])
     for what in (lambda: write(model, prompt, 3), lambda: write(model, prompt, 3, cache=False),
                  lambda: divergence(model, oracle, tokenizer, torch.tensor([[2, 7, 3]]))):  # fmt: skip
-        with pytest.raises(TypeError, match=f"{type(model).__name__} is none: it is bidirectional.*models.tiny_gpt"):
+        with pytest.raises(TypeError, match=f"{type(model).__name__} is none: it is bidirectional.*bodies.tiny_gpt"):
             what()
 
 
 def test_a_causal_bert_writes_with_and_without_the_cache(tokenizer):
     torch.manual_seed(0)
-    model = models.causal_bert(tokenizer, initializer_range=0.4).eval()
+    model = bodies.causal_bert(tokenizer, initializer_range=0.4).eval()
     drawn = [write(model, torch.tensor([[2]] * 3), 9, 0.9, seeded(3), cache=cache) for cache in (True, False)]
     assert torch.equal(*drawn)
 
@@ -167,7 +180,7 @@ def test_writing_says_what_is_wrong(gpt, prompt, settings, message):
 # --- filling masks
 def test_filling_does_not_read_the_padding(tokenizer):
     torch.manual_seed(0)
-    bert = models.tiny_bert(tokenizer, initializer_range=0.4).eval()
+    bert = bodies.tiny_bert(tokenizer, initializer_range=0.4).eval()
     short = torch.tensor([[2, 9, 4, 30, 4, 3]])
     padded = torch.cat([short, torch.zeros(1, 5).long()], dim=1)
     filled = [fill(bert, ids, 4, "left to right", "greedy")[:, :6] for ids in (short, padded)]
@@ -178,9 +191,9 @@ def test_filling_refuses_a_writer_and_rows_without_masks(gpt, tokenizer):
     with pytest.raises(TypeError, match="GPT2LMHeadModel says what comes next, not what a mask hides: use write"):
         fill(gpt, torch.tensor([[2, 4, 3]]), 4)
     with pytest.raises(ValueError, match="No row holds the mask, id 4: put tokenizer.mask_token_id"):
-        fill(models.tiny_bert(tokenizer), torch.tensor([[2, 7, 3]]), 4)
+        fill(bodies.tiny_bert(tokenizer), torch.tensor([[2, 7, 3]]), 4)
     with pytest.raises(ValueError, match="Token id 777 is outside"):
-        fill(models.tiny_bert(tokenizer), torch.tensor([[2, 4, 777]]).clamp(min=4), 4)
+        fill(bodies.tiny_bert(tokenizer), torch.tensor([[2, 4, 777]]).clamp(min=4), 4)
 
 
 @pytest.fixture
@@ -365,14 +378,14 @@ def test_judging_counts_wrong_and_repeated_sentences(oracle):
         judge(oracle, [["Anna"]])
 
 
-class Exact(models.GPT2LMHeadModel):
+class Exact(bodies.GPT2LMHeadModel):
     """A writer that says what the language says, or nothing (uniform)."""
 
     device = torch.device("cpu")
 
     def __init__(self, oracle, tokenizer, uniform=False):
         torch.nn.Module.__init__(self)
-        self.config = models.GPT2Config()
+        self.config = bodies.GPT2Config()
         self.oracle, self.tokenizer, self.uniform = oracle, tokenizer, uniform
 
     def __call__(self, rows):

@@ -10,12 +10,15 @@ import pytest
 import torch
 from transformers import AutoConfig, BertForPreTraining, EncoderDecoderModel
 
-from course_lib import evaluation, glass, tokenization, translation
+from course_lib import glass
+from course_lib.apply import translation
 from course_lib.experiments import pairs, translating
 from course_lib.glass import build, making, picture, reading
-from course_lib.objectives import PreTraining
-from course_lib.oracle import Oracle
-from course_lib.tinytown import TinyTown
+from course_lib.text import tokenization
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
+from course_lib.train import evaluation
+from course_lib.train.objectives import PreTraining
 
 TOWN = TinyTown.load()
 TOKENIZER = tokenization.word_tokenizer(TOWN.vocabulary)

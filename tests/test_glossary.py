@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from course_lib import glossary
+from course_lib.notes import glossary
 
 
 def test_terms_are_whole_and_unique():

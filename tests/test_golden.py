@@ -17,29 +17,23 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib import (
-    corpora,
-    episodes,
-    fine_tuning,
-    generation,
-    models,
-    packing,
-    runtime,
-    tasks,
-    tokenization,
-    training,
-)
-from course_lib import translation as pairs_of_sentences
+from course_lib import runtime
+from course_lib.apply import fine_tuning, generation
+from course_lib.apply import translation as pairs_of_sentences
 from course_lib.experiments import corruption, material
-from course_lib.masking import Masking, StaticMasking
-from course_lib.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
-from course_lib.oracle import Oracle
-from course_lib.packing import balanced_pairs, blocks, doc_sentences, full_sentences, segment_pairs
-from course_lib.prose import sentences
-from course_lib.sister_language import SisterLanguage
-from course_lib.sister_language import sentences as town_sentences
-from course_lib.tinytown import TinyTown
-from course_lib.whole_words import WholeWordMasking
+from course_lib.model import bodies
+from course_lib.text import corpora, in_context_data, packing, tokenization
+from course_lib.text.packing import balanced_pairs, blocks, doc_sentences, full_sentences, segment_pairs
+from course_lib.text.sentences import split
+from course_lib.town import tasks
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
+from course_lib.town.sister_language import SisterLanguage
+from course_lib.town.sister_language import sentences as town_sentences
+from course_lib.train import loop
+from course_lib.train.masking import Masking, StaticMasking
+from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
+from course_lib.train.whole_words import WholeWordMasking
 
 KEPT = Path(__file__).with_name("golden.json")
 SMALL = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=4)
@@ -77,11 +71,11 @@ def pieces():
 
 
 # --- 50 steps of each objective
-def run(objective, build=models.tiny_bert, data=None, steps=STEPS, **settings):
+def run(objective, build=bodies.tiny_bert, data=None, steps=STEPS, **settings):
     runtime.seed_all(0)
     data = rows() if data is None else data
     model = build(TOKENIZER, **(settings or SMALL))
-    history = training.train(model, data, objective, steps, batch_size=16, learning_rate=2e-3)
+    history = loop.train(model, data, objective, steps, batch_size=16, learning_rate=2e-3)
     return {f"loss at step {step}": float(f"{history.loss[step - 1]:.5g}") for step in NOTED if step <= steps}
 
 
@@ -94,11 +88,11 @@ def static():
 
 
 def causal():
-    return run(CausalLM.of(TOKENIZER), models.causal_bert)
+    return run(CausalLM.of(TOKENIZER), bodies.causal_bert)
 
 
 def gpt():
-    return run(CausalLM.of(TOKENIZER, 0.5), models.tiny_gpt, n_embd=64, n_layer=1, n_head=4)
+    return run(CausalLM.of(TOKENIZER, 0.5), bodies.tiny_gpt, n_embd=64, n_layer=1, n_head=4)
 
 
 def both_masks():
@@ -107,7 +101,7 @@ def both_masks():
 
 def pre_training():
     pairs = balanced_pairs(TOKENIZER, stories(60), 32, random.Random(0))
-    return run(PreTraining(TOKENIZER.pad_token_id, masked()), models.pair_bert, pairs)
+    return run(PreTraining(TOKENIZER.pad_token_id, masked()), bodies.pair_bert, pairs)
 
 
 def any_rate():
@@ -123,7 +117,7 @@ def translation():
     tokenizer = pairs_of_sentences.bilingual_tokenizer(language)
     data = pairs_of_sentences.pair_rows(tokenizer, language, town_sentences(200))
     found = {}
-    for reader, build in (("encoder-decoder", pairs_of_sentences.tiny_encoder_decoder), ("prefix", models.tiny_bert)):
+    for reader, build in (("encoder-decoder", pairs_of_sentences.tiny_encoder_decoder), ("prefix", bodies.tiny_bert)):
         goal = pairs_of_sentences.Translation.of(tokenizer, reader=reader)
         losses = run(goal, lambda _, build=build, **small: build(tokenizer, **small), data)
         found |= {f"{reader}, {name}": value for name, value in losses.items()}
@@ -132,7 +126,7 @@ def translation():
 
 def fine_tuned():
     runtime.seed_all(0)
-    body, found = models.tiny_bert(TOKENIZER, **SMALL), {}
+    body, found = bodies.tiny_bert(TOKENIZER, **SMALL), {}
     for task in (tasks.classify(TOKENIZER, TOWN.stories(80, 3)), tasks.tag(TOKENIZER, TOWN.stories(80, 3))):
         for frozen in (False, True):
             score = fine_tuning.score(fine_tuning.fine_tune(body, task[:32], steps=25, frozen=frozen), task[:32])
@@ -150,7 +144,7 @@ def masking():
         random_ = made.selected & ~hidden & ~kept
         found[name] = [int(part.sum()) for part in (made.selected, hidden, random_, kept)] + [digest(made.input_ids)]
     tokenizer = pieces()
-    text = full_sentences(tokenizer, tokenization.encode_documents(tokenizer, [sentences(TEXT)]), 24)
+    text = full_sentences(tokenizer, tokenization.encode_documents(tokenizer, [split(TEXT)]), 24)
     whole = WholeWordMasking.of(tokenizer, rate=0.3)(text, torch.Generator().manual_seed(0))
     copies = StaticMasking(Masking.of(TOKENIZER), 3)(tokens, torch.Generator().manual_seed(0))
     return found | {"whole words": [int(whole.selected.sum()), digest(whole.input_ids)],
@@ -193,7 +187,7 @@ def oracle():
 
 # --- the text itself
 def texts():
-    language, drawn = SisterLanguage(TOWN), episodes.draw(20, 10, torch.Generator().manual_seed(0))
+    language, drawn = SisterLanguage(TOWN), in_context_data.draw(20, 10, torch.Generator().manual_seed(0))
     told, data = town_sentences(20), material(rows=100, held_out=20)
     made = {"word pieces": pieces(), "bytes": tokenization.train_byte_bpe([TEXT], 300)}
     found = {f"tokenizer of {name}": digest(sorted(kind.get_vocab().items(), key=lambda item: item[1]))
@@ -201,7 +195,7 @@ def texts():
     return found | {
         "Tiny Town": digest([corpora.tiny_town(20, seed=0).documents, digest(rows(20)), sorted(TOWN.vocabulary)]),
         "material": [digest(data.rows), digest(data.held_out), digest(material(rows=100, held_out=20, seed=1).rows)],
-        "sentences": [len(sentences(TEXT)), digest(sentences(TEXT))],
+        "sentences": [len(split(TEXT)), digest(split(TEXT))],
         "sister language": digest([[*words, *language.translate(words)] for words in told]),
         "episodes": digest(drawn.rows),
     }
@@ -270,8 +264,8 @@ def off_by_one(m):
 
 def another_mean(m):
     """The loss over all positions of the batch that are asked for, and one more."""
-    old, more = training.Batch.loss, (lambda n: n / (n + 1))
-    m.setattr(training.Batch, "loss", lambda self, *args: old(self, *args) * more(len(self.targets)))
+    old, more = loop.Batch.loss, (lambda n: n / (n + 1))
+    m.setattr(loop.Batch, "loss", lambda self, *args: old(self, *args) * more(len(self.targets)))
 
 
 def ever_rarer(m):
@@ -284,9 +278,9 @@ CHANGES = {
     "AdamW's betas": (optimizer(betas=(0.0, 0.5)), ["masked", "causal", "fine-tuning"]),
     "weight decay": (optimizer(weight_decay=0.5), ["masked", "GPT"]),
     "a constant learning rate": (
-        lambda m: m.setattr(training, "_one_cycle", lambda step, steps, peak: peak), ["causal", "translation"]),
+        lambda m: m.setattr(loop, "_one_cycle", lambda step, steps, peak: peak), ["causal", "translation"]),
     "an oracle off by one word": (off_by_one, ["oracle"]),
-    "shorter sentences": (lambda m: m.setattr("course_lib.prose.LONGEST_SENTENCE", 50), ["texts"]),
+    "shorter sentences": (lambda m: m.setattr("course_lib.text.sentences.LONGEST_SENTENCE", 50), ["texts"]),
     "rarer word pieces": (ever_rarer, ["texts"]),
     "the loss's mean": (another_mean, ["masked"]),
     "the copies of static masking": (

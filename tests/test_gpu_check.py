@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from course_lib import experiments, models, tinytown, tokenization
+from course_lib import experiments
 from course_lib.experiments import Experiment, plan
-from course_lib.masking import Masking
-from course_lib.objectives import MaskedLM
+from course_lib.model import bodies
+from course_lib.text import tokenization
+from course_lib.town import language
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import MaskedLM
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks import gpu_check
@@ -118,10 +121,10 @@ def test_without_a_gpu_it_says_what_it_can_do(capsys):
 
 def arm(seeds, rate):
     """Train a small BERT per seed through a plan: the measuring function of the experiment below."""
-    town = tinytown.TinyTown.load()
+    town = language.TinyTown.load()
     tokenizer = tokenization.word_tokenizer(town.vocabulary)
     rows = torch.randint(5, 60, (40, 8), generator=torch.Generator().manual_seed(0))
-    build = functools.partial(models.tiny_bert, tokenizer, hidden_size=32, intermediate_size=64)
+    build = functools.partial(bodies.tiny_bert, tokenizer, hidden_size=32, intermediate_size=64)
 
     def size(model):
         return {"size": sum(p.detach().norm().item() for p in model.parameters())}
@@ -136,8 +139,8 @@ def test_a_record_made_by_stacks_is_the_record_made_one_by_one(monkeypatch, tmp_
         run="test_gpu_check:arm",
     )  # fmt: skip
     made, stacked = {}, []
-    train = plan.parallel.train_seeds
-    monkeypatch.setattr(plan.parallel, "train_seeds", lambda *a, **k: stacked.append(a[4]) or train(*a, **k))
+    train = plan.scaling.train_seeds
+    monkeypatch.setattr(plan.scaling, "train_seeds", lambda *a, **k: stacked.append(a[4]) or train(*a, **k))
     for together in (1, 2):
         monkeypatch.setattr(plan, "_stacks", lambda each: len(each) > 1)  # a processor stands in for the GPU
         for name in ("COURSE_EVIDENCE", "COURSE_CACHE"):

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from course_lib import evaluation, intervals, plots
+from course_lib import intervals, plots
 from course_lib.intervals import student_t, t_interval
+from course_lib.train import evaluation
 
 # runs: t of the usual table, two-sided 95% with runs - 1 degrees of freedom
 TABLE = {

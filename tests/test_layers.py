@@ -9,15 +9,16 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "course_lib"
 LEVELS = [
-    ["places", "intervals", "globs", "unknown", "paths"],
-    ["runtime", "provenance", "history", "tinytown", "attention", "prose", "overlap"],
-    ["oracle", "kept", "package_docs", "tokenization", "sister_language"],
-    ["corpora", "masking", "packing", "posteriors", "episodes"],
-    ["models", "objectives", "checkpoints", "processes", "whole_words", "tasks"],
-    ["training", "evaluation", "translation", "generation", "probes"],
-    ["parallel", "fine_tuning", "ngrams"],
+    ["places", "intervals", "paths"],
+    ["runtime"],
+    ["town"],
+    ["text"],
+    ["model"],
+    ["train"],
+    ["apply"],
     ["experiments", "plots"],
-    ["claims", "glossary", "glass"],
+    ["notes"],
+    ["glass"],
     ["exercises", "doctor", "bake", "bench", "evidence"],
     ["cli"],
     ["__main__"],
@@ -85,7 +86,7 @@ def test_can_be_read_in_one_sitting(path):
 def test_public_names_are_listed_and_documented(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree), f"{path.name} needs a docstring that says what it is for"
-    if path.name == "__main__.py":
+    if path.name == "__main__.py" or len(tree.body) == 1:
         return
     listed = [
         ast.literal_eval(node.value)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import BertTokenizer, DataCollatorForLanguageModeling
 
-from course_lib.masking import IGNORE, Masking, StaticMasking
-from course_lib.tokenization import word_tokenizer
+from course_lib.text.tokenization import word_tokenizer
+from course_lib.train.masking import IGNORE, Masking, StaticMasking
 
 WORDS = [f"w{i:02d}" for i in range(40)]
 TOKENIZER = word_tokenizer(WORDS)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from course_lib import attention
-from course_lib.masking import IGNORE, Masking
-from course_lib.models import causal_bert, logits_at, tiny_bert, tiny_gpt
-from course_lib.objectives import BothMasks, CausalLM, EveryMask, MaskedLM
-from course_lib.tokenization import word_tokenizer
+from course_lib.model import attention
+from course_lib.model.bodies import causal_bert, logits_at, tiny_bert, tiny_gpt
+from course_lib.text.tokenization import word_tokenizer
+from course_lib.train.masking import IGNORE, Masking
+from course_lib.train.objectives import BothMasks, CausalLM, EveryMask, MaskedLM
 
 TOKENIZER = word_tokenizer([f"w{i:02d}" for i in range(60)])
 CLS, SEP, PAD = TOKENIZER.cls_token_id, TOKENIZER.sep_token_id, TOKENIZER.pad_token_id
@@ -109,7 +109,7 @@ def test_both_masks_mix_whole_batches():
 
 def test_one_body_under_both_masks_reads_as_the_decoder_does():
     """The causal half of BothMasks asks an encoder exactly what it asks its decoder twin."""
-    from course_lib.models import with_mask
+    from course_lib.model.bodies import with_mask
 
     torch.manual_seed(0)
     model, ids = tiny_bert(TOKENIZER, initializer_range=0.2).eval(), rows()

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from course_lib import evaluation, models, runtime
+from course_lib import runtime
 from course_lib.experiments import EXPERIMENTS, one_mask, plan, texts
+from course_lib.model import bodies
+from course_lib.train import evaluation
 
 SMALL = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=1)
 QUESTIONS = ("fill two-sided", "fill left-only", "next word")
@@ -13,9 +15,9 @@ QUESTIONS = ("fill two-sided", "fill left-only", "next word")
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """A few rows and a tiny model: what is measured is the same."""
-    bert, causal, material = models.tiny_bert, models.causal_bert, texts.material
-    monkeypatch.setattr(models, "tiny_bert", lambda tokenizer: bert(tokenizer, **SMALL))
-    monkeypatch.setattr(models, "causal_bert", lambda tokenizer: causal(tokenizer, **SMALL))
+    bert, causal, material = bodies.tiny_bert, bodies.causal_bert, texts.material
+    monkeypatch.setattr(bodies, "tiny_bert", lambda tokenizer: bert(tokenizer, **SMALL))
+    monkeypatch.setattr(bodies, "causal_bert", lambda tokenizer: causal(tokenizer, **SMALL))
     monkeypatch.setattr(texts, "material", lambda corpus, held_out=12, seed=0: material(corpus, 60, 12, seed))
     one_mask.limits.cache_clear()
     yield
@@ -35,7 +37,7 @@ def test_every_seed_has_its_own_text_limits_and_untrained_start():
             assert run[f"ceiling {name} accuracy"][0] == exact.accuracy
             assert run[f"floor {name} nats"][0] > exact.loss
             runtime.seed_all(seed)
-            start = models.with_mask(models.tiny_bert(data.tokenizer), causal=name != "fill two-sided")
+            start = bodies.with_mask(bodies.tiny_bert(data.tokenizer), causal=name != "fill two-sided")
             assert run[f"untrained {name} nats"][0] == pytest.approx(asked.score(start).loss, abs=2e-3)
     assert runs[0]["ceiling next word nats"] != runs[1]["ceiling next word nats"]
 

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib.masking import Masking
-from course_lib.oracle import NEGATIVES, Oracle
-from course_lib.tinytown import TinyTown
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import NEGATIVES, Oracle
+from course_lib.train.masking import Masking
 
 EXACT = 1e-9
 LENGTH = 12

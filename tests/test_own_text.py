@@ -2,9 +2,11 @@
 
 import pytest
 
-from course_lib import corpora, episodes, fine_tuning, training
+from course_lib.apply import fine_tuning
 from course_lib.experiments import EXPERIMENTS, one_mask, texts, translating
-from course_lib.tinytown import TinyTown
+from course_lib.text import corpora, in_context_data
+from course_lib.town.language import TinyTown
+from course_lib.train import loop
 
 
 class Stop(Exception):
@@ -19,7 +21,7 @@ OWN = [(n, e) for n, e in enumerate(EXPERIMENTS.values()) if e.own_text and e.na
 @pytest.mark.parametrize(("number", "experiment"), OWN, ids=[experiment.name for _, experiment in OWN])
 def test_own_text_means_that_every_draw_moves_with_the_seed(number, experiment, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    tell, split, draw, play = TinyTown.stories, corpora.Corpus.split, translating.sentences, episodes.draw
+    tell, split, draw, play = TinyTown.stories, corpora.Corpus.split, translating.sentences, in_context_data.draw
     drawn = set()
 
     def stories(town, n, seed=0, **settings):
@@ -42,10 +44,10 @@ def test_own_text_means_that_every_draw_moves_with_the_seed(number, experiment, 
         raise Stop
 
     monkeypatch.setattr(TinyTown, "stories", stories)
-    monkeypatch.setattr(episodes, "draw", episode)
+    monkeypatch.setattr(in_context_data, "draw", episode)
     monkeypatch.setattr(translating, "sentences", sentences)
     monkeypatch.setattr(corpora.Corpus, "split", held_out)
-    for module, name in ((training, "train"), (fine_tuning, "fine_tune"), (one_mask, "limits")):
+    for module, name in ((loop, "train"), (fine_tuning, "fine_tune"), (one_mask, "limits")):
         monkeypatch.setattr(module, name, begin)
     texts.material.cache_clear()
     found = []

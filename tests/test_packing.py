@@ -13,10 +13,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from transformers import BertForPreTraining, BertTokenizer
 
-from course_lib.oracle import NEGATIVES, Oracle
-from course_lib.packing import balanced_pairs, blocks, doc_sentences, full_sentences, segment_pairs
-from course_lib.tinytown import TinyTown
-from course_lib.tokenization import encode_documents, train_byte_bpe, word_tokenizer
+from course_lib.text.packing import balanced_pairs, blocks, doc_sentences, full_sentences, segment_pairs
+from course_lib.text.tokenization import encode_documents, train_byte_bpe, word_tokenizer
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import NEGATIVES, Oracle
 
 TOWN = TinyTown.load()
 TOKENIZER = word_tokenizer([f"w{i:02d}" for i in range(40)])

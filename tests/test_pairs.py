@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib import models, runtime
+from course_lib import runtime
 from course_lib.experiments import pairs as P
+from course_lib.model import bodies
 
 TOWN, TOKENIZER = P.town_pairs(2, 2).town, P.town_pairs(2, 2).tokenizer
 SMALL, OTHER = (
@@ -109,12 +110,12 @@ def test_being_told_what_look_alikes_share_is_no_advantage_worth_the_name():
 
 def test_vectors_are_the_model_s_own_and_padding_changes_nothing():
     runtime.seed_all(0)
-    model = models.pair_bert(SMALL.tokenizer).eval()
+    model = bodies.pair_bert(SMALL.tokenizer).eval()
     rows = [[10, 11, 12], [13], [14, 15, 16, 17, 18]]
     found = P.vectors(model, rows, SMALL.tokenizer)
     for n, row in enumerate(rows):
         ids = torch.tensor([[SMALL.tokenizer.cls_token_id, *row, SMALL.tokenizer.sep_token_id]])
-        with torch.no_grad(), models.autocast(model.device):
+        with torch.no_grad(), bodies.autocast(model.device):
             own = model.bert(ids).last_hidden_state[0].float()
         torch.testing.assert_close(found["cls"][n], own[0], atol=0.05, rtol=0.05)  # bfloat16
         torch.testing.assert_close(found["mean"][n], own[1:-1].mean(dim=0), atol=0.05, rtol=0.05)
@@ -122,13 +123,13 @@ def test_vectors_are_the_model_s_own_and_padding_changes_nothing():
 
 def test_the_cosine_of_a_text_with_itself_says_nothing_about_neighbours():
     runtime.seed_all(0)
-    model = models.pair_bert(SMALL.tokenizer).train()
+    model = bodies.pair_bert(SMALL.tokenizer).train()
     pairs = SMALL.held_out("swapped", PAIRS)[:60]
     found = P.geometry(model, pairs, SMALL.tokenizer)
     assert model.training  # as it was
     assert set(found) == {"cls cosine", "cls AUC", "mean cosine", "mean AUC"}
     assert 0.3 < found["mean AUC"] < 0.7 and 0.3 < found["cls AUC"] < 0.7  # swapped: the same texts
-    blind = P.geometry(models.pair_bert(SMALL.tokenizer, causal=True), pairs, SMALL.tokenizer)
+    blind = P.geometry(bodies.pair_bert(SMALL.tokenizer, causal=True), pairs, SMALL.tokenizer)
     assert blind["cls cosine"] > 0.99  # under the causal mask all [CLS] are one
 
 
@@ -143,7 +144,7 @@ def test_a_reader_reads_first_and_is_found_again(monkeypatch):
                            one.state_dict()["bert.embeddings.word_embeddings.weight"])  # fmt: skip
     pooler = "bert.pooler.dense.weight"
     runtime.seed_all(5)
-    start = models.pair_bert(SMALL.tokenizer).state_dict()[pooler]
+    start = bodies.pair_bert(SMALL.tokenizer).state_dict()[pooler]
     assert (one.state_dict()[pooler] - start).abs().max() < 1e-3  # masked words alone: no gradient, a little decay
 
 

@@ -4,8 +4,8 @@ import pytest
 
 widgets = pytest.importorskip("ipywidgets")
 
-from course_lib import claims  # noqa: E402
 from course_lib.exercises import drill, panels, store  # noqa: E402
+from course_lib.notes import claims  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib import posteriors, tasks
-from course_lib.oracle import Oracle
-from course_lib.tinytown import TinyTown
+from course_lib.town import posteriors, tasks
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
 
 LENGTH = 9
 NAMES = ("topic", "hero", "mood")

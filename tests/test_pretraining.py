@@ -10,15 +10,15 @@ from torch.nn import functional as F
 from transformers import BertForPreTraining
 
 from course_lib import runtime
-from course_lib.evaluation import HeldOut, pair_ceiling
-from course_lib.masking import IGNORE, Masking
-from course_lib.models import answers, pair_bert, tiny_bert
-from course_lib.objectives import CausalLM, MaskedLM, PreTraining
-from course_lib.oracle import NEGATIVES, Oracle
-from course_lib.packing import balanced_pairs, doc_sentences
-from course_lib.tinytown import TinyTown
-from course_lib.tokenization import encode_documents, word_tokenizer
-from course_lib.training import fit, train
+from course_lib.model.bodies import answers, pair_bert, tiny_bert
+from course_lib.text.packing import balanced_pairs, doc_sentences
+from course_lib.text.tokenization import encode_documents, word_tokenizer
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import NEGATIVES, Oracle
+from course_lib.train.evaluation import HeldOut, pair_ceiling
+from course_lib.train.loop import fit, train
+from course_lib.train.masking import IGNORE, Masking
+from course_lib.train.objectives import CausalLM, MaskedLM, PreTraining
 
 TOKENIZER = word_tokenizer([f"w{i:02d}" for i in range(60)])
 PAD, SEP = TOKENIZER.pad_token_id, TOKENIZER.sep_token_id

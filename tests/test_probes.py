@@ -27,8 +27,9 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from course_lib import probes, runtime, tokenization
-from course_lib.probes import (
+from course_lib import runtime
+from course_lib.apply import probes
+from course_lib.apply.probes import (
     GAP,
     choose,
     cross_attention,
@@ -39,6 +40,7 @@ from course_lib.probes import (
     pooler,
     sees_future,
 )
+from course_lib.text import tokenization
 
 ROOT = Path(__file__).parent.parent
 TEXTS = [
@@ -274,7 +276,7 @@ def test_names_of_the_hub_are_found_in_its_cache_without_a_network(published, tm
         (repository / "snapshots").mkdir()
         (repository / "snapshots" / ("0" * 40)).symlink_to(folder, target_is_directory=True)
     code = """
-        from course_lib import probes
+        from course_lib.apply import probes
         for name in ("bert-base-uncased", "roberta-base", "gpt2"):
             found = probes.choose({name: None}, published=True)[name]
             print(probes.examine(found, "Paris is the capital of France."))

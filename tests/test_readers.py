@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from course_lib.attention import leakage
 from course_lib.experiments.readers import DILATIONS, FORGET, READERS, WIDTH, Convolutions, reach, reader
-from course_lib.models import parameters
+from course_lib.model.attention import leakage
+from course_lib.model.bodies import parameters
 
 T, WORDS, ANSWERS = 64, 50, 24
 IDS = torch.randint(WORDS, (T,), generator=torch.Generator().manual_seed(0))

@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from course_lib import evaluation, models, runtime, training
+from course_lib import runtime
 from course_lib.experiments import recipes, texts
-from course_lib.masking import Masking, StaticMasking
-from course_lib.objectives import MaskedLM
+from course_lib.model import bodies
+from course_lib.train import evaluation, loop
+from course_lib.train.masking import Masking, StaticMasking
+from course_lib.train.objectives import MaskedLM
 
 SHORT = {"rows": 64, "steps": 10, "batch_size": 8, "held_out": 40}
 
@@ -60,8 +62,8 @@ def test_a_seed_measures_its_own_held_out_rows():
     assert not texts_of[0].held_out.equal(texts_of[1].held_out)
     [run] = recipes.recipe([4], **SHORT | {"steps": 1})
     runtime.seed_all(4)
-    fresh = models.tiny_bert(texts_of[1].tokenizer)
+    fresh = bodies.tiny_bert(texts_of[1].tokenizer)
     settings = {"seed": 4, "batch_size": 8, "learning_rate": 2e-3}
-    training.train(fresh, texts_of[1].rows, MaskedLM(Masking.of(texts_of[1].tokenizer)), 1, **settings)
+    loop.train(fresh, texts_of[1].rows, MaskedLM(Masking.of(texts_of[1].tokenizer)), 1, **settings)
     scores = [text.fill().score(fresh).loss for text in texts_of]
     assert run["fill nats"] == [pytest.approx(scores[1], abs=1e-5)] and abs(scores[0] - scores[1]) > 1e-4

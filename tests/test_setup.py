@@ -227,14 +227,16 @@ import sys
 sys.modules.update(dict.fromkeys({without}))
 import importlib, pkgutil
 import course_lib
-from course_lib import claims, glossary, paths, tinytown
+from course_lib import paths
+from course_lib.notes import claims, glossary
+from course_lib.town import language
 from course_lib.experiments import design
 from course_lib.exercises import drill
 
 for module in pkgutil.walk_packages(course_lib.__path__, "course_lib."):
     importlib.import_module(module.name)
 records = sorted(path.stem for path in design.evidence_dir().glob("*.json") if design.read(path.stem))
-print(course_lib.__file__, paths.DATA, len(tinytown.TinyTown.load().vocabulary), len(claims.load()),
+print(course_lib.__file__, paths.DATA, len(language.TinyTown.load().vocabulary), len(claims.load()),
       len(glossary.load()), len(drill.load()), *records, sep="\\n")
 """
     environment = os.environ | {"PYTHONPATH": str(wheel)}

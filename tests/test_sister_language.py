@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib import sister_language
-from course_lib.sister_language import STOPS, SisterLanguage, sentences
-from course_lib.tinytown import TinyTown
+from course_lib.town import sister_language
+from course_lib.town.language import TinyTown
+from course_lib.town.sister_language import STOPS, SisterLanguage, sentences
 
 LANGUAGE = SisterLanguage()
 MANY = sentences(2000, seed=7)

@@ -5,9 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib import tasks, tokenization
-from course_lib.masking import IGNORE
-from course_lib.tinytown import TinyTown
+from course_lib.text import tokenization
+from course_lib.town import tasks
+from course_lib.town.language import TinyTown
+from course_lib.train.masking import IGNORE
 
 TOWN = TinyTown.load()
 TOKENIZER = tokenization.word_tokenizer(TOWN.vocabulary)

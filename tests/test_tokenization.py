@@ -23,10 +23,9 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
-from course_lib import tokenization
-from course_lib.corpora import Corpus, tiny_town
-from course_lib.tinytown import TinyTown
-from course_lib.tokenization import (
+from course_lib.text import tokenization
+from course_lib.text.corpora import Corpus, tiny_town
+from course_lib.text.tokenization import (
     SPECIAL_TOKENS,
     encode_documents,
     load_tokenizer,
@@ -35,6 +34,7 @@ from course_lib.tokenization import (
     train_wordpiece,
     word_tokenizer,
 )
+from course_lib.town.language import TinyTown
 
 BERT, ROBERTA = (list(SPECIAL_TOKENS[kind].values()) for kind in ("bert", "roberta"))
 TEXTS = [
@@ -236,7 +236,7 @@ def test_mask_token_takes_the_space_before_it(byte_bpe):
 def test_ids_are_the_same_in_every_process():
     code = """
 import hashlib, json, sys
-from course_lib import tokenization as t
+from course_lib.text import tokenization as t
 texts = json.load(sys.stdin)
 made = [t.train_wordpiece(texts, 300), t.train_wordpiece(texts, 300, lowercase=False)]
 made.append(t.train_byte_bpe(texts, 400))

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from course_lib import fine_tuning, models, runtime
+from course_lib import runtime
+from course_lib.apply import fine_tuning
 from course_lib.experiments import find, transfer
 from course_lib.experiments.transfer import HELD_OUT, LABELLED, TASKS, labelled
+from course_lib.model import bodies
 
 
 @pytest.fixture
@@ -17,7 +19,7 @@ def small(monkeypatch):
     calls, real = [], fine_tuning.fine_tune
 
     def build(causal):
-        build = models.causal_bert if causal else models.tiny_bert
+        build = bodies.causal_bert if causal else bodies.tiny_bert
         return build(transfer._town()[1], hidden_size=32, num_attention_heads=2, intermediate_size=64)
 
     def body(seed, causal=False, steps=0):
@@ -52,7 +54,7 @@ def test_the_held_out_stories_are_the_same_for_every_number_of_labels():
 def test_each_seed_has_a_text_of_its_own_to_read_to_learn_and_to_be_asked_about(monkeypatch):
     read = []
     monkeypatch.setattr(transfer, "material", lambda seed: SimpleNamespace(rows=seed, tokenizer=transfer._town()[1]))
-    monkeypatch.setattr(transfer.training, "fit", lambda build, rows, *_, **settings: read.append((rows, settings)))
+    monkeypatch.setattr(transfer.loop, "fit", lambda build, rows, *_, **settings: read.append((rows, settings)))
     for seed in (3, 4):
         transfer.body_of(seed)
     assert [(rows, settings["seed"], settings["evaluate"].seed) for rows, settings in read] == [(3, 3, 3), (4, 4, 4)]

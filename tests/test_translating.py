@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from course_lib import experiments, models, runtime
+from course_lib import experiments, runtime
+from course_lib.apply.translation import tiny_encoder_decoder
 from course_lib.experiments import translating
 from course_lib.experiments.about_translation import EXPERIMENTS
 from course_lib.experiments.translating import sentence_pairs, town_bert, translate
-from course_lib.translation import tiny_encoder_decoder
+from course_lib.model import bodies
 
 NUMBERS = {f"sentence accuracy{which}" for which in ("", ", short", ", long")} | {"tokens", "word accuracy", "nats"}
 SHORT_RUN = {"pairs": 64, "steps": 10, "batch_size": 8}
@@ -95,7 +96,7 @@ def test_the_controls_are_what_they_are_called(monkeypatch):
 
 def test_the_readers_differ_in_size_as_the_lesson_says():
     tokenizer = sentence_pairs(64).tokenizer
-    both, stack = (models.parameters(build(tokenizer)) for build in (tiny_encoder_decoder, models.tiny_bert))
+    both, stack = (bodies.parameters(build(tokenizer)) for build in (tiny_encoder_decoder, bodies.tiny_bert))
     assert 1.8 < both / stack < 2.4
 
 

@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import EncoderDecoderModel
 
-from course_lib import models, parallel, runtime, training
-from course_lib.sister_language import SisterLanguage, sentences
-from course_lib.translation import (
+from course_lib import runtime
+from course_lib.apply.translation import (
     HeldOutPairs,
     PairScore,
     Translation,
@@ -19,6 +18,9 @@ from course_lib.translation import (
     source_weights,
     tiny_encoder_decoder,
 )
+from course_lib.model import bodies
+from course_lib.town.sister_language import SisterLanguage, sentences
+from course_lib.train import loop, scaling
 
 LANGUAGE = SisterLanguage()
 TOKENIZER = bilingual_tokenizer(LANGUAGE)
@@ -31,7 +33,7 @@ READERS = ("encoder-decoder", "prefix", "causal")
 def build(reader="encoder-decoder", seed=0, **overrides):
     runtime.seed_all(seed)
     size = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2) | overrides
-    make = tiny_encoder_decoder if reader == "encoder-decoder" else models.tiny_bert
+    make = tiny_encoder_decoder if reader == "encoder-decoder" else bodies.tiny_bert
     return make(TOKENIZER, **size).eval()
 
 
@@ -153,7 +155,7 @@ def test_the_loss_is_the_one_of_transformers(model):
     labels[batch.select] = batch.targets
     with pytest.warns(FutureWarning):
         theirs = model(batch.source_ids, attention_mask=batch.source_mask, labels=labels).loss
-    ours = batch.loss(*models.answers(model, batch))
+    ours = batch.loss(*bodies.answers(model, batch))
     assert torch.isclose(ours, theirs, atol=1e-5)
 
 
@@ -173,7 +175,7 @@ def test_it_learns_and_generate_writes_exactly_the_sentences_that_score_as_right
     """A handful of pairs learned by heart; then the checkpoint is opened again."""
     model, goal = build(num_hidden_layers=1, hidden_size=64), Translation.of(TOKENIZER)
     rows = ROWS[:12]
-    history = training.train(model, rows, goal, 150, batch_size=12, learning_rate=3e-3)
+    history = loop.train(model, rows, goal, 150, batch_size=12, learning_rate=3e-3)
     assert history.loss[-1] < 0.3 < history.loss[0]
     assert history.tokens[-1] == 150 * int((rows != PAD).sum())
     # trained in bfloat16 where the machine has it; asked and written in the same float32
@@ -191,7 +193,7 @@ def test_it_learns_and_generate_writes_exactly_the_sentences_that_score_as_right
 
 
 def test_stacking_seeds_is_refused_for_what_it_does_not_know(model):
-    assert not parallel.can_stack(model, ROWS, Translation.of(TOKENIZER))
+    assert not scaling.can_stack(model, ROWS, Translation.of(TOKENIZER))
 
 
 # --- scores

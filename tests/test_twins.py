@@ -9,13 +9,14 @@ import safetensors.torch
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
-from course_lib import models, runtime
-from course_lib.evaluation import HeldOut
+from course_lib import runtime
 from course_lib.experiments import twins
-from course_lib.masking import Masking
-from course_lib.ngrams import trigram_floor
-from course_lib.objectives import CausalLM, MaskedLM
-from course_lib.tokenization import train_byte_bpe
+from course_lib.model import bodies
+from course_lib.text.tokenization import train_byte_bpe
+from course_lib.train.evaluation import HeldOut
+from course_lib.train.masking import Masking
+from course_lib.train.ngrams import trigram_floor
+from course_lib.train.objectives import CausalLM, MaskedLM
 
 SMALL = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
 
@@ -53,7 +54,7 @@ def test_an_arm_leaves_a_folder_that_opens_and_says_how_it_was_made(arm, data, t
     assert len(AutoTokenizer.from_pretrained(folder)) == len(twins.Data.load(data).tokenizer)
     stored = safetensors.torch.load_file(folder / "model.safetensors")
     assert {weight.dtype for weight in stored.values()} == {torch.float16}
-    assert sum(weight.numel() for weight in stored.values()) == models.parameters(opened) == run["parameters"]
+    assert sum(weight.numel() for weight in stored.values()) == bodies.parameters(opened) == run["parameters"]
     questions = {name: [asked] for name, asked in twins.Data.load(data).questions.items()}
     again = twins.measure(opened, questions)
     for name, values in run["numbers"].items():
@@ -70,7 +71,7 @@ def test_all_arms_start_from_the_same_weights(data):
     for arm in twins.ARMS:
         causal, _ = twins._objective(arm, tokenizer)
         runtime.seed_all(0)
-        found.append((models.causal_bert if causal else models.tiny_bert)(tokenizer, **twins.BODY).state_dict())
+        found.append((bodies.causal_bert if causal else bodies.tiny_bert)(tokenizer, **twins.BODY).state_dict())
     assert all(torch.equal(one[name], found[0][name]) for one in found for name in found[0])
 
 
@@ -98,12 +99,12 @@ def test_all_arms_read_the_same_rows_in_the_same_order(data, tmp_path, monkeypat
 def test_the_numbers_are_those_of_the_library_under_each_mask(data):
     loaded = twins.Data.load(data)
     tokenizer = loaded.tokenizer
-    model = models.tiny_bert(tokenizer, **twins.BODY | dict(initializer_range=0.3)).eval()
+    model = bodies.tiny_bert(tokenizer, **twins.BODY | dict(initializer_range=0.3)).eval()
     found = twins.measure(model, {name: list(asked.split(3)) for name, asked in loaded.questions.items()})
     fill = HeldOut(loaded.held_out, MaskedLM(Masking.of(tokenizer, mask=1.0, random=0.0)))
     following = HeldOut(loaded.held_out, CausalLM.of(tokenizer))
     for name, asked in (("fill two-sided", fill), ("fill left-only", fill), ("next word", following)):
-        score = asked.score(models.with_mask(model, causal=name != "fill two-sided"))
+        score = asked.score(bodies.with_mask(model, causal=name != "fill two-sided"))
         assert found[f"{name} nats"] == pytest.approx(score.loss, abs=2e-2)
         assert found[f"{name} accuracy"] == pytest.approx(score.accuracy, abs=2e-2)
     assert found["fill two-sided nats"] != pytest.approx(found["fill left-only nats"], abs=1e-3)
@@ -113,7 +114,7 @@ def test_a_run_that_is_cut_off_leaves_nothing_that_looks_finished(data, tmp_path
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(twins.training, "train", stop)
+    monkeypatch.setattr(twins.loop, "train", stop)
     with pytest.raises(KeyboardInterrupt):
         twins.train("causal", 0, twins.Data.load(data), tmp_path / "runs", tokens=1024)
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from course_lib import corpora
 from course_lib.experiments import vocabularies
 from course_lib.experiments.texts import HELD_OUT_SHARE
+from course_lib.text import corpora
 
 SMALL = {"vocab_size": 600, "words": 12_000}
 each_tokenizer = pytest.mark.parametrize("name", vocabularies.TOKENIZERS)

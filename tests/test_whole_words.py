@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import BertTokenizer
 
-from course_lib.masking import Masking
-from course_lib.tokenization import word_tokenizer
-from course_lib.whole_words import WholeWordMasking
+from course_lib.text.tokenization import word_tokenizer
+from course_lib.train.masking import Masking
+from course_lib.train.whole_words import WholeWordMasking
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcde", *(f"##{c}" for c in "vwxyz")]
 TOKENIZER = BertTokenizer(

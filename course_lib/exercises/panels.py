@@ -6,9 +6,9 @@ nothing in a static page, so a panel says what to call instead.
 
 from IPython.display import display
 
-from course_lib import claims
 from course_lib.exercises import drill
 from course_lib.exercises.show import inline
+from course_lib.notes import claims
 
 __all__ = ["drill_panel", "search_panel"]
 

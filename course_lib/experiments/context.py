@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from course_lib.evaluation import Score
 from course_lib.experiments.formats import CONTEXTS, Stories
-from course_lib.oracle import Oracle
-from course_lib.tinytown import TinyTown
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
+from course_lib.train.evaluation import Score
 
 __all__ = ["ExcerptReader", "context_ceiling"]
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from course_lib import evaluation, models, training
 from course_lib.experiments.texts import ASKED, Material, material
-from course_lib.masking import Masking
-from course_lib.objectives import Batch, MaskedLM, Objective
-from course_lib.oracle import Oracle
+from course_lib.model import bodies
+from course_lib.town.oracle import Oracle
+from course_lib.train import evaluation, loop
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import Batch, MaskedLM, Objective
 
 __all__ = ["LossEverywhere", "Places", "Probes", "corrupted", "pretrained"]
 
@@ -57,8 +58,8 @@ class Places:
         """Take the head's best guess everywhere: int64 [B, T]; special tokens are left as they are."""
         was_training, device, said = model.training, model.device, self.rows.clone()
         model.eval()
-        with models.autocast(device):
-            logits = models.logits_at(model, self.input_ids.to(device), self.ordinary.to(device))
+        with bodies.autocast(device):
+            logits = bodies.logits_at(model, self.input_ids.to(device), self.ordinary.to(device))
         model.train(was_training)
         said[self.ordinary] = logits.argmax(dim=-1).cpu()
         return said
@@ -154,7 +155,7 @@ def _goal(tokenizer, rate: float, mask: float, random: float, everywhere: bool) 
 def pretrained(
     seed: int, rate: float = 0.15, mask: float = 0.8, random: float = 0.1, tied: bool = True, everywhere: bool = False,
     steps: int = 1000, batch_size: int = 32, learning_rate: float = 2e-3, rows: int = 32_000,
-) -> tuple[object, training.History]:  # fmt: skip
+) -> tuple[object, loop.History]:  # fmt: skip
     """Train a tiny BERT on the seed's own stories of Tiny Town under one corruption, or load it from the cache.
 
     ``rate`` of the words are selected; of these ``mask`` become [MASK], ``random`` another word, the rest stay.
@@ -163,8 +164,8 @@ def pretrained(
     """
     data = _text(seed, rows)
     goal = _goal(data.tokenizer, rate, mask, random, everywhere)
-    build: Callable = functools.partial(models.tiny_bert, data.tokenizer, tie_word_embeddings=tied)
-    return training.fit(
+    build: Callable = functools.partial(bodies.tiny_bert, data.tokenizer, tie_word_embeddings=tied)
+    return loop.fit(
         build, data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, batch_size=batch_size,
         learning_rate=learning_rate, evaluate=Probes(data, goal), evaluations=EVALUATIONS,
     )  # fmt: skip

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course_lib import checkpoints
 from course_lib.paths import DATA
+from course_lib.train import checkpoints
 
 __all__ = ["Experiment", "Record", "evidence_dir", "findings", "load", "read"]
 
@@ -94,7 +94,7 @@ class Record:
 
     def band(self, arm: str, metric: str) -> dict[str, list[float]]:
         """Over training, the 95% interval of the mean over seeds: lists tokens, low, mean, high."""
-        from course_lib.evaluation import t_interval
+        from course_lib.train.evaluation import t_interval
 
         runs = list(self.runs[arm].values())
         columns = [t_interval(values) for values in zip(*(run[metric] for run in runs), strict=True)]
@@ -103,7 +103,7 @@ class Record:
 
     def difference(self, metric: str, arm: str, control: str) -> tuple[float, float, float]:
         """Mean of arm minus control at the end, seed by seed, with its 95% t interval."""
-        from course_lib.evaluation import t_interval
+        from course_lib.train.evaluation import t_interval
 
         return t_interval([a - b for a, b in zip(self.final(arm, metric), self.final(control, metric), strict=True)])
 

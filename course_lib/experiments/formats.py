@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib import corpora, evaluation, models, packing, tokenization
 from course_lib.experiments.plan import Plan
 from course_lib.experiments.texts import ASKED, HELD_OUT_FROM
-from course_lib.masking import IGNORE, Masking
-from course_lib.objectives import Batch, MaskedLM, PreTraining
-from course_lib.oracle import Oracle
-from course_lib.tinytown import TinyTown
+from course_lib.model import bodies
+from course_lib.text import corpora, packing, tokenization
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
+from course_lib.train import evaluation
+from course_lib.train.masking import IGNORE, Masking
+from course_lib.train.objectives import Batch, MaskedLM, PreTraining
 
 __all__ = ["CONTEXTS", "FORMATS", "Stories", "read_format", "stories"]
 
@@ -54,7 +56,7 @@ def read_format(
         real = (rows.input_ids if pairs else rows) != data.tokenizer.pad_token_id
         batch_size = round(tokens_per_step / (real.sum().item() / len(rows)))
         judge = PreTraining(data.tokenizer.pad_token_id, words, "first" if nsp else None)
-        build = functools.partial(models.pair_bert if pairs else models.tiny_bert, data.tokenizer)
+        build = functools.partial(bodies.pair_bert if pairs else bodies.tiny_bert, data.tokenizer)
         plan = Plan(build, rows, judge if pairs else words, measure, steps, batch_size, learning_rate)
         return plan.run([seed])[0]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from course_lib import fine_tuning, tasks, tokenization
+from course_lib.apply import fine_tuning
 from course_lib.experiments.corruption import pretrained
 from course_lib.experiments.texts import ASKED
-from course_lib.tinytown import TinyTown
+from course_lib.text import tokenization
+from course_lib.town import tasks
+from course_lib.town.language import TinyTown
 
 __all__ = ["tagged"]
 

@@ -6,10 +6,11 @@ import functools
 
 import torch
 
-from course_lib import episodes, models
 from course_lib.experiments import plan
 from course_lib.experiments.texts import ASKED, HELD_OUT_FROM
-from course_lib.objectives import CausalLM
+from course_lib.model import bodies
+from course_lib.text import in_context_data
+from course_lib.train.objectives import CausalLM
 
 __all__ = ["SHOWN", "gpt", "learn"]
 
@@ -18,7 +19,7 @@ SHOWN = (0, 1, 2, 4, 6, 9)  # pairs to be seen before the one that is asked abou
 
 def gpt(layers: int = 2):
     """Build the GPT of the episodes. Its weights start as wide as BERT's do here: with 0.02 nothing is looked up."""
-    return models.tiny_gpt(episodes.tokenizer(), n_layer=layers, initializer_range=models.WIDE_START)
+    return bodies.tiny_gpt(in_context_data.tokenizer(), n_layer=layers, initializer_range=bodies.WIDE_START)
 
 
 def learn(
@@ -33,23 +34,24 @@ def learn(
     """
     if mappings not in ("anew", "one"):
         raise ValueError(f"mappings={mappings!r} is unknown; choose 'anew' or 'one'.")
-    old = torch.arange(len(episodes.LETTERS)).flip(0)  # a is 8, b is 7, ...
+    old = torch.arange(len(in_context_data.LETTERS)).flip(0)  # a is 8, b is 7, ...
     fixed = old if mappings == "one" else None
-    goal, build = CausalLM.of(episodes.tokenizer()), functools.partial(gpt, layers)
+    goal, build = CausalLM.of(in_context_data.tokenizer()), functools.partial(gpt, layers)
 
     def plan_for(seed: int) -> plan.Plan:
-        training = episodes.draw(steps * batch_size, pairs, torch.Generator().manual_seed(seed), fixed)
+        training = in_context_data.draw(steps * batch_size, pairs, torch.Generator().manual_seed(seed), fixed)
         new, same = (
-            episodes.draw(ASKED, pairs, torch.Generator().manual_seed(HELD_OUT_FROM + seed), m) for m in (None, old)
+            in_context_data.draw(ASKED, pairs, torch.Generator().manual_seed(HELD_OUT_FROM + seed), m)
+            for m in (None, old)
         )
         new = new.without(training)
 
         def measure(model) -> dict[str, float]:
-            right, shown = episodes.answers(model, new).double(), new.shown
+            right, shown = in_context_data.answers(model, new).double(), new.shown
             found = {f"{n} shown accuracy": right[:, n].mean().item() for n in SHOWN}
             found |= {"letter shown accuracy": right[shown].mean().item()}
             found |= {"letter not shown accuracy": right[~shown].mean().item()}
-            return found | {"old mapping accuracy": episodes.answers(model, same).double().mean().item()}
+            return found | {"old mapping accuracy": in_context_data.answers(model, same).double().mean().item()}
 
         return plan.Plan(build, training.rows, goal, measure, steps, batch_size, learning_rate)
 

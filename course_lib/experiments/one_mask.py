@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 
-from course_lib import evaluation, models, runtime
+from course_lib import runtime
 from course_lib.experiments import plan, texts
-from course_lib.masking import Masking
-from course_lib.objectives import BothMasks, CausalLM, MaskedLM
+from course_lib.model import bodies
+from course_lib.train import evaluation
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM
 
 __all__ = ["limits", "read_and_fill"]
 
@@ -25,7 +27,7 @@ def read_and_fill(
     accuracy and nats. With ``own_text`` every seed reads and is asked a text of its own, and the lists hold as
     constants what :func:`limits` finds on it, and each question's score 'untrained', before the first step.
     """
-    build = models.causal_bert if causal else models.tiny_bert
+    build = bodies.causal_bert if causal else bodies.tiny_bert
     plans, constants = {}, {}
     for seed in seeds:
         data = texts.material(corpus, held_out=texts.ASKED, seed=seed) if own_text else texts.material(corpus)
@@ -70,6 +72,6 @@ def _questions(data: texts.Material) -> dict[str, evaluation.HeldOut]:
 def _measure(questions: dict[str, evaluation.HeldOut], model) -> dict[str, float]:
     found = {}
     for name, asked in questions.items():
-        score = asked.score(models.with_mask(model, causal=LEFT[name]))
+        score = asked.score(bodies.with_mask(model, causal=LEFT[name]))
         found |= {f"{name} accuracy": score.accuracy, f"{name} nats": score.loss}
     return found

@@ -12,15 +12,17 @@ import torch
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from course_lib import evaluation, models, tokenization, training
 from course_lib.experiments.texts import HELD_OUT_FROM
-from course_lib.masking import Masking
-from course_lib.models import autocast
-from course_lib.objectives import MaskedLM, PreTraining
-from course_lib.oracle import Oracle
-from course_lib.overlap import auc, best_threshold, idf, odds, overlap, word_odds
-from course_lib.packing import Pairs, balanced_pairs, doc_sentences
-from course_lib.tinytown import TinyTown
+from course_lib.model import bodies
+from course_lib.model.bodies import autocast
+from course_lib.text import tokenization
+from course_lib.text.packing import Pairs, balanced_pairs, doc_sentences
+from course_lib.text.pair_baseline import auc, best_threshold, idf, odds, overlap, word_odds
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
+from course_lib.train import evaluation, loop
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import MaskedLM, PreTraining
 
 __all__ = [
     "BASELINES", "KINDS", "LOOKALIKE", "TownPairs", "baselines", "geometry", "judge_pairs", "reader", "town_pairs",
@@ -56,7 +58,7 @@ def judge_pairs(
     def one(seed: int) -> dict:
         data = town_pairs(seed=seed)
         goal = PreTraining(data.tokenizer.pad_token_id, MaskedLM(Masking.of(data.tokenizer)), judge_at)
-        model, history = training.fit(
+        model, history = loop.fit(
             functools.partial(reader, data, causal, words_first, seed), data.training(negative), goal, steps,
             tokenizer=data.tokenizer, seed=seed, batch_size=batch_size, learning_rate=learning_rate,
         )  # fmt: skip
@@ -112,12 +114,12 @@ def baselines(data: TownPairs, kind: str, trained_on: int | None = None, asked: 
 
 def reader(data: TownPairs, causal: bool, words_first: int, seed: int) -> PreTrainedModel:
     """Build a body with both heads and let it read whole stories, with masked words alone; kept for the next arm."""
-    build = functools.partial(models.pair_bert, data.tokenizer, causal)
+    build = functools.partial(bodies.pair_bert, data.tokenizer, causal)
     if not words_first:
         return build()
     words = MaskedLM(Masking.of(data.tokenizer))
     settings = {"tokenizer": data.tokenizer, "seed": seed, "batch_size": 32, "learning_rate": 2e-3}
-    return training.fit(build, data.whole(), words, words_first, name="masked words first", **settings)[0]
+    return loop.fit(build, data.whole(), words, words_first, name="masked words first", **settings)[0]
 
 
 @dataclass(frozen=True, eq=False)  # compared by identity, so that its pairs can be kept
@@ -126,7 +128,7 @@ class TownPairs:
 
     town: TinyTown
     tokenizer: object
-    stories: tuple[list, list]  # tinytown.Story: to train on, held out
+    stories: tuple[list, list]  # language.Story: to train on, held out
 
     def whole(self) -> torch.Tensor:
         """Pack the training stories, one in a row, two where it is long."""

@@ -8,12 +8,14 @@ import random
 import torch
 from torch import Tensor
 
-from course_lib import corpora, evaluation, models, packing, tokenization
 from course_lib.experiments import plan
 from course_lib.experiments.texts import ASKED, HELD_OUT_FROM, LENGTH, Material
-from course_lib.masking import Masking
-from course_lib.objectives import Batch, MaskedLM
-from course_lib.whole_words import WholeWordMasking
+from course_lib.model import bodies
+from course_lib.text import corpora, packing, tokenization
+from course_lib.train import evaluation
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import Batch, MaskedLM
+from course_lib.train.whole_words import WholeWordMasking
 
 __all__ = ["VISIBLE", "HIDDEN", "guess_pieces", "one_piece_each", "town_in_pieces"]
 
@@ -87,7 +89,7 @@ def guess_pieces(
             return nats | {f"{name} accuracy": score.accuracy for name, score in scores.items()} | floors
 
         def build():
-            return models.tiny_bert(data.tokenizer)
+            return bodies.tiny_bert(data.tokenizer)
 
         return plan.Plan(build, data.rows, MaskedLM(masking), measure, steps, batch_size, learning_rate)
 

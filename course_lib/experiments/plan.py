@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from course_lib import parallel, runtime, training
-from course_lib.objectives import Objective
+from course_lib import runtime
+from course_lib.train import loop, scaling
+from course_lib.train.objectives import Objective
 
 __all__ = ["Plan", "run"]
 
@@ -33,10 +34,10 @@ class Plan:
     def _settings(self) -> dict:
         return {"batch_size": self.batch_size, "learning_rate": self.learning_rate}
 
-    def _one(self, seed: int) -> training.History:
+    def _one(self, seed: int) -> loop.History:
         runtime.seed_all(seed)
         settings = self._settings() | {"evaluate": self.measure}
-        return training.train(self.build(), self.rows, self.objective, self.steps, seed=seed, **settings)
+        return loop.train(self.build(), self.rows, self.objective, self.steps, seed=seed, **settings)
 
 
 def run(plans: Mapping[int, Plan]) -> list[dict]:
@@ -55,12 +56,12 @@ def _stacks(plans: Mapping[int, Plan]) -> bool:
     if len(plans) < 2 or runtime.device().type != "cuda":
         return False
     one = next(iter(plans.values()))
-    return parallel.can_stack(one.build(), one.rows, one.objective)
+    return scaling.can_stack(one.build(), one.rows, one.objective)
 
 
-def _stacked(plans: Mapping[int, Plan]) -> list[training.History]:
+def _stacked(plans: Mapping[int, Plan]) -> list[loop.History]:
     one, each = next(iter(plans.values())), list(plans.values())
-    made = parallel.train_seeds(
+    made = scaling.train_seeds(
         one.build, [plan.rows for plan in each], one.objective, one.steps, list(plans),
         evaluate=[plan.measure for plan in each], **one._settings(),
     )  # fmt: skip

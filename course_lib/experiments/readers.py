@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 
-from course_lib.models import WIDE_START
+from course_lib.model.bodies import WIDE_START
 
 __all__ = ["DILATIONS", "FORGET", "KERNEL", "READERS", "Convolutions", "Reader", "reach", "reader"]
 

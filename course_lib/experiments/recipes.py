@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 
-from course_lib import evaluation, models
 from course_lib.experiments import plan
 from course_lib.experiments.texts import ASKED, material
-from course_lib.masking import Masking, StaticMasking
-from course_lib.objectives import MaskedLM
+from course_lib.model import bodies
+from course_lib.train import evaluation
+from course_lib.train.masking import Masking, StaticMasking
+from course_lib.train.objectives import MaskedLM
 
 __all__ = ["recipe"]
 
@@ -37,7 +38,7 @@ def recipe(
             score = fill.score(model)
             return {"fill nats": score.loss, "fill accuracy": score.accuracy, "training nats": own.score(model).loss}
 
-        build = functools.partial(models.tiny_bert, data.tokenizer)
+        build = functools.partial(bodies.tiny_bert, data.tokenizer)
         return plan.Plan(build, data.rows, goal, measure, steps, batch_size, learning_rate)
 
     return plan.run({seed: planned(seed) for seed in seeds})

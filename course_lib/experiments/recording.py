@@ -23,9 +23,10 @@ import joblib
 from filelock import FileLock, Timeout
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from course_lib import checkpoints, places, runtime
+from course_lib import places, runtime
 from course_lib.experiments.design import Experiment, evidence_dir, read
-from course_lib.tinytown import GRAMMAR_FILE
+from course_lib.town.language import GRAMMAR_FILE
+from course_lib.train import checkpoints
 
 __all__ = ["BeingRecorded", "WorkerLost", "environment", "missing", "record", "rounded"]
 
@@ -51,7 +52,7 @@ def record(
     """Run what is missing of an experiment and write it down after every run. Returns the record's path.
 
     ``jobs`` processes at once; each is given up to ``together`` seeds of an arm, which a GPU trains as one stack
-    (course_lib.parallel). Killed at any moment, the next call goes on: finished runs are in the record, or in the
+    (course_lib.train.scaling). Killed at any moment, the next call goes on: finished runs are in the record, or in the
     cache when the kill fell between the two. Raises BeingRecorded when another process is at it, WorkerLost when a
     worker died, OSError when the record cannot be written.
     """

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from course_lib import corpora, evaluation, packing, tokenization
-from course_lib.masking import Masking
-from course_lib.objectives import CausalLM, MaskedLM
-from course_lib.oracle import Oracle
-from course_lib.tinytown import TinyTown
+from course_lib.text import corpora, packing, tokenization
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
+from course_lib.train import evaluation
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import CausalLM, MaskedLM
 
 __all__ = ["ASKED", "HELD_OUT_FROM", "LENGTH", "Material", "material"]
 

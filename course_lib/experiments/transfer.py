@@ -8,13 +8,18 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from course_lib import fine_tuning, models, runtime, tasks, tokenization, training
+from course_lib import runtime
+from course_lib.apply import fine_tuning
 from course_lib.experiments.texts import ASKED, material
-from course_lib.masking import Masking
-from course_lib.objectives import CausalLM, MaskedLM
-from course_lib.oracle import Oracle
-from course_lib.tasks import Task
-from course_lib.tinytown import TinyTown
+from course_lib.model import bodies
+from course_lib.text import tokenization
+from course_lib.town import tasks
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
+from course_lib.town.tasks import Task
+from course_lib.train import loop
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import CausalLM, MaskedLM
 
 __all__ = [
     "LABELLED",
@@ -102,7 +107,7 @@ def body_of(seed: int, causal: bool = False, steps: int = 2048):
     """
     data = material(seed=seed)
     goal = CausalLM.of(data.tokenizer) if causal else MaskedLM(Masking.of(data.tokenizer))
-    return training.fit(
+    return loop.fit(
         lambda: _build(causal), data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, batch_size=32,
         learning_rate=2e-3, evaluate=probe_of(seed), evaluations=MOMENTS, name="causal" if causal else "masked",
     )  # fmt: skip
@@ -115,7 +120,7 @@ def fresh_body(seed: int, causal: bool = False):
 
 
 def _build(causal: bool):
-    return (models.causal_bert if causal else models.tiny_bert)(_town()[1])
+    return (bodies.causal_bert if causal else bodies.tiny_bert)(_town()[1])
 
 
 def few_labels(

@@ -8,13 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib import corpora, models, packing, runtime, tokenization, training
-from course_lib.experiments.plan import Plan
-from course_lib.experiments.texts import ASKED, HELD_OUT_FROM
-from course_lib.masking import Masking
-from course_lib.objectives import MaskedLM
-from course_lib.sister_language import SisterLanguage, sentences
-from course_lib.translation import (
+from course_lib import runtime
+from course_lib.apply.translation import (
     HeldOutPairs,
     Translation,
     bilingual_tokenizer,
@@ -22,6 +17,14 @@ from course_lib.translation import (
     pair_rows,
     tiny_encoder_decoder,
 )
+from course_lib.experiments.plan import Plan
+from course_lib.experiments.texts import ASKED, HELD_OUT_FROM
+from course_lib.model import bodies
+from course_lib.text import corpora, packing, tokenization
+from course_lib.town.sister_language import SisterLanguage, sentences
+from course_lib.train import loop
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import MaskedLM
 
 __all__ = ["SentencePairs", "sentence_pairs", "translate"]
 
@@ -83,7 +86,7 @@ def translate(
 
         def build():
             if reader != "encoder-decoder":
-                return models.tiny_bert(data.tokenizer, num_hidden_layers=layers)
+                return bodies.tiny_bert(data.tokenizer, num_hidden_layers=layers)
             model = tiny_encoder_decoder(data.tokenizer)
             if bert_steps:
                 weights = town_bert(seed, bert_steps).bert.state_dict()
@@ -126,6 +129,6 @@ def town_bert(seed: int, steps: int):
     told = corpora.tiny_town(max(20_000, 32 * steps), seed=seed)
     rows = packing.blocks(tokenizer, tokenization.encode_documents(tokenizer, told), 32)
     runtime.seed_all(seed)
-    bert = models.tiny_bert(tokenizer)
-    training.train(bert, rows, MaskedLM(Masking.of(tokenizer)), steps, batch_size=32, learning_rate=2e-3, seed=seed)
+    bert = bodies.tiny_bert(tokenizer)
+    loop.train(bert, rows, MaskedLM(Masking.of(tokenizer)), steps, batch_size=32, learning_rate=2e-3, seed=seed)
     return bert

@@ -25,11 +25,13 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from course_lib import models, runtime, training
-from course_lib.evaluation import HeldOut
+from course_lib import runtime
 from course_lib.experiments import recording
-from course_lib.masking import Masking
-from course_lib.objectives import Batch, CausalLM, EveryMask, MaskedLM, Objective
+from course_lib.model import bodies
+from course_lib.train import loop
+from course_lib.train.evaluation import HeldOut
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import Batch, CausalLM, EveryMask, MaskedLM, Objective
 
 __all__ = ["ARMS", "EXPECTATION", "Data", "measure", "prepare", "train"]
 
@@ -57,7 +59,7 @@ At the end of training, on 2,000 rows of held-out subpackages, mean over the see
 BODY = dict(
     hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=768, max_position_embeddings=128,
     hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.0, initializer_range=0.06,
-)  # fmt: skip; the first weights are as wide for this width as models.WIDE_START is for 128
+)  # fmt: skip; the first weights are as wide for this width as bodies.WIDE_START is for 128
 LENGTH, VOCABULARY = 64, 8000
 HELD_OUT_SHARE, HELD_OUT_ROWS = 0.05, 2000
 BATCH_SIZE, LEARNING_RATE, TOKENS = 128, 2e-3, 30_000_000
@@ -95,7 +97,8 @@ class Data:
 
 def prepare(folder: Path) -> None:
     """Write tokenizer, rows and facts of the docstring corpus to a folder, 6 MB; floors included."""
-    from course_lib import corpora, evaluation, ngrams, packing, tokenization
+    from course_lib.text import corpora, packing, tokenization
+    from course_lib.train import evaluation, ngrams
 
     corpus = corpora.docstrings()
     parts = corpus.split(HELD_OUT_SHARE, seed=0)
@@ -157,13 +160,13 @@ def train(
     steps = max(1, round(tokens / (batch_size * LENGTH)))
     causal, objective = _objective(arm, data.tokenizer)
     runtime.seed_all(seed)
-    model = (models.causal_bert if causal else models.tiny_bert)(data.tokenizer, **BODY)
+    model = (bodies.causal_bert if causal else bodies.tiny_bert)(data.tokenizer, **BODY)
     device = runtime.device()
     model.to(device)
     questions = {name: [part.to(device) for part in asked.split(256)] for name, asked in data.questions.items()}
     started, untrained = time.perf_counter(), measure(model, questions)
     draws = torch.Generator().manual_seed(seed)  # the objective's own: the order of the rows is then every arm's
-    history = training.train(
+    history = loop.train(
         model, data.rows, lambda rows, _: objective(rows, draws), steps, batch_size=batch_size,
         learning_rate=learning_rate, seed=seed, name=f"{arm} {seed}",
         evaluate=lambda trained: measure(trained, questions), evaluations=moments,
@@ -172,7 +175,7 @@ def train(
         raise KeyboardInterrupt
     run = {
         "arm": arm, "seed": seed, "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "parameters": models.parameters(model),
+        "parameters": bodies.parameters(model),
         "settings": BODY | {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "length": LENGTH},
         "data": {key: data.facts[key] for key in ("corpus", "digest", "rows digest", "rows", "rows held out")},
         "environment": recording.environment(), "seconds": round(time.perf_counter() - started, 1),
@@ -203,7 +206,7 @@ def measure(model: PreTrainedModel, questions: dict[str, list[Batch]]) -> dict[s
 
     questions: batches on the model's device, see :attr:`Data.questions` and ``Batch.split``.
     """
-    twins = {causal: models.with_mask(model, causal).eval() for causal in (False, True)}
+    twins = {causal: bodies.with_mask(model, causal).eval() for causal in (False, True)}
     found = {}
     for name, batches in questions.items():
         nats, right = _score(twins[LEFT[name]], batches)
@@ -217,8 +220,8 @@ def _score(model: PreTrainedModel, batches: list[Batch]) -> tuple[float, float]:
     device = model.device
     nats, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), device=device)
     for batch in batches:
-        with models.autocast(device):
-            words, _ = models.answers(model, batch)
+        with bodies.autocast(device):
+            words, _ = bodies.answers(model, batch)
         nats += batch.loss(words, None, (1, 0))  # the sum over the words
         right += batch.hits(words, None)[0]
     n = sum(len(batch.targets) for batch in batches)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from course_lib import corpora, evaluation, models, packing, tokenization
 from course_lib.experiments.plan import Plan
 from course_lib.experiments.texts import HELD_OUT_SHARE, LENGTH
-from course_lib.objectives import CausalLM
+from course_lib.model import bodies
+from course_lib.text import corpora, packing, tokenization
+from course_lib.train import evaluation
+from course_lib.train.objectives import CausalLM
 
 __all__ = ["TOKENIZERS", "Tokenized", "read_pieces", "tokenized"]
 
@@ -39,7 +41,7 @@ def read_pieces(
             nats = asked.score(model).loss
             return {"nats per token": nats, "bits per character": nats / math.log(2) * data.tokens_per_character}
 
-        build = functools.partial(models.causal_bert, data.tokenizer)
+        build = functools.partial(bodies.causal_bert, data.tokenizer)
         batch_size = round(len(data.rows) * epochs / steps)
         return Plan(build, data.rows, goal, measure, steps, batch_size, learning_rate).run([seed])[0]
 

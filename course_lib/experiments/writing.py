@@ -6,10 +6,12 @@ import functools
 
 import torch
 
-from course_lib import generation, models, training
+from course_lib.apply import generation
 from course_lib.experiments.texts import ASKED, LENGTH, Material, material
-from course_lib.masking import Masking
-from course_lib.objectives import CausalLM, MaskedLM
+from course_lib.model import bodies
+from course_lib.train import loop
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import CausalLM, MaskedLM
 
 __all__ = ["OBJECTIVES", "blank", "by_filling", "by_temperature", "writer"]
 
@@ -26,9 +28,9 @@ def writer(objective: str, seed: int, steps: int):
         "causal": CausalLM.of(data.tokenizer), "masked": MaskedLM(Masking.of(data.tokenizer)),
         "any rate": generation.AnyRate.of(data.tokenizer),
     }[objective]  # fmt: skip
-    build = functools.partial(models.tiny_gpt if objective == "causal" else models.tiny_bert, data.tokenizer)
+    build = functools.partial(bodies.tiny_gpt if objective == "causal" else bodies.tiny_bert, data.tokenizer)
     settings = {"batch_size": 32, "learning_rate": 2e-3, "name": objective}
-    return training.fit(build, data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, **settings)[0]
+    return loop.fit(build, data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, **settings)[0]
 
 
 def blank(data: Material, n: int, masked: bool) -> torch.Tensor:

@@ -16,12 +16,13 @@ import safetensors.numpy
 import torch
 from transformers import EncoderDecoderModel
 
-from course_lib import runtime, translation
+from course_lib import runtime
+from course_lib.apply import translation
 from course_lib.experiments import pairs, translating
 from course_lib.glass.reading import CHECKPOINT, rounded
-from course_lib.oracle import Oracle
 from course_lib.paths import DATA
-from course_lib.tinytown import TinyTown
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
 
 __all__ = ["STORIES", "grammar", "moments", "page", "pair", "translate"]
 

@@ -24,11 +24,14 @@ import safetensors.torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from course_lib import models, runtime, training, translation
+from course_lib import runtime
+from course_lib.apply import translation
 from course_lib.experiments import pairs, recording, texts, translating
-from course_lib.masking import Masking
-from course_lib.objectives import EveryMask, MaskedLM, PreTraining
+from course_lib.model import bodies
 from course_lib.paths import DATA
+from course_lib.train import loop
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import EveryMask, MaskedLM, PreTraining
 
 __all__ = ["MAKERS", "MOMENTS", "town_both", "town_pair", "town_translate"]
 
@@ -47,7 +50,7 @@ def town_both(
     data = texts.material(rows=stories if rows is None else 1000)
     rows = data.rows if rows is None else rows
     runtime.seed_all(seed)
-    model = models.tiny_bert(
+    model = bodies.tiny_bert(
         data.tokenizer, num_hidden_layers=layers, max_position_embeddings=40, **_size(width, heads)
     )  # fmt: skip
     model.to(runtime.device())
@@ -61,7 +64,7 @@ def town_both(
         return {"percent": len(calls)}
 
     started = time.perf_counter()
-    history = training.train(
+    history = loop.train(
         model, rows, EveryMask.of(data.tokenizer, cut=True), steps, batch_size=batch_size, learning_rate=learning_rate,
         seed=seed, name=folder.name, evaluate=keep, evaluations=100,
     )  # fmt: skip
@@ -77,12 +80,12 @@ def town_pair(
     data = pairs.town_pairs(stories, seed=seed)
     words = MaskedLM(Masking.of(data.tokenizer))
     runtime.seed_all(seed)
-    model = models.pair_bert(data.tokenizer, **_size(width, heads))
+    model = bodies.pair_bert(data.tokenizer, **_size(width, heads))
     started = time.perf_counter()
     settings = {"batch_size": batch_size, "seed": seed, "name": folder.name}
-    training.train(model, data.whole(), words, words_first, learning_rate=2e-3, **settings)
+    loop.train(model, data.whole(), words, words_first, learning_rate=2e-3, **settings)
     goal = PreTraining(data.tokenizer.pad_token_id, words)
-    history = training.train(model, data.training("other document"), goal, steps, learning_rate=1e-3, **settings)
+    history = loop.train(model, data.training("other document"), goal, steps, learning_rate=1e-3, **settings)
     _write(model, data.tokenizer, folder, recipe | _made(model, history, started))
 
 
@@ -96,7 +99,7 @@ def town_translate(
     runtime.seed_all(seed)
     model = translation.tiny_encoder_decoder(data.tokenizer, **_size(width, heads))
     started = time.perf_counter()
-    history = training.train(
+    history = loop.train(
         model, data.rows, translation.Translation.of(data.tokenizer), steps, batch_size=batch_size,
         learning_rate=learning_rate, seed=seed, name=folder.name,
     )  # fmt: skip
@@ -107,10 +110,10 @@ def _size(width: int, heads: int) -> dict[str, int]:
     return {"hidden_size": width, "num_attention_heads": heads, "intermediate_size": 4 * width}
 
 
-def _made(model: PreTrainedModel, history: training.History, started: float) -> dict:
+def _made(model: PreTrainedModel, history: loop.History, started: float) -> dict:
     return recording.environment() | {
         "seconds": round(time.perf_counter() - started), "tokens": history.tokens[-1], "loss": history.loss[-1],
-        "parameters": models.parameters(model),
+        "parameters": bodies.parameters(model),
     }  # fmt: skip
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from transformers import BertForMaskedLM, PreTrainedTokenizerBase
 
-from course_lib import attention, tokenization
-from course_lib.oracle import Oracle
+from course_lib.model import attention
 from course_lib.paths import DATA
-from course_lib.tinytown import TinyTown
+from course_lib.text import tokenization
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
 
 __all__ = ["CHECKPOINT", "LONGEST", "MASKS", "Reading", "View", "best_given", "load", "read", "rounded"]
 

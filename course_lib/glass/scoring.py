@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from course_lib.glass.reading import MASKS, View, best_given, read
-from course_lib.objectives import EveryMask
-from course_lib.tinytown import TinyTown
+from course_lib.town.language import TinyTown
+from course_lib.train.objectives import EveryMask
 
 __all__ = ["questions", "score"]
 

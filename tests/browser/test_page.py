@@ -11,11 +11,11 @@ import pytest
 import torch
 from transformers import BertForPreTraining
 
-from course_lib import tokenization
 from course_lib.experiments import pairs
 from course_lib.glass import build, reading
-from course_lib.oracle import Oracle
-from course_lib.tinytown import TinyTown
+from course_lib.text import tokenization
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
 
 FILE = Path(__file__).resolve().parents[2] / "one-mask-apart.html"
 ADDRESS = FILE.as_uri()

@@ -1,5 +1,5 @@
 // The exact reader: what stands at a hidden place, given every visible word. It knows Tiny Town's grammar and adds up
-// all stories (forward and backward, Rabiner 1989), so no model can do better on average. As course_lib/oracle.py.
+// all stories (forward and backward, Rabiner 1989), so no model can do better on average. As course_lib/town/oracle.py.
 //
 // A state is a place in a template. A world is one value of each hidden variable (topic, hero, mood). A belief is a
 // Float64Array [states * worlds]; words are numbers of the town's vocabulary, null where nothing is seen.

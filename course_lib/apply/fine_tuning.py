@@ -1,0 +1,238 @@
+"""Fine-tune a pre-trained body on a labelled task: a fresh head, the whole model or the head alone.
+
+The heads are those of ``transformers``: one linear layer on [CLS] (after the pooler), on each token, or two vectors
+that score each token as the start and the end of an answer (BERT, section 4 and Figure 4).
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+import transformers
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from course_lib import runtime
+from course_lib.model.bodies import autocast
+from course_lib.town import posteriors
+from course_lib.town.oracle import Oracle
+from course_lib.town.tasks import Task, word_labels
+from course_lib.train.evaluation import Score
+from course_lib.train.masking import IGNORE
+
+__all__ = ["Pooler", "best_spans", "ceiling", "fine_tune", "floor", "hidden_states", "logits", "score", "with_head"]
+
+HEADS = {"text": "ForSequenceClassification", "word": "ForTokenClassification", "span": "ForQuestionAnswering"}
+POOLINGS = ("first", "mean", "last")
+RATES = {False: 1e-3, True: 5e-3}  # frozen -> peak learning rate; found on seed 100, see experiments/about_transfer.py
+
+
+class Pooler(nn.Module):
+    """BERT's pooler (dense, then tanh) on another summary of the row than [CLS]."""
+
+    def __init__(self, pooler: nn.Module, pooling: str):
+        super().__init__()
+        self.dense, self.activation, self.pooling = pooler.dense, pooler.activation, pooling
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Pool [B, T, D] to [B, D]; rows without padding."""
+        summary = {"first": hidden[:, 0], "last": hidden[:, -1], "mean": hidden.mean(dim=1)}[self.pooling]
+        return self.activation(self.dense(summary))
+
+
+def with_head(
+    body: PreTrainedModel, task: Task, pooling: str = "first", causal: bool | None = None
+) -> PreTrainedModel:
+    """Copy a body's weights into the ``transformers`` class for the task, under a fresh head.
+
+    body: a BERT or GPT-2 language model of :mod:`course_lib.model.bodies`. ``pooling`` is what a label per text is
+    read from in BERT: 'first' ([CLS]), 'mean' or 'last'; GPT-2's class reads the last token. ``causal`` keeps (None)
+    or changes BERT's mask. The head's first weights come from torch's global generator; so do the pooler's, which
+    belongs to the head, unless the body has one.
+    """
+    bert = body.config.model_type == "bert"
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling={pooling!r} is unknown; choose one of {', '.join(POOLINGS)}.")
+    if bert and task.kind == "text" and pooling == "first" and (body.config.is_decoder if causal is None else causal):
+        raise ValueError("Under a causal mask [CLS] sees nothing but itself: use pooling='last' or 'mean'.")
+    if not bert and (pooling == "first" or causal is False):
+        raise ValueError(f"pooling={pooling!r}, causal={causal}: GPT-2 is causal and read at its 'last' token.")
+    changes = {"is_decoder": body.config.is_decoder if causal is None else causal} if bert else {}
+    changes |= {"use_cache": False, "classifier_dropout": 0.0}
+    if task.labels:
+        changes |= {"id2label": dict(enumerate(task.labels)), "label2id": {n: i for i, n in enumerate(task.labels)}}
+    config = type(body.config).from_dict(body.config.to_dict() | changes)
+    config._attn_implementation = body.config._attn_implementation
+    model = getattr(transformers, ("Bert" if bert else "GPT2") + HEADS[task.kind])(config)
+    lost = model.base_model.load_state_dict(body.base_model.state_dict(), strict=False)
+    if lost.unexpected_keys or any(not name.startswith("pooler.") for name in lost.missing_keys):
+        raise ValueError(f"The body does not fit: {lost}.")
+    if bert and task.kind == "text" and pooling != "first":
+        model.bert.pooler = Pooler(model.bert.pooler, pooling)
+    return model.to(body.device)
+
+
+def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
+    """Apply a model's head to its body's last hidden states [B, T, D]: [B, labels], [B, T, labels] or [B, T, 2].
+
+    The same numbers as ``model(...)``; apart from the body, so that a frozen body has to run only once.
+    """
+    if hasattr(model, "score"):  # GPT-2: the last token
+        return model.score(hidden[:, -1])
+    if hasattr(model, "qa_outputs"):
+        return model.qa_outputs(hidden)
+    pooler = getattr(model.base_model, "pooler", None)
+    return model.classifier(hidden if pooler is None else pooler(hidden))
+
+
+def fine_tune(
+    body: PreTrainedModel, task: Task, *, frozen: bool = False, pooling: str = "first", causal: bool | None = None,
+    steps: int = 200, batch_size: int = 16, learning_rate: float | None = None, seed: int = 0,
+) -> PreTrainedModel:  # fmt: skip
+    """Train a copy of a body with a fresh head on a task; the body itself is left alone. Returns the model.
+
+    ``frozen`` trains the head alone, its pooler included. AdamW; the rate rises over the first tenth of the steps and
+    falls in a line to zero (BERT, appendix A.3). Rates left out: RATES. Options as in :func:`with_head`.
+    """
+    if not len(task) or steps < 1:
+        raise ValueError(f"{len(task)} labelled rows, steps={steps}: at least one of each is needed.")
+    runtime.seed_all(seed)
+    model = with_head(body, task, pooling, causal)
+    device = model.device
+    inner = {id(p) for p in _body_parameters(model)}
+    trained = [p for p in model.parameters() if not (frozen and id(p) in inner)]
+    peak = RATES[frozen] if learning_rate is None else learning_rate
+    optimizer = torch.optim.AdamW(trained, lr=peak, weight_decay=0.01, fused=device.type != "mps")
+    up = max(1, steps // 10)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / up, (steps - step) / max(1, steps - up))
+    )
+    generator = torch.Generator().manual_seed(seed)
+    fixed = hidden_states(model, task) if frozen else None
+    model.train()
+    for take in _batches(len(task), batch_size, steps, generator):
+        with autocast(device):
+            hidden = fixed[take].to(device) if frozen else _hidden(model, task[take])
+            loss = _loss(task.kind, logits(model, hidden), task.targets[take].to(device))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        schedule.step()
+    return model.eval()
+
+
+def score(model: PreTrainedModel, task: Task) -> Score:
+    """Score a model on a task: one entry per row, per word that is asked about, or per question.
+
+    An answer counts as right if its first and its last token are (exact match).
+    """
+    model.eval()
+    with torch.no_grad():
+        found = logits(model, hidden_states(model, task).to(model.device)).float().cpu()
+    if task.kind != "span":
+        asked = task.targets != IGNORE  # [N], or [N, T]
+        return _score(found[asked].log_softmax(dim=-1), task.targets[asked])
+    log_p = found.log_softmax(dim=1)  # over the tokens: [N, T, 2]
+    nats = -log_p.gather(1, task.targets[:, None]).sum(dim=(1, 2))
+    return Score(nats.double().numpy(), (best_spans(found) == task.targets).all(dim=1).numpy())
+
+
+def best_spans(logits: Tensor, longest: int = 4) -> Tensor:
+    """Choose the best answer by start score plus end score, with start <= end (BERT, section 4.2).
+
+    logits [N, T, 2]. Returns int64 [N, 2]: first and last token, at most ``longest`` tokens in all.
+    """
+    T = logits.shape[1]
+    sums = logits[:, :, 0, None] + logits[:, None, :, 1]  # [N, start, end]
+    allowed = torch.ones(T, T, dtype=torch.bool, device=logits.device).triu().tril(longest - 1)
+    best = sums.masked_fill(~allowed, -torch.inf).flatten(1).argmax(dim=1)
+    return torch.stack([best // T, best % T], dim=1)
+
+
+def floor(train: Task, held_out: Task) -> Score:
+    """Score the reader that gives the same answer to everything: the labels' frequencies in ``train``."""
+    if train.kind == "span":  # the place is the label
+        size = train.rows.shape[1]
+        places, asked = (t.targets[:, 0] * size + t.targets[:, 1] for t in (train, held_out))
+        size **= 2
+    else:
+        (places, asked), size = ((t.targets[t.targets != IGNORE] for t in (train, held_out)), len(train.labels))
+    counts = torch.bincount(places, minlength=size).double() + 1e-3  # unseen is improbable, not impossible
+    return _score((counts / counts.sum()).log().expand(len(asked), -1), asked)
+
+
+def ceiling(
+    oracle: Oracle, tokenizer: PreTrainedTokenizerBase, task: Task, left_only: bool = False
+) -> Score:
+    """Score the exact reader on a task's rows: no model can do better on average.
+
+    ``left_only`` is the reader under a causal mask; of a whole text it knows as much at the end. Raises ValueError for
+    answers: what their passages are cut from is not the start of a story.
+    """
+    if task.kind == "span":
+        raise ValueError("Answers are decided by the words themselves, once the question is read: the ceiling is 1.")
+    words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    log_p, targets = [], []
+    for row, wanted in zip(task.rows[:, 1:-1].tolist(), task.targets, strict=True):
+        text = [words[token] for token in row]
+        if task.kind == "text":
+            found = posteriors.variable(oracle, text, task.name)[None]
+        else:
+            label = functools.partial(word_labels, oracle.town, task.name)
+            known = posteriors.labels_of_words(oracle, text, label, left_only)
+            found = np.array([[p.get(name, 0.0) for name in task.labels] for p in known])
+            wanted, asked = wanted[1:-1][wanted[1:-1] != IGNORE], (wanted[1:-1] != IGNORE).numpy()
+            found = found[asked]
+        log_p.append(torch.tensor(np.log(np.maximum(found, 1e-12))))
+        targets.append(wanted.reshape(-1))
+    return _score(torch.cat(log_p), torch.cat(targets))
+
+
+@torch.no_grad()
+def hidden_states(model: PreTrainedModel, task: Task, rows_at_once: int = 256) -> Tensor:
+    """Run the body over all rows of a task: float32 [N, T, D] on the CPU."""
+    model.eval()
+    parts = []
+    for start in range(0, len(task), rows_at_once):
+        with autocast(model.device):
+            parts.append(_hidden(model, task[start : start + rows_at_once]).float().cpu())
+    return torch.cat(parts)
+
+
+def _hidden(model: PreTrainedModel, task: Task) -> Tensor:
+    """Run the body: [B, T, D]. GPT-2 has no segments. Raises ValueError for padding, which the heads would read."""
+    if model.config.pad_token_id is not None and (task.rows == model.config.pad_token_id).any():
+        raise ValueError(f"Rows of {task.name!r} hold padding, which these heads would read: cut them to one length.")
+    seen = {"input_ids": task.rows.to(model.device)}
+    if task.token_type_ids is not None and model.config.model_type == "bert":
+        seen["token_type_ids"] = task.token_type_ids.to(model.device)
+    return model.base_model(**seen).last_hidden_state
+
+
+def _body_parameters(model: PreTrainedModel) -> list[nn.Parameter]:
+    """List the parameters of the body without its pooler, which belongs to the head."""
+    pooler = getattr(model.base_model, "pooler", None)
+    fresh = {id(p) for p in pooler.parameters()} if pooler is not None else set()
+    return [p for p in model.base_model.parameters() if id(p) not in fresh]
+
+
+def _loss(kind: str, found: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy; of an answer, of its start and its end (BERT, section 4.2)."""
+    if kind == "span":
+        return sum(F.cross_entropy(found[:, :, i].float(), targets[:, i]) for i in (0, 1)) / 2
+    return F.cross_entropy(found.flatten(0, -2).float(), targets.flatten(), ignore_index=IGNORE)
+
+
+def _batches(n: int, batch_size: int, steps: int, generator: torch.Generator):
+    """Yield ``steps`` batches of indices: all rows in random order, then again in another."""
+    order = torch.cat([torch.randperm(n, generator=generator) for _ in range(-(-steps * batch_size // n))])
+    yield from order[: steps * batch_size].view(steps, batch_size)
+
+
+def _score(log_p: Tensor, targets: Tensor) -> Score:
+    nats = -log_p.gather(1, targets[:, None])[:, 0]
+    return Score(nats.double().numpy(), (log_p.argmax(dim=1) == targets).numpy())

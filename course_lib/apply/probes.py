@@ -1,0 +1,235 @@
+"""Ask any checkpoint the same five questions, whether the course trained it or the world did.
+
+What does it put into a gap? Does it see the future? Which tensors does its file hold? Does it say that B follows A?
+Was its pooler ever trained? A checkpoint is a folder that ``save_pretrained`` wrote, or a name on the Hugging Face
+Hub such as ``bert-base-uncased``. Answers about tensors come from the *file*: a class that needs a tensor which the
+file lacks makes a random one, and says so only in a log that nobody reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForPreTraining,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.utils import cached_file
+
+from course_lib.model import attention
+from course_lib.text import tokenization
+
+__all__ = ["GAP", "Checkpoint", "choose", "cross_attention", "examine", "fill_in", "follows", "open_checkpoint",
+           "pooler", "probability", "sees_future"]
+
+GAP = "____"  # stands for the hidden word in a text, whatever a model's own mask token is
+CROSS = ("cross", "encdecattention", "encoder_attn")  # what BERT and GPT-2, T5, and BART call it
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model, its tokenizer, and what its files hold."""
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    files: tuple[Path, ...]
+    random: tuple[str, ...] = ()  # tensors that the class needs and the files lack: random numbers stand there
+
+    @cached_property
+    def tensors(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the tensors in the files, by name; tied ones are stored, and listed, once."""
+        shapes = {}
+        for file in self.files:
+            with safe_open(file, framework="pt") as opened:
+                shapes |= {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
+        return shapes
+
+    def tensor(self, ending: str) -> torch.Tensor | None:
+        """Read the tensor whose name ends so, or None where the files have none."""
+        for file in self.files:
+            with safe_open(file, framework="pt") as opened:
+                for name in opened.keys():  # noqa: SIM118
+                    if name.endswith(ending):
+                        return opened.get_tensor(name)
+        return None
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether the class is one that predicts next words (GPT-2), not hidden ones (BERT, RoBERTa)."""
+        return type(self.model).__name__ in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Each token of the vocabulary as text, without the space before it."""
+        size = self.model.config.vocab_size
+        return [self.tokenizer.decode([i]).strip() if i < len(self.tokenizer) else "" for i in range(size)]
+
+
+def open_checkpoint(place: str | Path, name: str | None = None) -> Checkpoint:
+    """Open a folder or a name on the Hub: from this disk if it is there, else over the network.
+
+    ``name`` is what tables call it (default: the place's own name). Raises OSError, in one line, where it cannot be
+    had, and ValueError for a folder that holds no readable checkpoint.
+    """
+    tokenizer = tokenization.load_tokenizer(place)  # explains a wrong name, a missing network, a damaged folder
+    try:
+        model, random = _load(place, local_files_only=True)
+    except OSError as error:
+        reason = _first_line(error) if Path(place).is_dir() else tokenization._hub_unreachable()
+        if reason is not None:
+            raise OSError(f"the model {str(place)!r} is not on this disk: {reason}") from None
+        model, random = _load(place)
+    return Checkpoint(name or Path(place).name, model.eval(), tokenizer, _files(place), random)
+
+
+def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, Checkpoint]:
+    """Open the published checkpoints if asked to, keep the course's own where they cannot be had; say which.
+
+    own: published name -> the course's stand-in for it. Returns {name: checkpoint} in the same order.
+    """
+    chosen = {}
+    for name, stand_in in own.items():
+        found, why = None, "not asked for"
+        if published:
+            try:
+                found = open_checkpoint(name)
+            except (OSError, ValueError) as error:
+                why = _first_line(error)
+        kept = found or stand_in
+        print(f"{name}: opened." if found else f"{name}: {why}. In its place: {stand_in.name}.")
+        chosen[kept.name] = kept
+    return chosen
+
+
+@torch.no_grad()
+def fill_in(checkpoint: Checkpoint, text: str) -> dict[str, float]:
+    """Fill the gap ____ of a text: {word: probability}, the likeliest first; pieces that read alike are added up.
+
+    A masked language model reads both sides. A causal one reads what stands before the gap, all that it can use in one
+    pass; it can use both sides by scoring the whole sentence once for each word (lesson 04). Raises
+    ValueError unless the text has exactly one gap and the file holds the head that answers.
+    """
+    lacking = [name for name in checkpoint.random if "pooler." not in name and "seq_relationship" not in name]
+    if lacking:
+        raise ValueError(
+            f"the file of {checkpoint.name!r} has no trained head for words (it lacks {lacking[0]!r}), so that random "
+            "numbers would answer: save the model with its head, or open another checkpoint"
+        )
+    if text.count(GAP) != 1:
+        raise ValueError(f"the text {text!r} has {text.count(GAP)} gaps: mark exactly one word by {GAP}")
+    tokenizer, model = checkpoint.tokenizer, checkpoint.model
+    if checkpoint.writes:
+        left = tokenizer(text.split(GAP)[0].rstrip(), add_special_tokens=False)["input_ids"]
+        ids, at = torch.tensor([[model.config.bos_token_id, *left]]), -1
+    else:
+        ids = tokenizer(text.replace(GAP, tokenizer.mask_token), return_tensors="pt")["input_ids"]  # [1, T]
+        at = (ids[0] == tokenizer.mask_token_id).nonzero().item()
+    p = _word_logits(model, ids.to(model.device))[0, at].float().softmax(dim=-1).tolist()  # [V]
+    added: dict[str, float] = {}
+    for word, share in zip(checkpoint.words, p, strict=True):
+        added[word] = added.get(word, 0.0) + share
+    return dict(sorted(added.items(), key=lambda item: -item[1]))
+
+
+def probability(checkpoint: Checkpoint, text: str, word: str) -> float:
+    """Compute the probability that the gap of a text is this word, in capitals or not (some models know none)."""
+    return sum(p for guess, p in fill_in(checkpoint, text).items() if guess.casefold() == word.casefold())
+
+
+def sees_future(checkpoint: Checkpoint, text: str) -> bool:
+    """Tell, by gradients, whether any output depends on a later word of the text (lesson 03)."""
+    ids = checkpoint.tokenizer(text, return_tensors="pt")["input_ids"]  # [1, T]
+    return attention.sees_future(attention.leakage(checkpoint.model, ids))
+
+
+def cross_attention(names: Iterable[str]) -> list[str]:
+    """List the tensors of cross-attention among names of a state dict, in any of the usual spellings."""
+    return [name for name in names if any(part in name.lower() for part in CROSS)]
+
+
+@torch.no_grad()
+def follows(checkpoint: Checkpoint, a: str, b: str) -> float | None:
+    """Compute the probability that b follows a, from the pair head; None if the file holds no such head.
+
+    Label 0 is "b follows a" (google-research/bert, run_pretraining.py; transformers: BertForPreTraining).
+    """
+    if not _has_pair_head(checkpoint):
+        return None
+    pair = checkpoint.tokenizer(a, b, return_tensors="pt").to(checkpoint.model.device)  # [CLS] a [SEP] b [SEP]
+    return checkpoint.model(**pair).seq_relationship_logits[0].float().softmax(dim=-1)[0].item()
+
+
+def pooler(checkpoint: Checkpoint) -> str:
+    """Tell whether the file has a pooler (dense + tanh over [CLS]) and whether any training ever moved it.
+
+    'absent', 'trained', or 'never trained': its bias starts at exactly zero and moves with the first gradient.
+    """
+    bias = checkpoint.tensor("pooler.dense.bias")
+    return "absent" if bias is None else "trained" if bias.any() else "never trained"
+
+
+def examine(checkpoint: Checkpoint, text: str) -> dict[str, object]:
+    """Ask for everything that needs no judgement: one row of a table, by column."""
+    return {
+        "checkpoint": checkpoint.name,
+        "class": type(checkpoint.model).__name__,
+        "sees the future": sees_future(checkpoint, text),
+        "cross-attention tensors": len(cross_attention(checkpoint.tensors)),
+        "pair head": _has_pair_head(checkpoint),
+        "pooler": pooler(checkpoint),
+    }
+
+
+def _has_pair_head(checkpoint: Checkpoint) -> bool:
+    return any("seq_relationship" in name for name in checkpoint.tensors)
+
+
+def _word_logits(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
+    """Compute logits over the vocabulary [1, T, V]; BERT with two heads has a name of its own for them."""
+    out = model(input_ids=ids)
+    return out.prediction_logits if hasattr(out, "prediction_logits") else out.logits
+
+
+def _load(place: str | Path, **options) -> tuple[PreTrainedModel, tuple[str, ...]]:
+    """Load the class with all heads of pre-training, or else the one with a head for hidden words.
+
+    Returns it and the names of the tensors that its file lacks. Nothing of the place is run: no code, no pickle.
+    """
+    options["trust_remote_code"] = False
+    try:
+        config = AutoConfig.from_pretrained(place, **options)
+    except ValueError as error:  # a folder without a configuration
+        raise OSError(_first_line(error)) from None
+    for kind in (AutoModelForPreTraining, AutoModelForMaskedLM, AutoModelForCausalLM):
+        if type(config) in kind._model_mapping:
+            found, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True, **options)
+            return found, tuple(sorted(told["missing_keys"]))
+    raise ValueError(f"{str(place)!r} is a {config.model_type}, which has no head for words: the probes need one")
+
+
+def _files(place: str | Path) -> tuple[Path, ...]:
+    """Find the files of the tensors: one, or several that an index lists."""
+    options = {"local_files_only": True, "_raise_exceptions_for_missing_entries": False}
+    whole, index = (cached_file(place, f"model.safetensors{end}", **options) for end in ("", ".index.json"))
+    if whole:
+        return (Path(whole),)
+    if not index:
+        raise OSError(f"{str(place)!r} has no model.safetensors: save the model again with save_pretrained")
+    parts = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
+    return tuple(Path(cached_file(place, part, **options)) for part in parts)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].strip(" :.")

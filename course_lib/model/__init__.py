@@ -1,0 +1,1 @@
+"""Attention and the models around it: real transformers classes, small ones."""

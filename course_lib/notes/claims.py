@@ -1,0 +1,255 @@
+"""The claims of the notes (data/claims.yaml), each with its verdict and with what shows it."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import html
+import itertools
+import string
+import textwrap
+from dataclasses import dataclass, fields
+from pathlib import Path
+from statistics import fmean
+
+import yaml
+
+from course_lib import experiments
+from course_lib.paths import DATA
+
+__all__ = ["Claim", "Comparison", "Reference", "find", "load", "search", "show_claim", "table",
+           "verify"]
+
+CLAIMS_FILE = DATA / "claims.yaml"
+# The word carries the meaning; the colour (Okabe and Ito's) only repeats it.
+VERDICTS = dict(correct="#009E73", imprecise="#E69F00", wrong="#D55E00", convention="#0072B2", omission="#999999")
+LESSONS = (
+    "01_text_to_tokens", "02_attention_by_hand", "03_attention_masks", "04_encoder_vs_decoder",
+    "05_masked_language_modelling", "06_next_sentence_prediction", "07_roberta", "08_fine_tuning", "09_generation",
+    "10_encoder_decoder", "11_review",
+)  # fmt: skip
+FINDINGS = {  # what a 95% interval of arm less control allows to say
+    "higher": "'{arm}' is above '{control}'.",
+    "lower": "'{arm}' is below '{control}'.",
+    "not told apart": "The two were not told apart: the interval includes zero (which does not prove them equal).",
+    "equivalent": "The two are equivalent: the interval lies within the margin of {margin} stated before the run.",
+}
+NAMES = {"bert": "BERT", "berts": "BERT's", "gpt2": "GPT-2", "roberta": "RoBERTa", "cls": "[CLS]", "bpe": "BPE",
+         "wordpiece": "WordPiece", "google": "Google", "papers": "paper's"}  # in the names of tests
+FIELDS = ("arm", "control", "difference", "low", "high", "seeds", "margin")  # what a comparison's sentence may fill in
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arms of a recorded experiment at the end of training: arm less control, seed by seed."""
+
+    experiment: str
+    metric: str
+    arm: str
+    control: str
+    expects: str  # what `says` asserts, one of FINDINGS
+    says: str  # the claim's sentence; may hold {low} and the other FIELDS
+    control_metric: str | None = None  # where the control is measured in another way
+    kind = "measured"
+
+    @property
+    def unit(self) -> str:
+        """Name the metric's unit: 'nats', 'bits', or 'share' for what lies between 0 and 1 (accuracy, AUC, ...)."""
+        return next((unit for unit in ("nats", "bits") if unit in self.metric), "share")
+
+    def numbers(self) -> dict:
+        """Read from the record: arm_mean, control_mean, difference, low, high, seeds, margin, own_text, findings."""
+        from course_lib.train.evaluation import t_interval  # needs torch
+
+        record, metric = experiments.load(self.experiment), self.control_metric or self.metric
+        arm, control = record.final(self.arm, self.metric), record.final(self.control, metric)
+        difference, low, high = t_interval([a - b for a, b in zip(arm, control, strict=True)])
+        means = {"arm_mean": fmean(arm), "control_mean": fmean(control)}  # sum() rounds by Python's version
+        margin = record.margins.get(self.metric)
+        return means | {
+            "difference": difference, "low": low, "high": high, "seeds": len(arm), "margin": margin,
+            "own_text": record.own_text, "findings": experiments.findings(low, high, margin),
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        numbers = self.numbers()
+        n = {name: f"{value:.3f}" if isinstance(value, float) else value for name, value in numbers.items()}
+        n |= {"arm": self.arm, "control": self.control}
+        text = "each with a text of its own" if numbers["own_text"] else "all on one text"
+        measured = (
+            f"Experiment {self.experiment}, {self.metric}: {self.arm} {n['arm_mean']}; control {self.control} "
+            f"{n['control_mean']}{f' ({self.control_metric})' if self.control_metric else ''}. Difference "
+            f"{n['difference']}, 95% interval {n['low']} to {n['high']}, {n['seeds']} seeds, {text}. "
+        )
+        if self.expects not in numbers["findings"]:  # `says` stays unsaid
+            return measured + " ".join(FINDINGS[finding].format(**n) for finding in sorted(numbers["findings"]))
+        return measured + FINDINGS[self.expects].format(**n) + f" {self.says.format(**n)}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What shows a claim without numbers of ours: a test of this repository, or the sources alone and why."""
+
+    kind: str  # 'by construction' or 'the paper'
+    text: str  # tests/test_x.py::test_name, or why nothing small can show the claim
+
+    def __str__(self) -> str:
+        if self.kind == "the paper":
+            return f"From the paper alone: {self.text}."
+        file, _, test = self.text.partition("::")
+        said = " ".join(NAMES.get(word, word) for word in test.removeprefix("test_").split("_"))
+        return f"By construction, and tested at every change: {said} ({file})."
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the notes, in our words, and what is true."""
+
+    id: str
+    section: str  # of the notes
+    claim: str
+    claim_zh: str
+    verdict: str
+    truth: str
+    sources: tuple[str, ...]
+    lesson: str  # the notebook that tests it
+    also: tuple[str, ...]  # others that have to mention it
+    evidence: tuple[Comparison | Reference, ...]
+
+
+@functools.cache
+def load(path: Path = CLAIMS_FILE) -> tuple[Claim, ...]:
+    """Read all claims in the order of the file, without torch; raises ValueError that names the id and the fix."""
+    claims = tuple(_claim(entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8")))
+    if twice := {one.id for one, other in itertools.combinations(claims, 2) if one.id == other.id}:
+        raise ValueError(f"{path.name} has {', '.join(twice)} more than once: remove the copies.")
+    return claims
+
+
+def find(id: str) -> Claim:
+    """Return a claim by its id; raises ValueError with the ids most like it."""
+    claims = {claim.id: claim for claim in load()}
+    if id not in claims:
+        near = difflib.get_close_matches(str(id).upper(), claims, n=3, cutoff=0.5) or list(claims)[:3]
+        raise ValueError(f"No claim {id!r}. Did you mean {' or '.join(near)}? claims.table() lists all.")
+    return claims[id]
+
+
+def verify(claim: Claim) -> None:
+    """Raise ValueError if a claim asserts more than its record's interval, or something else, or has no record."""
+    for shown in claim.evidence:
+        if not isinstance(shown, Comparison):
+            continue
+        try:
+            n = shown.numbers()
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{claim.id}: {shown.experiment!r} gives no such result: {error}") from None
+        if shown.expects not in n["findings"]:
+            allowed = " and ".join(map(repr, sorted(n["findings"])))
+            raise ValueError(
+                f"{claim.id} expects {shown.expects!r} of {shown.arm!r} in {shown.experiment!r}, but the interval "
+                f"{n['low']:.3f} to {n['high']:.3f} allows only {allowed}: change `expects` and reword `says`."
+            )
+
+
+def show_claim(id: str):
+    """Show a claim with its verdict, the truth, the sources and what was measured, all numbers from the record."""
+    from course_lib.plots.tables import Table
+
+    claim = find(id)
+    title = f"{claim.id} · {claim.verdict.upper()} · notes {claim.section} · lesson {claim.lesson}"
+    rows = _rows(claim)
+    wrap = textwrap.TextWrapper(100, subsequent_indent=" " * 11, break_on_hyphens=False)
+    lines = [wrap.fill(f"{name:11}{text}") for name, text in rows]
+    body = f'<div style="{_style(claim)}"><b>{html.escape(title)}</b>{_divs(rows)}</div>'
+    return Table(body, "\n".join([title, *lines]))
+
+
+def search(containing: str = "", verdict: str | None = None, lesson: str | None = None):
+    """Show the claims that match, one line each; a line opens on the truth, the sources and the evidence.
+
+    containing: words as they stand in the claim, the truth or the id, English or Chinese; verdict and lesson as in
+    :func:`table`. It is plain HTML, so that it opens in a static page and a browser's own search finds it too.
+    """
+    from course_lib.plots.tables import Table
+
+    chosen = _chosen(verdict, lesson, containing)
+    title = f"{len(chosen)} of {len(load())} claims"
+    body = "".join(
+        f'<details style="{_style(c)};overflow-wrap:anywhere"><summary><b>{c.id}</b> · {c.verdict} · '
+        f"{html.escape(c.claim)} {html.escape(c.claim_zh)}</summary>"
+        f"{_divs(_rows(c)[2:] + [('Lesson', c.lesson)])}</details>"
+        for c in chosen
+    )
+    lines = [f"{c.id}  {c.verdict:10}  {c.lesson[:2]}  {c.claim} {c.claim_zh}" for c in chosen]
+    return Table(f"<div><b>{title}</b>{body}</div>", "\n".join([title, *lines]))
+
+
+def table(verdict: str | None = None, lesson: str | None = None, containing: str = ""):
+    """Show the claims with this verdict, of this lesson ('07' will do), whose text contains these words."""
+    from course_lib.plots.tables import table
+
+    chosen = _chosen(verdict, lesson, containing)
+    header = ["id", "the notes, in our words", "verdict", "lesson", "evidence"]
+    shown = [", ".join(dict.fromkeys(one.kind for one in c.evidence)) for c in chosen]
+    rows = [[c.id, c.claim, c.verdict, c.lesson[:2], by] for c, by in zip(chosen, shown, strict=True)]
+    return table(rows, header, caption=f"{len(chosen)} of {len(load())} claims")
+
+
+def _chosen(verdict: str | None, lesson: str | None, containing: str) -> list[Claim]:
+    if verdict not in (None, *VERDICTS):
+        raise ValueError(f"verdict={verdict!r} is not one of {', '.join(VERDICTS)}.")
+    if not any(name.startswith(lesson or "") for name in LESSONS):
+        raise ValueError(f"lesson={lesson!r} is not one of {', '.join(LESSONS)}.")
+    return [
+        c for c in load()
+        if verdict in (None, c.verdict) and any(name.startswith(lesson or "") for name in (c.lesson, *c.also))
+        and containing.lower() in f"{c.id} {c.claim} {c.claim_zh} {c.truth}".lower()
+    ]  # fmt: skip
+
+
+def _rows(claim: Claim) -> list[tuple[str, str]]:
+    """Return what belongs to a claim, as (heading, text)."""
+    rows = [("The notes", claim.claim), ("", claim.claim_zh), ("In truth", claim.truth)]
+    return rows + [("Sources", "; ".join(claim.sources)), *(("Evidence", str(shown)) for shown in claim.evidence)]
+
+
+def _divs(rows: list[tuple[str, str]]) -> str:
+    return "".join(f"<div>{f'<b>{name}:</b> ' if name else ''}{html.escape(text)}</div>" for name, text in rows)
+
+
+def _style(claim: Claim) -> str:
+    return f"border-left:4px solid {VERDICTS[claim.verdict]};padding:0.3em 0.9em;margin:0.4em 0"
+
+
+def _claim(entry: dict) -> Claim:
+    """Check one entry of the file and turn it into a Claim."""
+    id = str(entry.get("id", f"the entry {str(entry)[:60]!r}"))
+    names, lessons = [field.name for field in fields(Claim)], [entry.get("lesson"), *entry.get("also", ())]
+    for wrong, fix in (
+        ([name for name in names if name != "also" and not entry.get(name)], "is missing: add it."),
+        (sorted(set(entry) - set(names)), f"is nothing that a claim has: spell it as one of {', '.join(names)}."),
+        ([entry.get("verdict")] * (entry.get("verdict") not in VERDICTS), f"is no verdict: {', '.join(VERDICTS)}."),
+        ([name for name in lessons if name not in LESSONS], f"is not in the syllabus: {', '.join(LESSONS)}."),
+    ):
+        if wrong:
+            raise ValueError(f"{id}: {wrong[0]!r} {fix}")
+    shown = entry["evidence"] if isinstance(entry["evidence"], list) else [entry["evidence"]]
+    lists = {"sources": tuple(entry["sources"]), "also": tuple(entry.get("also", ()))}
+    return Claim(**entry | lists | {"evidence": tuple(_evidence(id, one) for one in shown)})
+
+
+def _evidence(id: str, one: dict) -> Comparison | Reference:
+    if set(one) == {"by construction"} and "::test_" in one["by construction"]:
+        return Reference("by construction", one["by construction"])
+    if set(one) == {"from", "because"} and one["from"] == "the paper":
+        return Reference("the paper", one["because"])
+    if set(one) | {"control_metric"} == {field.name for field in fields(Comparison)} and one["expects"] in FINDINGS:
+        named = {name for _, name, _, _ in string.Formatter().parse(one["says"]) if name is not None}
+        if named <= set(FIELDS):
+            return Comparison(**one)
+    raise ValueError(
+        f"{id}: the evidence {one!r} is none of these: experiment, metric, arm, control, expects (one of "
+        f"{', '.join(FINDINGS)}), says (with no field but {', '.join(FIELDS)}); by construction: "
+        "tests/test_x.py::test_name; from: the paper, because: why."
+    )

@@ -1,0 +1,1 @@
+"""Tiny Town: a small language whose best possible scores are known exactly."""
