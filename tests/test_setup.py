@@ -410,7 +410,7 @@ def test_the_recipe_for_a_hub_leaves_its_packages_alone_and_gives_it_a_kernel(mo
     monkeypatch.setenv("JUPYTER_PATH", str(hub / "share" / "jupyter"))
     monkeypatch.delenv("COURSE_THREADS", raising=False)
     cell = (
-        "import os\nfrom course_lib.paths import DATA\nprint(os.getenv('COURSE_THREADS'), DATA.is_dir(), os.getcwd())"
+        "import os\nfrom course_lib.places import DATA\nprint(os.getenv('COURSE_THREADS'), DATA.is_dir(), os.getcwd())"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     NotebookClient(notebook, kernel_name="one-mask-apart", resources={"metadata": {"path": str(home)}}).execute()

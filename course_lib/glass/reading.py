@@ -12,7 +12,7 @@ import torch
 from transformers import BertForMaskedLM, PreTrainedTokenizerBase
 
 from course_lib.model import attention
-from course_lib.paths import DATA
+from course_lib.places import DATA
 from course_lib.text import tokenization
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
