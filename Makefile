@@ -1,4 +1,4 @@
-# Thin: every target calls scripts/bootstrap.py, which works the same on Windows (python scripts/bootstrap.py lab).
+# Thin: every target calls tools/bootstrap.py, which works the same on Windows (python tools/bootstrap.py lab).
 # Variables: PYTHON=python3.12   ARGS="..." (passed on)   JOBS=2 test files at once   NB_JOBS=2 notebooks at once
 
 PYTHON ?= $(firstword $(foreach name,python3 python python3.14 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null)))
@@ -10,7 +10,7 @@ export COURSE_NB_JOBS := $(NB_JOBS)
 ifeq ($(strip $(PYTHON)),)
 RUN = @echo "No Python was found. Install Python 3.11 or newer (python.org, or your package manager), then try again."; exit 1; :
 else
-RUN = @$(PYTHON) scripts/bootstrap.py
+RUN = @$(PYTHON) tools/bootstrap.py
 endif
 
 .DEFAULT_GOAL := help
