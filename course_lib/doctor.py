@@ -12,6 +12,8 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+import psutil
+
 from course_lib import places, runtime
 
 __all__ = ["run", "train_briefly"]
@@ -83,10 +85,6 @@ def _cache():
 
 
 def _memory():
-    try:
-        import psutil  # comes with JupyterLab's kernels
-    except ImportError:
-        return
     free = psutil.virtual_memory().available / 1e9
     fix = f"close other programs: the lessons need about {LEAST_MEMORY_GB} GB"
     yield "free memory", f"{free:.1f} GB", *([fix] if free < LEAST_MEMORY_GB else [])
