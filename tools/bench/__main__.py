@@ -25,7 +25,6 @@ PARTS = {  # name: about how many seconds on two idle cores
     "where": 15, "start": 30, "memory": 15,
 }  # fmt: skip
 LEARNERS = {"course": ("course", "native"), "Trainer, fp32": ("trainer", "fp32")}
-MISSING = training_speed.MISSING
 
 
 def main(arguments=None):
@@ -43,8 +42,8 @@ def main(arguments=None):
     if problem := training_speed.problem(options):
         print(problem, file=sys.stderr)
         return 2
-    if importlib.util.find_spec("accelerate") is None:
-        print(MISSING, file=sys.stderr)
+    if problem := missing():
+        print(problem, file=sys.stderr)
         return 1
     if options.quick:
         options.rounds, options.steps = 1, 12
@@ -67,6 +66,14 @@ def main(arguments=None):
         machine = found.get("training") or in_a_process("contenders", "peak", "bf16")
         print("written:", *results.save(found, machine["machine"], HERE))
     return 0
+
+
+def missing():
+    """Say what is not installed and how to install it, or ''."""
+    return "" if importlib.util.find_spec("accelerate") else (
+        "transformers.Trainer needs the package accelerate, which is not installed.\n"
+        "`make bench` installs it; or: pip install -e '.[bench]' -c constraints.txt"
+    )  # fmt: skip
 
 
 def in_a_process(module, *arguments, precision=None, threads=None):

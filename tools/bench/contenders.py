@@ -200,6 +200,7 @@ def _machine(device):
     if Path("/proc/cpuinfo").exists():
         found = [x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")]
         cpu = found[0].split(":")[1].strip() if found else cpu
+    versions = {found.name: found.version for found in metadata.distributions()}
     features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return {
         "cpu": cpu,
@@ -209,7 +210,7 @@ def _machine(device):
         "precision": str(runtime.precision(device)).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "packages": {name: metadata.version(name) for name in ("torch", "transformers", "accelerate")},
+        "packages": {name: versions[name] for name in ("torch", "transformers", "accelerate") if name in versions},
     }
 
 

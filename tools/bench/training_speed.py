@@ -30,10 +30,6 @@ CONTENDERS = {  # label: (function in contenders.py, precision)
 }
 REFERENCE = "Trainer, fp32"
 BUSY = 0.3  # share of the processors that others use: threads that wait for one another lose far more
-MISSING = (
-    "transformers.Trainer needs the package accelerate, which is not installed.\n"
-    "`make bench` installs it; or: pip install -e '.[bench]' -c constraints.txt"
-)
 
 
 def arguments(parser):
