@@ -137,8 +137,8 @@ def run(*command):
         kept.append(line)
         if "Retrying" in line:  # the index may be slow to answer: say so while pip tries again
             say("  ... the package index does not answer; trying again")
-        elif re.match(r"(Collecting|Downloading|Prepared|Installing collected|Resolved|Installed) ", line.strip()):
-            say("  " + line.strip()[:70])
+        elif re.match(r"(Collecting|Downloading|Prepared|Installing|Installed) (?!.*\.whl)", line.strip()):
+            say("  " + line.strip().partition(", ")[0][:60])
     return process.wait(), "".join(kept)
 
 
