@@ -28,8 +28,6 @@ def user_cache():
         folder = platformdirs.user_cache_path(FOLDER, appauthor=False)
     except RuntimeError as error:  # the user is not in the list of users
         raise OSError(str(error)) from None
-    if not folder.is_absolute():  # HOME names one who is not
-        raise OSError(f"there is no home {str(folder)!r}")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
