@@ -330,6 +330,7 @@ def test_a_second_setup_installs_nothing(monkeypatch, tmp_path):
 
 CONFIGURED = """:env:.disable-pip-version-check='1'
 :env:.find-links='/wheels'
+global.cert='/ca.crt'
 global.extra-index-url='file:///more https://mirror/simple'
 """
 UV = ["--find-links", "/wheels", "--extra-index-url", "file:///more", "--extra-index-url", "https://mirror/simple"]
@@ -347,8 +348,9 @@ UV = ["--find-links", "/wheels", "--extra-index-url", "file:///more", "--extra-i
 def test_uv_installs_where_it_can_and_pip_where_it_cannot(monkeypatch, tmp_path, configured, broken, by_uv, by_pip):
     calls = []
 
-    def run(*command):
+    def run(*command, **variables):
         calls.append(command)
+        assert "uv" not in command or variables == {"SSL_CERT_FILE": "/ca.crt"}
         if "config" in command:
             return 0, configured
         return int(any(part.startswith(broken) for part in command) if broken else False), ""

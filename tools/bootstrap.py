@@ -125,9 +125,10 @@ def read(*path):
         return ""
 
 
-def run(*command):
-    """Run a command in the checkout, its last words kept: returns (exit status, output). Nothing is asked."""
+def run(*command, **variables):
+    """Run a command in the checkout, its words kept: returns (exit status, output). Nothing is asked."""
     environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", UV_NO_PROGRESS="1")
+    environment.update(variables)
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # uncompiled, the imports of a lesson take three times as long
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
@@ -143,20 +144,22 @@ def run(*command):
 
 
 def uv_settings(python):
-    """Return uv's options for what pip is told by its files and variables (a mirror, a folder of wheels, a proxy's
-    certificate), or None where pip is told more than uv can be."""
-    options, same = [], {"find-links": "--find-links", "extra-index-url": "--extra-index-url",
-                         "index-url": "--default-index", "constraint": "--constraints"}  # fmt: skip
+    """Return (options, variables) that tell uv what pip's files and variables say: a mirror, a folder of wheels, a
+    certificate; or None where they say more than uv can be told."""
+    options, variables, same = [], {}, {
+        "find-links": "--find-links", "extra-index-url": "--extra-index-url", "index-url": "--default-index",
+        "constraint": "--constraints",
+    }  # fmt: skip
     for line in run(python, "-m", "pip", "config", "list")[1].splitlines():
         name, _, value = line.partition("=")
         name, values = name.split(".")[-1].replace("_", "-"), value.strip("'\"").split()
         if name in same:
             options += [part for one in values for part in (same[name], one)]
         elif name == "cert":
-            os.environ.setdefault("SSL_CERT_FILE", values[0])
+            variables["SSL_CERT_FILE"] = " ".join(values)
         elif name in ("no-index", "proxy", "trusted-host", "client-cert", "target", "prefix", "user", "no-binary"):
             return None
-    return options
+    return options, variables
 
 
 def install(python, stamp, extras):
@@ -166,7 +169,7 @@ def install(python, stamp, extras):
     torch, uv = (re.search(r"^%s==\S+" % name, read(pins), re.M).group(0) for name in ("torch", "uv"))
     say("[2/3] PyTorch, the largest download (%s)" % torch)
     settings = uv_settings(python)
-    if settings is not None and run(python, "-m", "pip", "install", "--quiet", uv)[0]:
+    if settings and run(python, "-m", "pip", "install", "--quiet", uv)[0]:
         settings = None
     # PyTorch first and by its exact version: resolved with the rest, pip may fetch gigabytes of other builds.
     for wanted in ([torch], ["-e", course]):
@@ -174,7 +177,7 @@ def install(python, stamp, extras):
             say("[3/3] JupyterLab, transformers and the other pinned packages")
         by_uv = ["uv", "pip", "install", "--python", python, "--compile-bytecode", "--index-strategy",
                  "unsafe-best-match"]  # fmt: skip
-        if settings is not None and run(python, "-m", *(by_uv + settings + ["-c", pins] + wanted))[0] == 0:
+        if settings and run(python, "-m", *(by_uv + settings[0] + ["-c", pins] + wanted), **settings[1])[0] == 0:
             continue
         settings = None
         status, output = run(python, "-m", "pip", "install", "--progress-bar", "off", "-c", pins, *wanted)
