@@ -16,21 +16,12 @@ endif
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test browser-test lint doctor bake bench gpu-check update clean
 
-help:
-	@echo "make lab      set up .venv, check this machine, open JupyterLab at the first notebook"
-	@echo "make test     the same and the packages of the tests, then ruff, all tests, every notebook under strict nbval"
-	@echo "make setup    install all that any of these needs, so that none needs the network again"
-	@echo "make browser-test  install a browser if there is none, then try the pages in it"
-	@echo "make update   fetch the newest course; the notebooks that you ran are kept as copies in my-notebooks/"
-	@echo "make doctor   check this machine: versions, device, memory, disk, a five-second training run"
-	@echo "make lint     ruff over the library, the tests and the notebooks"
-	@echo "make bake     run all notebooks again and store their outputs   (ARGS=notebooks/03_attention_masks.ipynb for one)"
-	@echo "make bench    measure the library against its peers (ARGS=--quick: a minute or two)"
-	@echo "make gpu-check  is the course right on a GPU, and how fast? Under ten minutes (ARGS=--reduced: without a GPU)"
-	@echo "make clean    remove .venv and every cache inside this folder"
-
 setup lab test browser-test lint doctor bake bench gpu-check update:
 	$(RUN) $@ $(ARGS)
+
+help:
+	$(RUN) help
+	@echo "  clean      remove .venv and every cache inside this folder (make clean)"
 
 clean:
 	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

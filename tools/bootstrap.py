@@ -24,20 +24,23 @@ TASKS = {  # task: the extras of pyproject.toml that it needs
     "lab": LEARNER, "doctor": LEARNER, "update": LEARNER, "setup": TESTER, "test": TESTER, "browser-test": TESTER,
     "lint": TESTER, "bake": TESTER, "bench": TESTER | set(["bench"]), "gpu-check": TESTER | set(["bench"]),
 }  # fmt: skip
-USAGE = """usage: python tools/bootstrap.py TASK [options of the task]
+USAGE = """usage: make TASK, or python tools/bootstrap.py TASK [options]; each task sets up what it needs first
 
-  setup    make .venv and install all that lessons and tests need, so that neither needs the network again
-  lab      the same without the packages of the tests, then open JupyterLab at the first notebook
-  test     the same as setup, then ruff, the tests, and every notebook under strict nbval
-  browser-test    the same, and a browser if there is none, then the tests that need one
-  update   keep copies of the notebooks that you ran, then fetch the newest course with git
-  lint | doctor | bake | bench | gpu-check    the same, then that one task"""
+  lab        check this machine, open JupyterLab at the first notebook
+  test       ruff, all tests, every notebook under strict nbval
+  setup      install all that lessons and tests need, so that neither needs the network again
+  browser-test   install a browser if there is none, then try the pages in it
+  update     fetch the newest course; the notebooks that you ran are kept as copies in my-notebooks/
+  doctor     check this machine: versions, device, memory, disk, a five-second training run
+  lint       ruff over the library, the tools, the tests and the notebooks
+  bake       run all notebooks again and store their outputs   (ARGS=notebooks/03_attention_masks.ipynb: one)
+  bench      measure the library against its peers (ARGS=--quick: a minute or two)
+  gpu-check  is the course right on a GPU, and how fast? Under ten minutes (ARGS=--reduced: without a GPU)"""
 
-# What pip says when something outside the course is wrong -> what to tell the reader. The first match wins.
+# What is printed when something outside the course is wrong -> what to tell the reader. The first match wins.
 CAUSES = [
     (r"No space left on device|Errno 28\b|Disk quota exceeded|Errno 122\b|not enough space on the disk|WinError 112\b",
-     "The disk is full.\n"
-     "  The course needs about %.1f GB for its packages, in %s,\n"
+     "The disk is full.\n  The course needs about %.1f GB for its packages, in %s,\n"
      "  and room for downloads in the temporary folder. Free some space (`pip cache purge` can\n"
      "  free gigabytes), or point TMPDIR to a folder on a larger disk, then run the same command."
      % (NEEDED_MB / 1000.0, VENV)),
@@ -45,15 +48,14 @@ CAUSES = [
      "The network answers, but its certificate is not trusted.\n"
      "  A company proxy often does this: ask for its certificate file and set PIP_CERT to it. Check\n"
      "  the clock of this machine too. Then run the same command again."),
-    (r"NewConnectionError|Failed to establish a new connection|NameResolutionError|ConnectTimeoutError"
-     r"|ReadTimeoutError|Temporary failure in name resolution|getaddrinfo failed|nodename nor servname"
-     r"|Network is unreachable|Connection refused|ConnectionResetError|ConnectionError|Max retries exceeded|ProxyError",
+    (r"NewConnectionError|Failed to establish a new connection|NameResolutionError|(Connect|Read)TimeoutError"
+     r"|Temporary failure in name resolution|getaddrinfo failed|nodename nor servname|Network is unreachable|Connection refused"
+     r"|Connection(Reset)?Error|Max retries exceeded|ProxyError",
      "The package index cannot be reached: there seems to be no network.\n"
      "  The network is needed once, to install packages; afterwards the course works without it.\n"
      "  Connect (behind a proxy, set HTTPS_PROXY), then run the same command again."),
     (r"Permission denied|Errno 13\b|Access is denied|WinError 5\b|Read-only file system|Errno 30\b",
-     "A file or folder cannot be written: %s\n"
-     "  Is the checkout yours and not read-only? Make a clone in a folder of your own and try again." % VENV),
+     "A file or folder cannot be written: %s\n  Is the checkout yours? Clone it into a folder of your own." % VENV),
     (r"ensurepip|No module named '?venv",
      "Python %d.%d is here, but without its `venv` and `ensurepip` modules, which make environments.\n"
      "  Debian, Ubuntu: sudo apt install python%d.%d-venv   (then run the same command again)\n"
