@@ -49,8 +49,8 @@ CAUSES = [
      "  A company proxy often does this: ask for its certificate file and set PIP_CERT to it. Check\n"
      "  the clock of this machine too. Then run the same command again."),
     (r"NewConnectionError|Failed to establish a new connection|NameResolutionError|(Connect|Read)TimeoutError"
-     r"|Temporary failure in name resolution|getaddrinfo failed|nodename nor servname|Network is unreachable|Connection refused"
-     r"|Connection(Reset)?Error|Max retries exceeded|ProxyError",
+     r"|Temporary failure in name resolution|getaddrinfo failed|nodename nor servname|Network is unreachable"
+     r"|Connection refused|Connection(Reset)?Error|Max retries exceeded|ProxyError",
      "The package index cannot be reached: there seems to be no network.\n"
      "  The network is needed once, to install packages; afterwards the course works without it.\n"
      "  Connect (behind a proxy, set HTTPS_PROXY), then run the same command again."),
