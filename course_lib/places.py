@@ -28,6 +28,8 @@ def user_cache():
         folder = platformdirs.user_cache_path(FOLDER, appauthor=False)
     except RuntimeError as error:  # the user is not in the list of users
         raise OSError(str(error)) from None
+    if not folder.is_absolute():  # HOME names one who is not, and platformdirs is an old one
+        raise OSError(f"there is no home {str(folder)!r}")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
