@@ -1,8 +1,35 @@
-"""Run the command line: `python -m course_lib doctor`."""
+"""The command line of an installed course: `python -m course_lib doctor` and `python -m course_lib evidence`."""
 
+import argparse
 import sys
 
-from course_lib.cli import main
+__all__ = ["main"]
+
+
+def main(arguments=None):
+    """Run one command and return its exit status: 0 well, 1 something to mend, 2 a wrong command line."""
+    parser = argparse.ArgumentParser(prog="python -m course_lib", description="One Mask Apart.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    doctor = commands.add_parser("doctor", help="check this machine: versions, device, memory, disk, a short training")
+    doctor.add_argument("--no-training", action="store_true", help="leave out the five-second training run")
+    evidence = commands.add_parser("evidence", help="run the recorded experiments over seeds, or list their records")
+    evidence.add_argument("names", nargs="*", help="experiments to record; all of them if none is named")
+    evidence.add_argument("--seeds", type=int, help="seeds per arm (default: the experiment's own)")
+    evidence.add_argument("--jobs", type=int, default=2, help="processes at once, one thread each (default 2)")
+    evidence.add_argument("--list", action="store_true", help="only show what is recorded, outdated or missing")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "doctor":  # imported here, so that --help answers at once
+            from course_lib.doctor import run
+
+            return run(training=not options.no_training)
+        from course_lib.experiments import command
+
+        return command.run(options.names, options.seeds, options.jobs, options.list)
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

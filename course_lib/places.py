@@ -1,55 +1,42 @@
-"""Where files that can be made again may lie on a machine that nobody has prepared, and how litter goes."""
+"""Where the course's own data lies, where files that can be made again may lie, and how litter goes."""
 
 import contextlib
 import functools
-import os
 import re
 import shutil
-import stat
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-__all__ = ["private_folder", "sweep", "user_cache"]
+import platformdirs
 
+__all__ = ["DATA", "sweep", "temporary_folder", "user_cache"]
+
+_PACKED = Path(__file__).resolve().parent / "data"  # there in an installed wheel; a checkout has data/ at its top
+DATA = _PACKED if _PACKED.is_dir() else _PACKED.parent.parent / "data"
 FOLDER = "one-mask-apart"
 DAY = 86_400  # seconds
 
 
 def user_cache():
-    """Return the course's folder in the platform's place for files that can be made again; None where none can be.
+    """Return the course's folder in the platform's place for files that can be made again, created if need be.
 
-    A container's user may have no home, or one that cannot be written. A folder that was there may be read-only.
+    Raises OSError where none can be: a container's user may have no home, or one that cannot be written. A folder
+    that is there already may be read-only.
     """
     try:
-        if sys.platform == "win32":
-            place = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-        elif sys.platform == "darwin":
-            place = Path.home() / "Library" / "Caches"
-        else:
-            place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # the user is not in the list of users, or HOME names one who is not
-        return None
-    folder = place / FOLDER
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder if os.path.isdir(folder) else None
+        folder = platformdirs.user_cache_path(FOLDER, appauthor=False)
+    except RuntimeError as error:  # the user is not in the list of users
+        raise OSError(str(error)) from None
+    if not folder.is_absolute():  # HOME names one who is not, and platformdirs is an old one
+        raise OSError(f"there is no home {str(folder)!r}")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @functools.cache
-def private_folder():
-    """Return a folder among the temporary files that is this user's own, the same for every process where it can be.
-
-    Its name can be guessed, so it is taken only if nobody else made it: what lies there will be trusted.
-    """
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    folder = Path(tempfile.gettempdir(), f"{FOLDER}-of-{user}")
-    with contextlib.suppress(OSError):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-        if stat.S_ISDIR(found.st_mode) and (os.name == "nt" or found.st_uid == user and not found.st_mode & 0o077):
-            return folder
+def temporary_folder():
+    """Return a folder among the temporary files that is this process's own."""
     return Path(tempfile.mkdtemp(prefix=f"{FOLDER}-"))
 
 
@@ -60,9 +47,9 @@ def sweep(folder, drafts):
     whole names; nothing else is touched, since the folder may be anybody's. What cannot be removed stays.
     """
     with contextlib.suppress(OSError):
-        for item in os.scandir(folder):
-            if re.fullmatch(drafts, item.name) and time.time() - item.stat(follow_symlinks=False).st_mtime > DAY:
-                if item.is_dir(follow_symlinks=False):
-                    shutil.rmtree(item.path, ignore_errors=True)
+        for item in Path(folder).iterdir():
+            if re.fullmatch(drafts, item.name) and time.time() - item.lstat().st_mtime > DAY:
+                if item.is_dir() and not item.is_symlink():
+                    shutil.rmtree(item, ignore_errors=True)
                 else:
-                    os.unlink(item.path)
+                    item.unlink()

@@ -11,6 +11,7 @@ needs an edit to run on another machine:
 import errno
 import html
 import io
+import operator
 import os
 import random
 import sys
@@ -21,22 +22,10 @@ from pathlib import Path
 from course_lib import places
 
 __all__ = [
-    "CacheError",
-    "bar",
-    "cache_dir",
-    "cache_place",
-    "device",
-    "pick",
-    "precision",
-    "quiet",
-    "scale",
-    "seed_all",
-    "setup",
-    "threads",
-    "warn",
-]
+    "CacheError", "bar", "cache_dir", "cache_place", "device", "pick", "precision", "quiet", "scale", "seed_all",
+    "setup", "threads", "warn",
+]  # fmt: skip
 
-SCALES = ("quick", "full")
 DRAFTS = r"\.[\w-]+-[0-9a-f]{16}-\w{8}|(python_docs|docstrings)-\w{8}\.part"  # of checkpoints.save and corpora
 READY = "One Mask Apart is ready. (details: python -m course_lib doctor)"
 
@@ -47,6 +36,10 @@ class CacheError(OSError):
     """Say that the cache folder cannot be used, and what to do about it."""
 
 
+def _wanted(variable):
+    return os.environ.get(variable, "").strip()
+
+
 def device():
     """Return the torch device that lessons train on: 'cuda' if there is one, else 'mps', else 'cpu'.
 
@@ -54,48 +47,37 @@ def device():
     """
     import torch
 
-    present = ["cpu"]
-    if torch.backends.mps.is_available():
-        present.insert(0, "mps")
-    if torch.cuda.is_available():
-        present.insert(0, "cuda")
-    wanted = os.environ.get("COURSE_DEVICE", "").strip()
-    if not wanted:
-        return torch.device(present[0])
-    fix = f"unset COURSE_DEVICE, or set it to one of: {', '.join(present)}"
+    present = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    present = {kind: count for kind, count in present.items() if count}
+    wanted = _wanted("COURSE_DEVICE")
     try:
-        chosen = torch.device(wanted)
+        chosen = torch.device(wanted or next(iter(present)))
     except RuntimeError:
-        raise ValueError(f"COURSE_DEVICE={wanted!r} is not the name of a device; {fix}") from None
-    if chosen.type not in present or (
-        chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count()
-    ):
-        raise ValueError(f"COURSE_DEVICE={wanted!r} is not present on this machine; {fix}")
+        chosen = None
+    if chosen is None or (chosen.index or 0) >= present.get(chosen.type, 0):
+        raise ValueError(f"COURSE_DEVICE={wanted!r} is not the name of a device of this machine; unset it, or set it "
+                         f"to one of: {', '.join(present)}")  # fmt: skip
     return chosen
 
 
-def precision(device=None):
+def precision(on=None):
     """Return the dtype of matrix products: bfloat16 where the hardware multiplies it natively, else float32.
 
-    `device` defaults to `runtime.device()`. Emulated bfloat16 is slower than float32, so it does not count.
-    Raises ValueError when COURSE_PRECISION is neither 'fp32' nor 'bf16'.
+    `on` is a torch device, by default `runtime.device()`. Emulated bfloat16 is slower than float32, so it does not
+    count. Raises ValueError when COURSE_PRECISION is neither 'fp32' nor 'bf16'.
     """
     import torch
 
     names = {"fp32": torch.float32, "bf16": torch.bfloat16}
-    wanted = os.environ.get("COURSE_PRECISION", "").strip().lower()
-    if wanted:
-        if wanted not in names:
+    if wanted := _wanted("COURSE_PRECISION"):
+        if wanted.lower() not in names:
             raise ValueError(f"COURSE_PRECISION={wanted!r} is unknown; unset it, or set it to fp32 or bf16")
-        return names[wanted]
-    kind = (device if device is not None else globals()["device"]()).type
+        return names[wanted.lower()]
+    kind = (on or device()).type
     if kind == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif kind == "cpu":
-        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-        native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     else:
-        native = False
+        native = kind == "cpu" and any(map(_processor().get, ("avx512_bf16", "amx_bf16")))
     return torch.bfloat16 if native else torch.float32
 
 
@@ -105,24 +87,26 @@ def threads():
     COURSE_THREADS or else OMP_NUM_THREADS lowers the count: 1 is best where several runs share the cores. Raises
     ValueError when COURSE_THREADS is not a whole number of at least 1.
     """
+    import joblib
     import torch
 
-    count = _physical_cores()
-    wanted = os.environ.get("COURSE_THREADS", "").strip()
-    if wanted:
-        if not wanted.isdecimal() or int(wanted) < 1:
-            raise ValueError(
-                f"COURSE_THREADS={wanted!r} is not a thread count; unset it, or set it to 1 or more"
-            )
-        count = min(count, int(wanted))
-    else:
-        outer = (
-            os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-        )  # OpenMP allows a list: one per level
-        if outer.isdecimal() and int(outer) >= 1:
-            count = min(count, int(outer))
+    # joblib minds a container's quota and the affinity. It counts physical cores too, but by `lscpu`, which may lack.
+    count = min(joblib.cpu_count(), _processor().get("num_physical_cores") or torch.get_num_threads())
+    wanted = _wanted("COURSE_THREADS")
+    if wanted and not (wanted.isdecimal() and int(wanted)):
+        raise ValueError(f"COURSE_THREADS={wanted!r} is not a thread count; unset it, or set it to 1 or more")
+    outer = wanted or _wanted("OMP_NUM_THREADS").split(",")[0]  # OpenMP allows a list: one per level
+    if outer.isdecimal() and int(outer):
+        count = min(count, int(outer))
     torch.set_num_threads(count)
     return count
+
+
+def _processor():
+    """Return what torch knows of this processor: {'avx512_bf16': True, 'num_physical_cores': 2, ...}."""
+    import torch
+
+    return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
 
 
 def seed_all(seed):
@@ -133,13 +117,12 @@ def seed_all(seed):
     import numpy
     import torch
 
-    if isinstance(seed, bool) or not isinstance(seed, (int, numpy.integer)):
-        raise TypeError(f"the seed must be a whole number, not {seed!r} ({type(seed).__name__})")
+    seed = operator.index(seed)
     if not 0 <= seed < 2**32:
         raise ValueError(f"the seed must be between 0 and 2**32 - 1, not {seed}")
-    random.seed(int(seed))
-    numpy.random.seed(int(seed))
-    torch.manual_seed(int(seed))
+    random.seed(seed)
+    numpy.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 def cache_dir():
@@ -170,22 +153,19 @@ def cache_dir():
 def cache_place():
     """Return where the cache folder is or would be, to read from it even where it cannot be written.
 
-    Where COURSE_CACHE is not set and no home can be written, it is a temporary folder of the user's own, and a warning
+    Where COURSE_CACHE is not set and no home can be written, it is a temporary folder of this process, and a warning
     says so. Raises CacheError when COURSE_CACHE begins with ~ and there is no such home.
     """
-    if named := os.environ.get("COURSE_CACHE", "").strip():
-        place = os.path.expanduser(named)
-        if place.startswith("~"):
-            raise CacheError(errno.ENOENT, "there is no such home folder; set COURSE_CACHE to a full path", named)
-        return Path(place)
-    if folder := places.user_cache():
-        return folder
+    named = _wanted("COURSE_CACHE")
     try:
-        folder = places.private_folder()
-    except OSError as error:
-        raise CacheError(error.errno, "no home or temporary folder can be written; set COURSE_CACHE") from error
-    warn(f"no home folder can be written, so trained models are kept in {str(folder)!r}; COURSE_CACHE moves them")
-    return folder
+        return Path(named).expanduser() if named else places.user_cache()
+    except RuntimeError:
+        raise CacheError(errno.ENOENT, "there is no such home folder; set COURSE_CACHE to a full path", named) from None
+    except OSError:
+        folder = places.temporary_folder()
+        warn(f"no home folder can be written, so trained models are kept in {str(folder)!r} until this kernel ends; "
+             "COURSE_CACHE names a better place")  # fmt: skip
+        return folder
 
 
 def warn(message):
@@ -195,13 +175,10 @@ def warn(message):
 
 
 def scale():
-    """Return 'quick' (a laptop, the default) or 'full' (an evening or a GPU), as COURSE_SCALE says.
-
-    Raises ValueError for any other value.
-    """
-    wanted = os.environ.get("COURSE_SCALE", "").strip() or "quick"
-    if wanted not in SCALES:
-        raise ValueError(f"COURSE_SCALE={wanted!r} is unknown; unset it, or set it to {' or '.join(SCALES)}")
+    """Return 'quick' (a laptop, the default) or 'full' (an evening or a GPU), as COURSE_SCALE says."""
+    wanted = _wanted("COURSE_SCALE") or "quick"
+    if wanted not in ("quick", "full"):
+        raise ValueError(f"COURSE_SCALE={wanted!r} is unknown; unset it, or set it to quick or full")
     return wanted
 
 
@@ -213,17 +190,14 @@ def pick(*, quick, full):
 def quiet():
     """Tell whether progress bars should stay away: nobody watches, or outputs are compared.
 
-    COURSE_QUIET=1 or 0 decides. Otherwise true under pytest (so under nbval), under nbconvert and papermill,
-    and where neither a terminal nor a notebook front end shows what is printed.
+    COURSE_QUIET=1 or 0 decides. Otherwise true under pytest (so under nbval), and where neither a terminal nor a
+    notebook shows what is printed.
     """
-    wanted = os.environ.get("COURSE_QUIET", "").strip().lower()
-    if wanted:
+    if wanted := _wanted("COURSE_QUIET").lower():
         return wanted not in ("0", "false", "no", "off")
     if "PYTEST_VERSION" in os.environ:  # pytest sets it for itself and for the kernels it starts
         return True
-    if "ipykernel" not in sys.modules:
-        return not sys.stderr.isatty()
-    return any(name in _parent_command() for name in ("nbconvert", "papermill", "nbval"))
+    return "ipykernel" not in sys.modules and not sys.stderr.isatty()
 
 
 def bar(total, name, shown=True):
@@ -254,39 +228,17 @@ def bar(total, name, shown=True):
     return Bar()
 
 
-def setup(threads=True):
+def setup():
     """Make a notebook ready and return its device: threads set, the libraries' bars and warnings silenced.
 
     Prints one line that is the same on every machine. Assign the result (`device = runtime.setup()`):
     shown as a cell's last value it would differ from machine to machine.
     """
-    chosen = device()
-    if threads:
-        globals()["threads"]()
     from transformers.utils import logging
 
+    threads()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", message="IProgress not found")
     print(READY)
-    return chosen
-
-
-def _physical_cores():
-    """Count the physical cores that this process may use (hyper-threads add nothing to matrix products)."""
-    import joblib
-    import torch
-
-    allowed = joblib.cpu_count()  # minds a container's quota (a hub's limit per student) and the affinity
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return max(1, min(allowed, capabilities.get("num_physical_cores") or torch.get_num_threads()))
-
-
-def _parent_command():
-    """Return the command line of the process that started this kernel, or '' where that cannot be told."""
-    try:
-        import psutil  # comes with ipykernel
-
-        return " ".join(psutil.Process().parent().cmdline())
-    except Exception:  # a guess must never stop a lesson
-        return ""
+    return device()

@@ -16,9 +16,7 @@ from course_lib.text import tokenization
 from course_lib.town import language
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import MaskedLM
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from benchmarks import gpu_check
+from tools import gpu_check
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +32,6 @@ def as_it_was(monkeypatch):
 
 @pytest.mark.slow
 def test_the_small_forms_measure():
-    pytest.importorskip("accelerate")
     same = gpu_check.agreement(reduced=True, seconds=60)
     assert same["good"] and len(same["losses"][0]) == 10 and same["losses"][0][-1] < same["losses"][0][0]
     assert 0 < same["loss apart"] < 1e-4, "the same run twice would say nothing"
@@ -57,7 +54,6 @@ GOOD = "import json, sys; json.dump({'good': True, 'text': 'Fine.'}, open(sys.ar
 
 
 def test_a_part_that_dies_or_hangs_stops_no_other(monkeypatch, tmp_path, capsys):
-    pytest.importorskip("accelerate")
     hangs = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(900)'])"
     parts(monkeypatch, agreement="import os; os.abort()", stacking=hangs, speed=GOOD)
     started = time.time()
@@ -81,7 +77,6 @@ def test_an_exception_is_the_parts_answer(monkeypatch, tmp_path):
 
 
 def test_the_budget_is_kept(monkeypatch, tmp_path, capsys):
-    pytest.importorskip("accelerate")
     parts(monkeypatch, agreement=GOOD, speed=GOOD)
     assert gpu_check.main(["--reduced", "--only", "agreement,speed", "--seconds", "10"]) == 1
     assert capsys.readouterr().out.count("Not begun: no time left.") == 2
@@ -103,12 +98,11 @@ def test_a_lessons_failures_are_counted(monkeypatch):
     row = gpu_check._lesson("00", deadline=time.time() + 100)
     assert row["lesson"] == "00_start_here" and (row["cells"], row["failed"]) == (2, 1)
     assert row["first"] == "Cell 1: a / b c"
-    there = (gpu_check.HERE.parent / "notebooks").glob("*.ipynb")
+    there = (gpu_check.ROOT / "notebooks").glob("*.ipynb")
     assert sorted(gpu_check.LESSONS) == sorted(path.name[:2] for path in there)
 
 
 def test_without_a_gpu_it_says_what_it_can_do(capsys):
-    pytest.importorskip("accelerate")
     assert gpu_check.main([]) == 2
     assert "--reduced tries the script" in capsys.readouterr().err
     with pytest.raises(SystemExit):

@@ -1,282 +1,33 @@
-"""The files that make the environment agree, and the set-up explains its failures in plain words."""
+"""The two commands: what README promises exists, continuous integration runs bare, failures of the set-up are told."""
 
 import ast
-import functools
-import importlib.util
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
-from importlib import metadata
 from pathlib import Path
 
 import pytest
-import yaml
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 
-import course_lib
-from course_lib import cli
+from tools import bootstrap, tasks
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = PROJECT["optional-dependencies"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-
-
-def requirements():
-    """Return every requirement of the project, extras included."""
-    return [Requirement(text) for text in sum(EXTRAS.values(), PROJECT["dependencies"])]
-
-
-def pins():
-    """Return constraints.txt as {name: version}."""
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
-
-
-@functools.cache
-def needs(name):
-    """Return what an installed distribution requires."""
-    return [Requirement(text) for text in metadata.requires(name) or ()]
-
-
-def all_that_comes_with(wanted):
-    """Return the names of these requirements and of all that they require in turn, as installed here."""
-    waiting, seen = list(wanted), set()
-    while waiting:
-        requirement = waiting.pop()
-        extras = requirement.extras or {""}
-        if (known := (canonicalize_name(requirement.name), *sorted(extras))) in seen:
-            continue
-        seen.add(known)
-        for needed in needs(requirement.name):
-            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
-                waiting.append(needed)
-    return {name for name, *_ in seen}
-
-
-def bootstrap():
-    """Import scripts/bootstrap.py, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "scripts" / "bootstrap.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-# --- pyproject.toml, constraints.txt, environment.yml ------------------------------------------------------
-
-
-def test_constraints_hold_names_and_versions_only():
-    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
-        assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*", line), (
-            f"constraints.txt: {line!r} must be name==version (no index, no path, no '+cpu')"
-        )
-    assert pins()["torch"] == "2.13.0"
-
-
-@pytest.mark.parametrize("requirement", requirements(), ids=lambda requirement: requirement.name)
-def test_each_requirement_has_a_pin_inside_its_range(requirement):
-    pinned = {canonicalize_name(name): version for name, version in pins().items()}
-    name = canonicalize_name(requirement.name)
-    assert name in pinned, f"constraints.txt does not pin {name}: renew it (CONTRIBUTING.md)"
-    assert requirement.specifier, f"pyproject.toml gives {name} no range"
-    assert pinned[name] in requirement.specifier, (
-        f"{name}=={pinned[name]} is outside pyproject's {requirement.specifier}"
-    )
-
-
-def test_environment_yml_asks_for_what_a_learner_needs():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    assert environment["name"] == PROJECT["name"]
-    assert environment["channels"] == ["conda-forge", "nodefaults"], "no channel whose terms a class must read first"
-    *conda, from_pip = environment["dependencies"]
-    assert from_pip == {"pip": ["-e .[lab]"]}, "pip installs the course with what a learner needs, no more"
-    assert "pip" in conda and "pytorch-cpu" in conda, "pip's own torch brings gigabytes of GPU libraries on Linux"
-
-
-def test_repo2docker_reads_a_python_that_the_course_can_use(monkeypatch):
-    """Ask the very code that builds images for Binder, and hold the server that it installs against our ranges."""
-    from repo2docker.buildpacks import CondaBuildPack, conda
-
-    monkeypatch.chdir(ROOT)
-    pack = CondaBuildPack("an image")
-    assert pack.detect()
-    assert pack.python_version in SpecifierSet(PROJECT["requires-python"])
-    lock = Path(conda.__file__).with_name(f"environment.py-{pack.python_version}-linux-64.lock")
-    frozen = dict(re.findall(r"/([a-z0-9_-]+)-([0-9.]+)-[^/]+\.conda", lock.read_text(encoding="utf-8")))
-    for requirement in map(Requirement, EXTRAS["lab"]):
-        there = frozen.get(requirement.name)
-        assert there is None or there in requirement.specifier, (
-            f"pip would replace {requirement.name} {there} of the image's own server"
-        )
-    assert {"jupyterlab", "ipykernel", "ipywidgets"} <= set(frozen)
-
-
-def test_all_that_comes_along_is_pinned():
-    """Walk from the project's requirements through those of its packages; what stands in no pin may change any day."""
-    import torch
-
-    if sys.platform != "linux" or torch.version.cuda:
-        pytest.skip("the pins are those of Linux with the CPU build of torch")
-    loose = all_that_comes_with(requirements()) - set(map(canonicalize_name, pins()))
-    assert not loose, "constraints.txt does not pin these: renew it (CONTRIBUTING.md)"
-
-
-def test_supported_pythons_agree_everywhere():
-    named = [re.fullmatch(r".* :: (3\.\d+)", line) for line in PROJECT["classifiers"]]
-    versions = sorted((match.group(1) for match in named if match), key=lambda text: int(text.split(".")[1]))
-    allowed = SpecifierSet(PROJECT["requires-python"])
-    assert all(version in allowed for version in versions)
-    oldest = ".".join(map(str, bootstrap().OLDEST))
-    assert versions[0] == oldest and oldest in PROJECT["requires-python"]
-    for workflow in WORKFLOWS:
-        tested = re.findall(r"\"(3\.\d+)\"", workflow.read_text(encoding="utf-8"))
-        assert {versions[0], versions[-1]} == set(tested), (
-            f"{workflow.name} must test the oldest and the newest Python"
-        )
-
-
-def test_versions_of_the_course_agree():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert PROJECT["version"] == course_lib.__version__ == citation["version"]
-
-
-def test_the_environment_that_runs_this_is_the_pinned_one():
-    other = {}
-    for requirement in requirements():
-        installed = metadata.version(requirement.name)
-        assert installed.split("+")[0] in requirement.specifier, (
-            f"{requirement.name} {installed} is outside its range"
-        )
-        pinned = {canonicalize_name(name): pin for name, pin in pins().items()}[
-            canonicalize_name(requirement.name)
-        ]
-        if installed.split("+")[0] != pinned:
-            other[requirement.name] = installed
-    if other:
-        pytest.skip(f"not the pinned versions (a conda environment?): {other}")
-
-
-# --- what is imported, and the wheel -----------------------------------------------------------------------
-
-DISTRIBUTIONS = {
-    "yaml": "pyyaml", "IPython": "ipython", "fontTools": "fonttools", "repo2docker": "jupyter-repo2docker",
-    "PIL": "pillow", "axe_playwright_python": "axe-playwright-python",
-}  # fmt: skip
-TOOLS = {  # used without an import of ours
-    "accelerate", "distributed", "hatchling", "ipykernel", "jupyterlab", "nbval", "oxfmt", "oxlint", "pytest-xdist",
-    "ruff",
-}  # fmt: skip
-
-
-def imported(folder):
-    """Return {distribution: files} for all that Python files import beside the standard library and each other."""
-    found = {}
-    for path in [*(ROOT / folder).rglob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and not node.level:
-                names = [node.module]
-            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names:
-                if not (path.with_name(f"{name}.py").exists() or (ROOT / name).is_dir()):
-                    found.setdefault(DISTRIBUTIONS.get(name, name), set()).add(path.relative_to(ROOT).as_posix())
-    return found
-
-
-def names(texts):
-    return {Requirement(text).name for text in texts}
-
-
-def test_all_that_is_imported_is_declared_and_all_that_is_declared_is_used():
-    library, rest = imported("course_lib"), {}
-    for folder in ("tests", "benchmarks", "scripts"):
-        for name, files in imported(folder).items():
-            rest.setdefault(name, set()).update(files)
-    base, extras = names(PROJECT["dependencies"]), names(sum(EXTRAS.values(), []))
-    undeclared = {name: files for name, files in (library | rest).items() if name not in base | extras}
-    assert not undeclared, "imported, but in no dependency of pyproject.toml"
-    idle = (base | extras) - set(library) - set(rest) - TOOLS
-    assert not idle, f"declared, but imported nowhere: {idle}"
-    assert base <= set(library), "what only tests import belongs to the extra 'test'"
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory):
-    """Build the wheel as `pip install .` does, without the network, and unpack it into a folder."""
-    folder = tmp_path_factory.mktemp("wheel")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    offline = ["--no-index", "--no-deps", "--quiet"]
-    subprocess.run([*pip, "wheel", "--no-build-isolation", *offline, "-w", folder / "made", ROOT], check=True)
-    made = next((folder / "made").glob("one_mask_apart-*.whl"))
-    subprocess.run([*pip, "install", *offline, "--target", folder / "site", made], check=True)
-    return folder / "site"
-
-
-@pytest.mark.slow
-def test_an_installed_wheel_works_without_the_checkout_and_the_extras(wheel, tmp_path):
-    library = all_that_comes_with(map(Requirement, PROJECT["dependencies"]))
-    without = sorted(name.replace("-", "_") for name in names(sum(EXTRAS.values(), [])) if name not in library)
-    assert {"ipywidgets", "pytest", "accelerate"} <= set(without)
-    code = f"""
-import sys
-sys.modules.update(dict.fromkeys({without}))
-import importlib, pkgutil
-import course_lib
-from course_lib import paths
-from course_lib.notes import claims, glossary
-from course_lib.town import language
-from course_lib.experiments import design
-from course_lib.exercises import drill
-
-for module in pkgutil.walk_packages(course_lib.__path__, "course_lib."):
-    importlib.import_module(module.name)
-records = sorted(path.stem for path in design.evidence_dir().glob("*.json") if design.read(path.stem))
-print(course_lib.__file__, paths.DATA, len(language.TinyTown.load().vocabulary), len(claims.load()),
-      len(glossary.load()), len(drill.load()), *records, sep="\\n")
-"""
-    environment = os.environ | {"PYTHONPATH": str(wheel)}
-    environment.pop("COURSE_EVIDENCE", None)
-    done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:course_lib", "-c", code],
-        env=environment, cwd=tmp_path, text=True, capture_output=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    file, data, *counts = done.stdout.splitlines()
-    assert Path(file).is_relative_to(wheel) and Path(data).is_relative_to(wheel)
-    assert all(int(count) > 30 for count in counts[:4])
-    assert counts[4:] == sorted(path.stem for path in (ROOT / "data" / "evidence").glob("*.json"))
-
-
-@pytest.mark.parametrize(
-    ("command", "status", "said"),
-    [(["bench"], 1, "checkout"), (["bake"], 2, "no such notebook"), (["doctor", "--no-training"], 0, "All is well")],
-)
-def test_commands_of_an_installed_wheel_work_or_say_that_they_need_the_checkout(wheel, tmp_path, command, status, said):
-    done = subprocess.run(
-        [sys.executable, "-m", "course_lib", *command],
-        env=os.environ | {"PYTHONPATH": str(wheel)}, cwd=tmp_path, text=True, capture_output=True,
-    )  # fmt: skip
-    assert (done.returncode, said in done.stdout + done.stderr) == (status, True), done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
 
 
 # --- the two commands --------------------------------------------------------------------------------------
 
 
 def test_readme_opens_with_the_two_commands():
-    commands = re.findall(
-        r"^(make \w+|python scripts/\S+ \w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M
-    )
+    commands = re.findall(r"^(make \w+|python tools/\S+ \w+)", README, re.M)
     assert commands[:2] == ["make lab", "make test"]
 
 
 def test_readme_tells_of_the_variables_that_the_library_reads_and_of_no_other():
-    told = set(re.findall(r"^\| `(COURSE_\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.M))
+    told = set(re.findall(r"^\| `(COURSE_\w+)` \|", README, re.M))
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "course_lib").rglob("*.py"))
     assert told == set(re.findall(r"\bCOURSE_[A-Z_]+\b", code))
 
@@ -293,24 +44,19 @@ def test_a_variable_set_for_the_old_command_prompt_is_set_for_powershell_too(pag
 
 
 def test_commands_that_readme_shows_exist():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    code = "\n".join(map("".join, re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", readme, re.S)))
+    code = "\n".join(map("".join, re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", README, re.S)))
     tasks = set(re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z][a-z-]*)\b", code))
-    tasks |= set(re.findall(r"scripts/bootstrap\.py (?:--here )?([a-z][a-z-]*)\b", code))
-    assert {"lab", "test", "doctor", "update"} <= tasks <= {*bootstrap().TASKS, "clean", "help"}, tasks
-    assert set(re.findall(r"-m course_lib (\w+)", code)) <= set(cli.COMMANDS)
-    for file in re.findall(r"\]\(([^)#:]+)\)", readme):
+    tasks |= set(re.findall(r"tools/bootstrap\.py ([a-z][a-z-]*)\b", code))
+    assert {"lab", "test", "doctor", "update"} <= tasks <= {*bootstrap.TASKS, "clean", "help"}, tasks
+    assert set(re.findall(r"-m course_lib (\w+)", code)) <= {"doctor", "evidence"}
+    for file in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / file).exists(), f"README points to {file}, which is not there"
 
 
 def test_every_task_of_the_makefile_exists():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.search(r"^(.+):\n\t\$\(RUN\)", makefile, re.M).group(1).split()
-    assert set(targets) == set(bootstrap().TASKS)
-    for target in targets:
-        assert f"make {target}" in makefile or target == "setup", f"make help does not tell of {target}"
-        tasks = (ROOT / "scripts" / "tasks.py").read_text(encoding="utf-8")
-        assert re.search(rf"^def {target.replace('-', '_')}\(", tasks, re.M)
+    assert set(targets) == set(bootstrap.TASKS) == {*tasks.TASKS, *tasks.MODULES}
 
 
 def test_continuous_integration_is_a_thin_caller():
@@ -322,10 +68,9 @@ def test_continuous_integration_is_a_thin_caller():
     )
     assert WORKFLOWS
     for workflow in WORKFLOWS:
-        runs = re.findall(r"run: (.+)", workflow.read_text(encoding="utf-8"))
-        assert runs == ["python scripts/bootstrap.py test"], (
-            f"{workflow.name} must only call what make test calls"
-        )
+        runs = set(re.findall(r"run: (.+)", workflow.read_text(encoding="utf-8")))
+        newest = {'pip install -e ".[lab,test]"', "python -m tools.tasks test"}  # each week, without pins
+        assert runs == {"python tools/bootstrap.py test"} | newest, f"{workflow.name} only calls what make test calls"
 
 
 def test_actions_are_pinned_by_their_hash():
@@ -366,6 +111,7 @@ def test_continuous_integration_runs_the_tests_on_a_bare_machine(tmp_path, refus
     (tmp_path / "look.py").write_text(BARE)
     (tmp_path / "Makefile").write_text(
         "setup:\n\t@echo set up\ntest:\n\t@$(PYTHON) look.py\nbrowser-test:\n\t@echo in a browser\n"
+        "bench:\n\t@echo $(ARGS)\n"
     )
     (tmp_path / "tools").mkdir()
     if refused:
@@ -380,9 +126,9 @@ def test_continuous_integration_runs_the_tests_on_a_bare_machine(tmp_path, refus
     done = subprocess.run(command, env=environment, cwd="/", text=True, capture_output=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "set up" and lines[-2:] == ["bare", "in a browser"]
+    assert lines[0] == "set up" and lines[-3:] == ["bare", "in a browser", "--quick --only training"]
     told = "cannot be cut off" in done.stdout
-    assert told if refused else told or lines[-3] == "devices: lo", done.stdout
+    assert told if refused else told or lines[-4] == "devices: lo", done.stdout
 
 
 # --- a hub -------------------------------------------------------------------------------------------------
@@ -393,12 +139,11 @@ def test_the_recipe_for_a_hub_leaves_its_packages_alone_and_gives_it_a_kernel(mo
     import nbformat
     from nbclient import NotebookClient
 
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    recipe = re.search(r"The Littlest JupyterHub.*?```sh\n(.*?)```", readme, re.S)[1].replace("\\\n", " ")
+    recipe = re.search(r"The Littlest JupyterHub.*?```sh\n(.*?)```", README, re.S)[1].replace("\\\n", " ")
     install = re.search(r"-m (ipykernel install .+)", recipe)[1]
-    assert "pip install" not in recipe and "--here" not in recipe, "nothing is installed into the hub's environment"
+    assert "pip install" not in recipe, "nothing is installed into the hub's environment"
     task = re.search(r"bootstrap\.py (\w+)", recipe)[1]
-    assert task in bootstrap().LEARNERS_TASKS, "and no package of the tests into the students'"
+    assert bootstrap.TASKS[task] == {"lab"}, "and no package of the tests into the students'"
     assert "--prefix /opt/tljh/user " in install
     hub, home = tmp_path / "hub", tmp_path / "student"
     home.mkdir()
@@ -410,7 +155,7 @@ def test_the_recipe_for_a_hub_leaves_its_packages_alone_and_gives_it_a_kernel(mo
     monkeypatch.setenv("JUPYTER_PATH", str(hub / "share" / "jupyter"))
     monkeypatch.delenv("COURSE_THREADS", raising=False)
     cell = (
-        "import os\nfrom course_lib.paths import DATA\nprint(os.getenv('COURSE_THREADS'), DATA.is_dir(), os.getcwd())"
+        "import os\nfrom course_lib.places import DATA\nprint(os.getenv('COURSE_THREADS'), DATA.is_dir(), os.getcwd())"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     NotebookClient(notebook, kernel_name="one-mask-apart", resources={"metadata": {"path": str(home)}}).execute()
@@ -438,17 +183,19 @@ def course(tmp_path):
         git(ours, "commit", "-m", "a version")
 
     def update():
-        command = [sys.executable, clone / "scripts" / "tasks.py", "update"]
+        command = [sys.executable, clone / "tools" / "tasks.py", "update"]
         done = subprocess.run(command, text=True, capture_output=True, cwd=tmp_path)
+        assert "Traceback" not in done.stderr
         return done.returncode, done.stdout + done.stderr
 
-    for folder in ("notebooks", "scripts"):
+    for folder in ("notebooks", "tools"):
         (ours / folder).mkdir(parents=True)
-    shutil.copy(ROOT / "scripts" / "tasks.py", ours / "scripts")
+    shutil.copy(ROOT / "tools" / "tasks.py", ours / "tools")
     shutil.copy(ROOT / ".gitignore", ours)
     git(ours, "init")
     publish(a="first a", b="first b")
     git(tmp_path, "clone", ours, clone)
+    (clone / "notebooks" / "a.ipynb").write_text("first a, run")
     return publish, update, clone
 
 
@@ -456,14 +203,14 @@ def kept(clone):
     return {path.name: path.read_text() for path in clone.glob("my-notebooks/*/*")}
 
 
-def test_update_keeps_the_notebooks_that_were_run_and_fetches_the_new_ones(course):
+def test_update_keeps_what_was_run_and_what_is_mine_and_fetches_the_new_notebooks(course):
     publish, update, clone = course
-    (clone / "notebooks" / "a.ipynb").write_text("first a, run")
-    (clone / "notebooks" / ".progress.json").write_text("answers")
-    (clone / "notebooks" / "mine.ipynb").write_text("mine")
+    mine = {"mine.ipynb": "mine", ".progress.json": "answers"}
+    for name, text in mine.items():
+        (clone / "notebooks" / name).write_text(text)
+    (clone / "tools" / "tasks.py").write_text((clone / "tools" / "tasks.py").read_text() + "# mine\n")
     status, said = update()
-    assert status == 0 and "newest course already" in said
-    assert (clone / "notebooks" / "a.ipynb").read_text() == "first a, run" and not kept(clone)
+    assert status == 0 and "newest course already" in said and not kept(clone)
     publish(a="second a", c="first c")
     refused = subprocess.run(["git", "-C", clone, "pull", "--ff-only"], capture_output=True, text=True)
     assert refused.returncode and "overwritten" in refused.stderr, "what README says of a plain `git pull`"
@@ -471,58 +218,41 @@ def test_update_keeps_the_notebooks_that_were_run_and_fetches_the_new_ones(cours
     assert status == 0 and "my-notebooks" in said, said
     assert kept(clone) == {"a.ipynb": "first a, run"}
     now = {path.name: path.read_text() for path in (clone / "notebooks").iterdir()}
-    assert now == {
-        "a.ipynb": "second a", "b.ipynb": "first b", "c.ipynb": "first c",
-        "mine.ipynb": "mine", ".progress.json": "answers",
-    }  # fmt: skip
+    assert now == {"a.ipynb": "second a", "b.ipynb": "first b", "c.ipynb": "first c"} | mine
+    assert (clone / "tools" / "tasks.py").read_text().endswith("# mine\n")
 
 
 def test_update_without_a_network_or_an_origin_changes_nothing(course):
     publish, update, clone = course
-    (clone / "notebooks" / "a.ipynb").write_text("first a, run")
     publish(a="second a")
     (clone.parent / "ours").rename(clone.parent / "gone")
-    status, said = update()
-    assert status == 1 and "Traceback" not in said
+    assert update()[0] == 1
     subprocess.run(["git", "-C", clone, "remote", "remove", "origin"], check=True)
     status, said = update()
-    assert status == 1 and "upstream" in said and "Traceback" not in said
+    assert status == 1 and "upstream" in said
     assert (clone / "notebooks" / "a.ipynb").read_text() == "first a, run" and not kept(clone)
 
 
-def test_update_leaves_what_is_changed_outside_the_notebooks(course):
-    publish, update, clone = course
-    (clone / "scripts" / "tasks.py").write_text((clone / "scripts" / "tasks.py").read_text() + "# mine\n")
-    (clone / "notebooks" / "a.ipynb").write_text("first a, run")
-    publish(a="second a")
-    assert update()[0] == 0  # a change that no new version touches is no matter
-    assert (clone / "scripts" / "tasks.py").read_text().endswith("# mine\n")
-    assert kept(clone) == {"a.ipynb": "first a, run"}
-
-
-# --- scripts/bootstrap.py ----------------------------------------------------------------------------------
+# --- tools/bootstrap.py ------------------------------------------------------------------------------------
 
 
 def test_bootstrap_can_be_read_by_an_old_python():
-    source = (ROOT / "scripts" / "bootstrap.py").read_text(encoding="utf-8")
+    source = (ROOT / "tools" / "bootstrap.py").read_text(encoding="utf-8")
     source.encode("ascii")
     ast.parse(source, feature_version=(3, 4))
     tree = list(ast.walk(ast.parse(source)))
     newer = (ast.JoinedStr, ast.NamedExpr, ast.Match, ast.AnnAssign, ast.Nonlocal)
     assert not [node.lineno for node in tree if isinstance(node, newer)], "old Pythons stop at this syntax"
-    modules = {
-        alias.name.split(".")[0] for node in tree if isinstance(node, ast.Import) for alias in node.names
-    }
+    modules = {alias.name.split(".")[0] for node in tree if isinstance(node, ast.Import) for alias in node.names}
     assert modules <= sys.stdlib_module_names, "only the standard library is there before the set-up"
+    for name in ("pyproject.toml", "constraints.txt"):
+        (ROOT / name).read_text(encoding="ascii")  # which it reads as this machine's encoding
 
 
 @pytest.mark.parametrize(
     ("printed", "said"),
     [
-        (
-            "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
-            "disk is full",
-        ),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "disk is full"),
         ("OSError: [WinError 112] There is not enough space on the disk", "disk is full"),
         (
             "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(': Failed to "
@@ -536,84 +266,116 @@ def test_bootstrap_can_be_read_by_an_old_python():
         (
             "ERROR: Could not find a version that satisfies torch==2.13.0 (from versions: 2.2.0)\n"
             "ERROR: No matching distribution found for torch==2.13.0",
-            "no build of torch==2.13.0",
+            "no build of a pinned package",
         ),
+        ("The virtual environment was not created because ensurepip is not available", "sudo apt install python3"),
         ("ERROR: something nobody has seen before", "something nobody has seen before"),
     ],
 )
-def test_failures_of_pip_are_explained(printed, said):
-    message = bootstrap().explain(printed)
-    assert said in message
-    assert "Traceback" not in message
+def test_failures_are_explained_and_what_was_printed_stands_below(printed, said):
+    message = bootstrap.explain(printed)
+    assert said in message and printed.splitlines()[-1] in message
 
 
-def test_an_old_python_is_told_so(monkeypatch):
-    module = bootstrap()
-    monkeypatch.setattr(module, "OLDEST", (4, 0))
-    monkeypatch.setattr(module, "usable", lambda python: False)
-    with pytest.raises(module.SetupError, match=r"needs Python 4\.0 or newer; this is Python 3\."):
-        module.find_python()
+@pytest.mark.parametrize(
+    ("oldest", "found", "said"),
+    [
+        ((4, 0), None, r"needs Python 4\.0 or newer; this is Python 3\."),
+        ((3, 11), None, r"without its `venv`(.|\n)*apt install python3\.\d+-venv"),
+        ((4, 0), "python3.12", ""),
+    ],
+)
+def test_a_python_that_cannot_be_used_is_told_so_or_another_is_found(monkeypatch, oldest, found, said):
+    monkeypatch.setattr(bootstrap, "OLDEST", oldest)
+    monkeypatch.setattr(bootstrap, "usable", lambda python: python == found)
+    if found:
+        assert bootstrap.find_python() == found
+    else:
+        with pytest.raises(bootstrap.SetupError, match=said):
+            bootstrap.find_python()
 
 
-def test_a_python_without_venv_is_told_so(monkeypatch):
-    module = bootstrap()
-    monkeypatch.setattr(module, "usable", lambda python: False)
-    with pytest.raises(module.SetupError, match=r"without its `venv`(.|\n)*apt install python3\.\d+-venv"):
-        module.find_python()
-
-
-def test_another_python_is_found_by_name(monkeypatch):
-    module = bootstrap()
-    monkeypatch.setattr(module, "usable", lambda python: python == "python3.12")
-    assert module.find_python() == "python3.12"
-
-
-def test_a_nearly_full_disk_is_told_before_anything_is_downloaded(monkeypatch):
-    module = bootstrap()
-    monkeypatch.setattr(module, "NEEDED_MB", 10**9)
-    with pytest.raises(module.SetupError, match="nearly full"):
-        module.check_disk()
+def test_a_nearly_full_disk_is_told_before_anything_is_downloaded(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(bootstrap, "VENV", str(tmp_path))
+    monkeypatch.setattr(bootstrap, "NEEDED_MB", 10**9)
+    monkeypatch.setattr(bootstrap, "run", lambda *command: pytest.fail(f"{command} was run"))
+    assert bootstrap.main(["lab"]) == 1
+    assert "nearly full" in capsys.readouterr().out
 
 
 def test_a_second_setup_installs_nothing(monkeypatch, tmp_path):
-    module = bootstrap()
-    monkeypatch.setattr(module, "VENV", str(tmp_path))
-    monkeypatch.setattr(module, "venv_python", lambda: sys.executable)
+    monkeypatch.setattr(bootstrap, "VENV", str(tmp_path))
+    monkeypatch.setattr(bootstrap, "venv_python", lambda: sys.executable)
     stamp, installed = tmp_path / ".one-mask-apart", []
-    monkeypatch.setattr(module, "install", lambda python, path, extras: installed.append(extras))
+    monkeypatch.setattr(bootstrap, "install", lambda python, path, extras: installed.append(extras))
+    now, all_but_bench = bootstrap.key(sys.executable), {"lab", "test"}
     for written, task, expected in (
-        (f"{module.key(sys.executable)} lab,test", "setup", []),
-        (f"{module.key(sys.executable)} lab,test", "lab", []),
-        (f"{module.key(sys.executable)} lab", "lab", []),
-        (f"{module.key(sys.executable)} lab", "test", [{"lab", "test"}]),  # a learner who goes on to test
+        (f"{now} lab,test", "setup", []),
+        (f"{now} lab,test", "lab", []),
+        (f"{now} lab", "lab", []),
+        (f"{now} lab", "test", [all_but_bench]),  # a learner who goes on to test
+        (f"{now} lab,test", "bench", [all_but_bench | {"bench"}]),
         ("the-key-of-other-pins lab", "lab", [{"lab"}]),
-        ("the-key-of-other-pins lab,test", "lab", [{"lab", "test"}]),  # what is there is renewed as a whole
-        (module.key(sys.executable), "lab", [{"lab"}]),  # a stamp of the first edition
+        ("the-key-of-other-pins lab,test", "lab", [all_but_bench]),  # what is there is renewed as a whole
         ("", "lab", [{"lab"}]),
     ):
         stamp.write_text(written)
         installed.clear()
-        assert module.set_up(here=False, task=task) == sys.executable
+        assert bootstrap.set_up(task) == sys.executable
         assert installed == expected, (written, task)
 
 
-def test_learners_tasks_need_no_package_of_the_tests():
-    assert set(bootstrap().LEARNERS_TASKS) == {"lab", "doctor", "update"} < set(bootstrap().TASKS)
-    heavy = {"accelerate", "distributed", "pytest", "ruff", "nbval", "hypothesis"}
-    names = {Requirement(text).name for text in PROJECT["dependencies"] + EXTRAS["lab"]}
-    assert not heavy & names
+CONFIGURED = """:env:.disable-pip-version-check='1'
+:env:.find-links='/wheels'
+global.cert='/ca.crt'
+global.extra-index-url='file:///more https://mirror/simple'
+"""
+UV = ["--find-links", "/wheels", "--extra-index-url", "file:///more", "--extra-index-url", "https://mirror/simple"]
 
 
-def test_a_wrong_task_shows_the_usage():
-    done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "bootstrap.py", "lob"], capture_output=True, text=True
-    )
-    assert done.returncode == 2 and "lab" in done.stdout
+@pytest.mark.parametrize(
+    ("configured", "broken", "by_uv", "by_pip"),
+    [
+        (CONFIGURED, (), 2, 0),
+        (CONFIGURED, ("uv==",), 0, 2),  # no build of uv here: pip alone
+        (CONFIGURED, ("unsafe-best-match",), 1, 2),  # uv fails: pip goes on, and its messages are explained
+        (CONFIGURED + "global.proxy='http://proxy'\n", (), 0, 2),  # pip is told what uv cannot be
+    ],
+)
+def test_uv_installs_where_it_can_and_pip_where_it_cannot(monkeypatch, tmp_path, configured, broken, by_uv, by_pip):
+    calls = []
+
+    def run(*command, **variables):
+        calls.append(command)
+        assert "uv" not in command or variables == {"SSL_CERT_FILE": "/ca.crt"}
+        if "config" in command:
+            return 0, configured
+        return int(any(part.startswith(broken) for part in command) if broken else False), ""
+
+    monkeypatch.setattr(bootstrap, "run", run)
+    bootstrap.install(sys.executable, str(tmp_path / "stamp"), {"lab"})
+    uv, pip = ([list(call) for call in calls if call[2] == name and "constraints.txt" in str(call)]
+               for name in ("uv", "pip"))  # fmt: skip
+    assert (len(uv), len(pip)) == (by_uv, by_pip)
+    assert all(call[call.index("--find-links") :][: len(UV)] == UV for call in uv)
+    assert (uv or pip)[0][-1] == "torch==2.13.0", "PyTorch first, and pinned"
+    assert (tmp_path / "stamp").read_text().endswith(" lab")
+
+
+def test_a_failed_installation_is_explained_and_leaves_no_stamp(monkeypatch, tmp_path):
+    monkeypatch.setattr(bootstrap, "run", lambda *command: (1, "NameResolutionError"))
+    with pytest.raises(bootstrap.SetupError, match="no network"):
+        bootstrap.install(sys.executable, str(tmp_path / "stamp"), {"lab"})
+    assert not (tmp_path / "stamp").exists()
+
+
+def test_a_wrong_task_shows_the_usage(capsys):
+    assert bootstrap.main(["lob"]) == 2 and bootstrap.main([]) == 2
+    shown = capsys.readouterr().out
+    assert all(task in shown for task in bootstrap.TASKS)
 
 
 def test_the_package_index_is_named_nowhere():
     for name in ("pyproject.toml", "constraints.txt", "environment.yml"):
         text = (ROOT / name).read_text(encoding="utf-8")
-        assert "index-url" not in text and "://" not in text, (
-            f"{name} must not choose the reader's package index"
-        )
+        assert "index-url" not in text and "://" not in text, f"{name} must not choose the reader's package index"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from course_lib.paths import DATA
+from course_lib.places import DATA
 from course_lib.train import checkpoints
 
 __all__ = ["Experiment", "Record", "evidence_dir", "findings", "load", "read"]

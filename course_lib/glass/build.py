@@ -20,7 +20,7 @@ from course_lib import runtime
 from course_lib.apply import translation
 from course_lib.experiments import pairs, translating
 from course_lib.glass.reading import CHECKPOINT, PAIR, pair_examples, rounded
-from course_lib.paths import DATA
+from course_lib.places import DATA
 from course_lib.town.language import TinyTown
 
 __all__ = ["STORIES", "grammar", "moments", "page", "pair", "translate"]

@@ -28,7 +28,7 @@ from course_lib import runtime
 from course_lib.apply import translation
 from course_lib.experiments import pairs, recording, texts, translating
 from course_lib.model import bodies
-from course_lib.paths import DATA
+from course_lib.places import DATA
 from course_lib.train import loop
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import EveryMask, MaskedLM, PreTraining

@@ -13,7 +13,7 @@ from transformers import BertForMaskedLM, BertForPreTraining, PreTrainedTokenize
 
 from course_lib.experiments import pairs
 from course_lib.model import attention
-from course_lib.paths import DATA
+from course_lib.places import DATA
 from course_lib.text import tokenization
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle

@@ -15,7 +15,7 @@ from statistics import fmean
 import yaml
 
 from course_lib import experiments
-from course_lib.paths import DATA
+from course_lib.places import DATA
 
 __all__ = ["Claim", "Comparison", "Reference", "find", "load", "search", "show_claim", "table",
            "verify"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from course_lib.paths import DATA
+from course_lib.places import DATA
 
 __all__ = ["Term", "load", "look_up"]
 

@@ -32,8 +32,7 @@ PACKAGES = {
     "httpx": "httpx", "requests": "requests", "urllib3": "urllib3", "bs4": "beautifulsoup4", "babel": "babel",
     "dateutil": "python-dateutil", "setuptools": "setuptools", "attr": "attrs", "click": "click", "jedi": "jedi",
     "parso": "parso", "regex": "regex", "psutil": "psutil", "debugpy": "debugpy", "jsonschema": "jsonschema",
-    "hypothesis": "hypothesis", "_pytest": "pytest", "dask": "dask", "distributed": "distributed",
-    "accelerate": "accelerate", "pydantic": "pydantic", "typer": "typer",
+    "hypothesis": "hypothesis", "_pytest": "pytest", "pydantic": "pydantic", "typer": "typer",
 }  # fmt: skip
 FEWEST_WORDS = 8  # in a paragraph: shorter ones are captions and fragments
 PLAIN = 0.7  # share of a paragraph's words that are words and not code

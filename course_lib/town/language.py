@@ -15,7 +15,7 @@ from pathlib import Path as FilePath
 
 import yaml
 
-from course_lib.paths import DATA
+from course_lib.places import DATA
 
 __all__ = ["Sentence", "Path", "Story", "Question", "TinyTown", "GRAMMAR_FILE"]
 

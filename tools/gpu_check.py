@@ -1,17 +1,16 @@
 """Is the course right on a GPU, and how fast? One script of under ten minutes.
 
-    make gpu-check                                    or: python -m benchmarks.gpu_check
-    python -m benchmarks.gpu_check --reduced          # on any machine, in a minute or two: does this script work?
-    python -m benchmarks.gpu_check --only speed,lessons
+    make gpu-check                                    or: python -m tools.gpu_check
+    python -m tools.gpu_check --reduced          # on any machine, in a minute or two: does this script work?
+    python -m tools.gpu_check --only speed,lessons
 
 Every part is a process of its own with a time limit, so that none can stop the others. What is known is written after
-each: benchmarks/gpu.json (all figures) and benchmarks/GPU.md (to be read). With --reduced nothing is written unless
+each: tools/bench/gpu.json (all figures) and tools/bench/GPU.md (to be read). With --reduced nothing is written unless
 --to names a folder.
 """
 
 import argparse
 import functools
-import importlib.util
 import json
 import os
 import re
@@ -24,13 +23,11 @@ import xml.etree.ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-
-import course_lib  # noqa: E402, F401  before torch
+from tools.bench import training_speed
 
 __all__ = ["PARTS", "main"]
 
+ROOT = Path(__file__).resolve().parent.parent
 BUDGET = 570  # seconds for everything
 TOLERANCE = {"logits": 1e-3, "loss": 0.01}  # float32 on two devices: the largest difference, the second in nats
 LESSONS = ("04", "05", "07", "08", "06", "09", "10", "02", "00", "03", "01", "11")  # those that train most come first
@@ -38,12 +35,12 @@ LESSONS = ("04", "05", "07", "08", "06", "09", "10", "02", "00", "03", "01", "11
 
 def agreement(reduced, seconds):
     """Hold the device against the processor in float32: logits under every mask, the losses of 50 steps."""
-    import contenders
     import torch
 
     from course_lib import runtime
     from course_lib.model import bodies
     from course_lib.train import loop, masking, objectives
+    from tools.bench import contenders
 
     os.environ["COURSE_PRECISION"] = "fp32"
     chosen, steps = runtime.device(), 10 if reduced else 50
@@ -112,8 +109,6 @@ def stacking(reduced, seconds):
 
 def speed(reduced, seconds):
     """Run the training table of `make bench` once: the course next to Trainer."""
-    import training_speed
-
     found = training_speed.measure(1, *((8, 8) if reduced else (240, 128)))
     ratio = _rate(found, "course") / _rate(found, "Trainer")
     text = f"The course's best format is {ratio:.2f} times as fast as Trainer's best."
@@ -140,7 +135,7 @@ def lessons(reduced, seconds):
 
 def _lesson(number, deadline):
     """Run one lesson until it ends or time is up; cells counts those that were compared."""
-    path, left = next((HERE.parent / "notebooks").glob(f"{number}_*.ipynb")), deadline - time.time()
+    path, left = next((ROOT / "notebooks").glob(f"{number}_*.ipynb")), deadline - time.time()
     row = {"lesson": path.stem, "seconds": 0.0, "cells": 0, "failed": 0, "first": ""}
     if left < 10:
         return row | {"first": "not begun: no time left"}
@@ -173,7 +168,7 @@ PARTS = {"agreement": (agreement, 90), "stacking": (stacking, 120), "speed": (sp
 def _run(command, seconds, output=None):
     """Run a command in the checkout for at most so many seconds, with all that it starts; tell if it ended itself."""
     process = subprocess.Popen(
-        command, cwd=HERE.parent, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+        command, cwd=ROOT, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
         start_new_session=os.name == "posix",
     )  # fmt: skip
     try:
@@ -193,8 +188,8 @@ def _part(name, reduced, seconds):
     """Run one part in a process of its own; returns its figures, or what went wrong."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        command = [sys.executable, __file__, "--part", name, "--seconds", str(seconds), "--to", str(answer)]
-        ended = _run([*command, *(["--reduced"] if reduced else [])], seconds)
+        command = [sys.executable, "-m", "tools.gpu_check", "--part", name, "--seconds", str(seconds)]
+        ended = _run([*command, "--to", str(answer), *(["--reduced"] if reduced else [])], seconds)
         if answer.exists():
             return json.loads(answer.read_text(encoding="utf-8"))
     problem = "its process died" if ended else f"it was stopped after {seconds:.0f} s"
@@ -230,10 +225,10 @@ def _page(found):
 
 def main(arguments=None):
     """Run the parts that are wanted; returns 0 if all is well, 1 if a part needs a look, 2 without a GPU."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_check", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.gpu_check", description=__doc__.splitlines()[0])
     parser.add_argument("--reduced", action="store_true", help="a small form on any machine: does this script work?")
     parser.add_argument("--only", metavar="PARTS", default=",".join(PARTS), help=f"some of: {','.join(PARTS)}")
-    parser.add_argument("--to", type=Path, metavar="FOLDER", help="where to write gpu.json and GPU.md (benchmarks/)")
+    parser.add_argument("--to", type=Path, metavar="FOLDER", help="where to write gpu.json and GPU.md (tools/bench/)")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=BUDGET, help="time for everything (%(default)s)")
     options = parser.parse_args(arguments)
@@ -242,20 +237,14 @@ def main(arguments=None):
     wanted = options.only.split(",")
     if unknown := [name for name in wanted if name not in PARTS]:
         parser.error(f"--only {','.join(unknown)}: choose from {', '.join(PARTS)}")
-    if importlib.util.find_spec("accelerate") is None:
-        import training_speed
-
-        print(training_speed.MISSING, file=sys.stderr)
-        return 2
-    import contenders
-
     from course_lib import runtime
+    from tools.bench import contenders
 
     device = runtime.device()
     if device.type == "cpu" and not options.reduced:
         print("No GPU is here, or COURSE_DEVICE hides it. --reduced tries the script without one.", file=sys.stderr)
         return 2
-    folder, started = options.to or (None if options.reduced else HERE), time.time()
+    folder, started = options.to or (None if options.reduced else ROOT / "tools" / "bench"), time.time()
     found = {"date": time.strftime("%Y-%m-%d"), "machine": contenders._machine(device), "reduced": options.reduced}
     found["parts"] = {}
     for number, name in enumerate(wanted, 1):

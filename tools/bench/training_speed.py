@@ -1,10 +1,10 @@
 """How fast does the course's loop train, next to transformers' Trainer and to the machine's own limit?
 
-    python -m course_lib bench --only training --json speed.json
+    python -m tools.bench --only training --json speed.json
 
 Every contender runs alone, in a fresh process, with the same number of threads; rounds go through all of
 them in turn, so that a busy minute hits everyone. Medians over rounds are reported, and the ratio is the
-median of the ratios within a round. benchmarks/README.md explains the method.
+median of the ratios within a round. README.md explains the method.
 """
 
 import importlib.util
@@ -19,7 +19,7 @@ from statistics import median
 
 __all__ = ["alone", "arguments", "measure", "problem", "report"]
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[2]
 CONTENDERS = {  # label: (function in contenders.py, precision)
     "course, bf16": ("course", "bf16"),
     "course, fp32": ("course", "fp32"),
@@ -30,14 +30,10 @@ CONTENDERS = {  # label: (function in contenders.py, precision)
 }
 REFERENCE = "Trainer, fp32"
 BUSY = 0.3  # share of the processors that others use: threads that wait for one another lose far more
-MISSING = (
-    "transformers.Trainer needs the package accelerate, which is not installed.\n"
-    "Install the course's test extra: make setup, or pip install -e '.[test]' -c constraints.txt"
-)
 
 
 def arguments(parser):
-    """Declare the options of `python -m course_lib bench`."""
+    """Declare the options of `python -m tools.bench`."""
     parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs (3)")
     parser.add_argument("--steps", type=int, default=60, help="steps of one run, a quarter of them warm-up")
     parser.add_argument("--batch-size", type=int, default=128, help="rows of 32 tokens per step (128)")
@@ -126,20 +122,22 @@ def peers_has_d2l():
 
 
 def _in_a_process(contender, precision, steps, batch_size, threads):
-    command = [str(HERE / "contenders.py"), contender, precision, "--steps", str(steps)]
+    command = ["contenders", contender, precision, "--steps", str(steps)]
     forced = precision if contender == "course" else None
     return alone([*command, "--batch-size", str(batch_size)], forced, threads)
 
 
 def alone(command, precision=None, threads=None):
-    """Run a script in a fresh process, with nothing to inherit; return the JSON of its last line."""
+    """Run a module of this folder in a fresh process, with nothing to inherit; return the JSON of its last line."""
+    module, *arguments = command
     environment = os.environ | {"COURSE_QUIET": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     if precision:
         environment["COURSE_PRECISION"] = precision
     if threads:
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "COURSE_THREADS")
         environment |= dict.fromkeys(names, str(threads))
-    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", f"tools.bench.{module}", *arguments]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -1,10 +1,11 @@
 """Everything that `make bench` measures, its tables, and the page and plot that are kept of it.
 
-    make bench                                              or: python -m course_lib bench
-    python -m course_lib bench --only training,masking --quick
-    python -m course_lib bench --save                       # writes benchmarks/RESULTS.md and results.png
+    make bench                                              or: python -m tools.bench
+    python -m tools.bench --only training,masking --quick
+    python -m tools.bench --save                            # writes RESULTS.md and results.png here
 """
 
+import argparse
 import importlib.util
 import json
 import subprocess
@@ -13,31 +14,27 @@ import time
 from pathlib import Path
 from statistics import median
 
+from tools.bench import training_speed
+
+__all__ = ["PARTS", "main"]
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-
-import training_speed  # noqa: E402
-
-__all__ = ["PARTS", "arguments", "run"]
 
 PARTS = {  # name: about how many seconds on two idle cores
-    "training": 220, "learning": 165, "company": 150, "masking": 20, "pairs": 15, "tokens": 20, "scaling": 25,
+    "training": 220, "learning": 165, "masking": 20, "pairs": 15, "tokens": 20, "scaling": 25,
     "where": 15, "start": 30, "memory": 15,
 }  # fmt: skip
 LEARNERS = {"course": ("course", "native"), "Trainer, fp32": ("trainer", "fp32")}
-MISSING = training_speed.MISSING
 
 
-def arguments(parser):
-    """Declare the options of `python -m course_lib bench`."""
+def main(arguments=None):
+    """Measure what is asked for, print the tables and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__.splitlines()[0])
     training_speed.arguments(parser)
     parser.add_argument("--only", metavar="PARTS", help=f"some of: {','.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="a minute or two: is everything in order? (rough numbers)")
-    parser.add_argument("--save", action="store_true", help="write benchmarks/RESULTS.md and benchmarks/results.png")
-
-
-def run(options):
-    """Measure what is asked for, print the tables and return the exit status."""
+    parser.add_argument("--save", action="store_true", help="write tools/bench/RESULTS.md and tools/bench/results.png")
+    options = parser.parse_args(arguments)
     wanted = [part.strip() for part in (options.only or ",".join(PARTS)).split(",") if part.strip()]
     if unknown := [part for part in wanted if part not in PARTS]:
         print(f"--only {','.join(unknown)}: choose from {', '.join(PARTS)}.", file=sys.stderr)
@@ -45,8 +42,8 @@ def run(options):
     if problem := training_speed.problem(options):
         print(problem, file=sys.stderr)
         return 2
-    if importlib.util.find_spec("accelerate") is None:
-        print(MISSING, file=sys.stderr)
+    if problem := missing():
+        print(problem, file=sys.stderr)
         return 1
     if options.quick:
         options.rounds, options.steps = 1, 12
@@ -60,21 +57,28 @@ def run(options):
     except subprocess.CalledProcessError as error:
         print(f"A measurement failed: {' '.join(error.cmd[1:])}\n{error.stderr}", file=sys.stderr)
         return 1
-    print(f"\nTook {time.time() - started:.0f} s. What is counted, and how: benchmarks/README.md")
+    print(f"\nTook {time.time() - started:.0f} s. What is counted, and how: tools/bench/README.md")
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if options.save:
-        import results
+        from tools.bench import results
 
-        machine = found["training"]["machine"] if "training" in found else in_a_process("peak")["machine"]
-        print("written:", *results.save(found, machine, HERE))
+        machine = found.get("training") or in_a_process("contenders", "peak", "bf16")
+        print("written:", *results.save(found, machine["machine"], HERE))
     return 0
 
 
-def in_a_process(*arguments, script="contenders.py", precision=None, threads=None):
-    """Run a script of this folder alone; return the JSON of its last line."""
-    arguments = ("peak", "bf16") if arguments == ("peak",) else arguments
-    return training_speed.alone([str(HERE / script), *arguments], precision, threads)
+def missing():
+    """Say what is not installed and how to install it, or ''."""
+    return "" if importlib.util.find_spec("accelerate") else (
+        "transformers.Trainer needs the package accelerate, which is not installed.\n"
+        "`make bench` installs it; or: pip install -e '.[bench]' -c constraints.txt"
+    )  # fmt: skip
+
+
+def in_a_process(module, *arguments, precision=None, threads=None):
+    """Run a module of this folder alone; return the JSON of its last line."""
+    return training_speed.alone([module, *arguments], precision, threads)
 
 
 def _measure(part, options):
@@ -85,9 +89,7 @@ def _measure(part, options):
         return _learning(options)
     training_speed._say(part)
     more = ["--quick"] if options.quick else []
-    if part == "company":
-        return in_a_process(*more, script="company.py", threads=options.threads)
-    return in_a_process(part, *more, script="parts.py", threads=options.threads)
+    return in_a_process("parts", part, *more, threads=options.threads)
 
 
 def _learning(options):
@@ -99,7 +101,7 @@ def _learning(options):
             training_speed._say(f"learning: {name}, seed {seed}")
             arguments = (contender, "fp32", "--steps", str(steps), "--seed", str(seed))
             forced = None if precision == "native" else precision
-            runs.append(in_a_process(*arguments, script="learning.py", precision=forced, threads=options.threads))
+            runs.append(in_a_process("learning", *arguments, precision=forced, threads=options.threads))
         reached = [run["reached"] for run in runs if run["reached"] is not None]
         table.append([
             name, f"{len(reached)} of {seeds}", median(reached) if reached else "not reached",
@@ -152,3 +154,7 @@ def medians(training):
         )
         for label, runs in training["runs"].items()
     }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,6 +5,7 @@ and a fingerprint of the code that made the outputs, by which `bake --check` fin
 What answers a prediction is stored folded: it opens when the learner runs the cell, and not before the guess.
 """
 
+import argparse
 import ast
 import copy
 import hashlib
@@ -15,7 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-__all__ = ["arguments", "execute", "fingerprint", "normalise", "problems", "run", "spoilers"]
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+__all__ = ["execute", "fingerprint", "main", "normalise", "problems", "spoilers"]
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -25,17 +30,13 @@ WIDGET = "application/vnd.jupyter.widget-"
 FOLDED = "<!-- Folded: run this cell to see the answer, or click here. -->\n"
 
 
-def arguments(parser):
-    """Declare the options of `python -m course_lib bake`."""
-    parser.add_argument("files", nargs="*", type=Path, help="notebooks (default: all of notebooks/)")
-    parser.add_argument(
-        "--check", action="store_true", help="run nothing and write nothing: say which need baking"
-    )
-    parser.add_argument("--timeout", type=int, default=180, metavar="SECONDS", help="limit of one cell (180)")
-
-
-def run(options):
+def main(arguments=None):
     """Bake or check the notebooks and return the exit status; one with a failing cell is left as it was."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bake", description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="*", type=Path, help="notebooks (default: all of notebooks/)")
+    parser.add_argument("--check", action="store_true", help="run nothing, write nothing: say which need baking")
+    parser.add_argument("--timeout", type=int, default=180, metavar="SECONDS", help="limit of one cell (180)")
+    options = parser.parse_args(arguments)
     files = options.files or sorted((ROOT / "notebooks").glob("*.ipynb"))
     missing = [str(file) for file in files if not file.is_file()]
     if missing or not files:
@@ -56,9 +57,6 @@ def run(options):
 
 def _bake(file, timeout):
     """Execute, normalise and replace one notebook; say what failed and return False when a cell did."""
-    import nbformat
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
     print(f"{file.name}: running ...", end=" ", flush=True)
     started = time.monotonic()
     notebook = nbformat.read(file, as_version=4)
@@ -78,8 +76,6 @@ def execute(notebook, folder, timeout=180):
     Quiet, offline, at quick scale, with an empty cache and no recorded progress. `timeout` limits a cell, in
     seconds. Raises nbclient's CellExecutionError, CellTimeoutError or DeadKernelError.
     """
-    from nbclient import NotebookClient
-
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -107,8 +103,6 @@ def execute(notebook, folder, timeout=180):
 
 def normalise(notebook):
     """Return a copy of the notebook in normal form (see the top of this file); the argument is left alone."""
-    import nbformat
-
     new = copy.deepcopy(notebook)
     new.nbformat, new.nbformat_minor = 4, 5
     seen = set()
@@ -194,8 +188,6 @@ def _fold(cell):
 
 def problems(file):
     """Return what keeps a stored notebook from being fresh and normal, as a list of short phrases."""
-    import nbformat
-
     notebook = nbformat.read(file, as_version=4)
     found = []
     counts = [
@@ -239,8 +231,6 @@ def _relative(value):
 
 
 def _text(notebook):
-    import nbformat
-
     return nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
 
 
@@ -268,3 +258,7 @@ def _where(notebook):
 def _plain(text):
     """Return text without terminal colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

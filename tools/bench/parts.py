@@ -1,6 +1,6 @@
 """The smaller measurements of `make bench`: each function returns a table, measured in this process.
 
-    python benchmarks/parts.py {masking,pairs,tokens,scaling,where,start,memory} [--quick]
+    python -m tools.bench.parts {masking,pairs,tokens,scaling,where,start,memory} [--quick]
 
 Every rate is the median over repetitions in which the candidates take turns. README.md explains what is compared.
 """
@@ -11,13 +11,8 @@ import random
 import subprocess
 import sys
 import time
-from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import contenders  # puts a bare checkout on the path
-import original_pairs
 import torch
 
 from course_lib import runtime
@@ -25,6 +20,7 @@ from course_lib.model import bodies
 from course_lib.text import corpora, packing, tokenization
 from course_lib.town import language
 from course_lib.train import loop, masking, objectives, scaling
+from tools.bench import contenders, original_pairs
 
 __all__ = ["cost", "masking_speed", "memory", "pairs", "start", "tokens", "where"]
 
@@ -188,8 +184,8 @@ def start(quick):
         "import course_lib": ["-c", "import course_lib"],
         "python -m course_lib --help": ["-m", "course_lib", "--help"],
         "import torch, transformers": ["-c", "import torch, transformers; transformers.BertForMaskedLM"],
-        "course: from the command to 4 small steps": [contenders.__file__, "course", "fp32", *small],
-        "Trainer: from the command to 4 small steps": [contenders.__file__, "trainer", "fp32", *small],
+        "course: from the command to 4 small steps": ["-m", "tools.bench.contenders", "course", "fp32", *small],
+        "Trainer: from the command to 4 small steps": ["-m", "tools.bench.contenders", "trainer", "fp32", *small],
     }
 
     def launch(arguments):

@@ -1,8 +1,8 @@
 """How long does the glass model take for one sentence of 32 tokens? In a real browser, on one core.
 
-    python -m benchmarks.glass [--save]      # after `make browser-test`, which installs the browser
+    python -m tools.bench.page [--save]      # after `make browser-test`, which installs the browser
 
-The goal is 16 ms for a forward pass: then a slider feels like a slider. --save writes benchmarks/glass.json.
+The goal is 16 ms for a forward pass: then a slider feels like a slider. --save writes tools/bench/glass.json.
 """
 
 import argparse
@@ -37,8 +37,8 @@ MEASURE = """() => {
 
 def main(arguments=None) -> int:
     """Measure, print and return 0 if the goal is met, 1 if not, 2 without a browser."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.glass", description=__doc__.splitlines()[0])
-    parser.add_argument("--save", action="store_true", help="write benchmarks/glass.json")
+    parser = argparse.ArgumentParser(prog="python -m tools.bench.page", description=__doc__.splitlines()[0])
+    parser.add_argument("--save", action="store_true", help="write tools/bench/glass.json")
     options = parser.parse_args(arguments)
     try:
         from playwright.sync_api import sync_playwright
@@ -50,7 +50,7 @@ def main(arguments=None) -> int:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=alone)
         page = browser.new_page()
-        page.goto((HERE.parent / "one-mask-apart.html").as_uri())
+        page.goto((HERE.parent.parent / "one-mask-apart.html").as_uri())
         page.wait_for_selector("#bars .bar", state="attached")
         numbers = page.evaluate(MEASURE)
         version = browser.version

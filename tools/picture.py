@@ -1,6 +1,6 @@
 """Draw README's pictures, the one from the record alone, the other from the shipped model: writes docs/*.png.
 
-    .venv/bin/python scripts/picture.py
+    python -m tools.picture
 """
 
 from pathlib import Path

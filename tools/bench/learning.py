@@ -1,6 +1,6 @@
 """How long until a model fills in hidden words at 97% of what any reader could reach?
 
-    python benchmarks/learning.py {course,trainer} {fp32,bf16} --steps 2048 --seed 0
+    python -m tools.bench.learning {course,trainer} {fp32,bf16} --steps 2048 --seed 0
 
 The recorded experiments' setting: Tiny Town, batches of 32 rows, peak learning rate 2e-3. The clock stands still
 while the held-out words are asked.
@@ -10,11 +10,10 @@ import argparse
 import json
 import time
 
-import contenders
-
 from course_lib import experiments, runtime
 from course_lib.model import bodies
 from course_lib.train import evaluation, loop, masking, objectives
+from tools.bench import contenders
 
 __all__ = ["SHARE", "course", "trainer"]
 

@@ -1,6 +1,6 @@
 """Two more contenders of training_speed.py: a loop as a tutorial writes it, and the BERT of the d2l book.
 
-    python benchmarks/contenders.py {plain,d2l} fp32 --steps 60
+    python -m tools.bench.contenders {plain,d2l} fp32 --steps 60
 
 They get the same rows, batch size, optimiser and learning rate as the others; README.md says what differs.
 """

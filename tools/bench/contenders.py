@@ -1,13 +1,12 @@
 """The contenders of training_speed.py: each runs alone in a fresh process and prints one line of JSON.
 
-    python benchmarks/contenders.py {peak,course,trainer,plain,d2l} {fp32,bf16} --steps 60
+    python -m tools.bench.contenders {peak,course,trainer,plain,d2l} {fp32,bf16} --steps 60
 
 The same model, rows, batch and hyperparameters for all; README.md says what is counted and why.
 """
 
 import argparse
 import functools
-import importlib.util
 import json
 import os
 import sys
@@ -15,18 +14,14 @@ import tempfile
 import time
 from pathlib import Path
 
-if importlib.util.find_spec("course_lib") is None:  # run from a checkout alone
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-importlib.import_module("course_lib")  # before torch: idle threads wait in the same way for every contender
+import torch
 
-import peers  # noqa: E402
-import torch  # noqa: E402
-
-from course_lib import runtime  # noqa: E402
-from course_lib.model import bodies  # noqa: E402
-from course_lib.text import corpora, packing, tokenization  # noqa: E402
-from course_lib.town import language  # noqa: E402
-from course_lib.train import loop, masking, objectives  # noqa: E402
+from course_lib import runtime
+from course_lib.model import bodies
+from course_lib.text import corpora, packing, tokenization
+from course_lib.town import language
+from course_lib.train import loop, masking, objectives
+from tools.bench import peers
 
 __all__ = ["course", "d2l", "flops_per_token", "make_trainer", "peak", "plain", "trainer"]
 
@@ -205,6 +200,7 @@ def _machine(device):
     if Path("/proc/cpuinfo").exists():
         found = [x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")]
         cpu = found[0].split(":")[1].strip() if found else cpu
+    versions = {found.name: found.version for found in metadata.distributions()}
     features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return {
         "cpu": cpu,
@@ -214,7 +210,7 @@ def _machine(device):
         "precision": str(runtime.precision(device)).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "packages": {name: metadata.version(name) for name in ("torch", "transformers", "accelerate")},
+        "packages": {name: versions[name] for name in ("torch", "transformers", "accelerate") if name in versions},
     }
 
 
