@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib.town import posteriors, tasks
+from course_lib.town import tasks
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
 
@@ -73,18 +73,18 @@ def test_a_hidden_variable_equals_the_count(town, oracle, words, n, name):
     for (hidden, text), p in told().items():
         if all(text[t][0] == words[t] for t in range(n)):
             expected[hidden[NAMES.index(name)]] += p
-    found = posteriors.variable(oracle, list(words[:n]), name)
+    found = oracle.posterior(list(words[:n]), name)
     want = np.array([expected[value] for value in town.variables[name]])
     np.testing.assert_allclose(found, want / want.sum(), atol=1e-9)
 
 
 def test_before_any_word_everything_is_equally_likely(oracle):
-    np.testing.assert_allclose(posteriors.variable(oracle, [], "hero"), [1 / 3] * 3)
+    np.testing.assert_allclose(oracle.posterior([], "hero"), [1 / 3] * 3)
 
 
 def test_an_unknown_variable_is_named(oracle):
     with pytest.raises(ValueError, match="'plot' is none of a story's hidden variables: choose one of topic"):
-        posteriors.variable(oracle, ["now"], "plot")
+        oracle.posterior(["now"], "plot")
 
 
 @given(words=texts, left_only=st.booleans(), what=st.sampled_from(["slot", "kind"]))
@@ -93,7 +93,7 @@ def test_the_label_of_a_word_equals_the_count(oracle, words, left_only, what):
     def label(kind, slots, parts):
         return [str(slot) if what == "slot" else kind for slot in slots]
 
-    found = posteriors.labels_of_words(oracle, list(words), label, left_only)
+    found = oracle.word_labels(list(words), label, left_only)
     assert len(found) == LENGTH
     for t in range(LENGTH):
         expected = defaultdict(float)
@@ -110,6 +110,6 @@ def test_the_two_readers_differ_where_the_evidence_stands_to_the_right():
     town = TinyTown.load()
     words = ["Anna", "walked", "to", "the", "kitchen", "with", "her", "dog", ".", "she", "needed", "an", "egg", "."]
     label = functools.partial(tasks.word_labels, town, "kind at first word")
-    both, left = (posteriors.labels_of_words(Oracle(town), words, label, left_only) for left_only in (False, True))
+    both, left = (Oracle(town).word_labels(words, label, left_only) for left_only in (False, True))
     assert both[9]["want"] == pytest.approx(1) and 0.2 < left[9]["want"] < 0.8  # 'she': needed? saw? told?
     assert left[0]["arrive"] == pytest.approx(1)  # every story begins so

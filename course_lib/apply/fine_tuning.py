@@ -17,7 +17,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
 from course_lib.model.bodies import autocast
-from course_lib.town import posteriors
 from course_lib.town.oracle import Oracle
 from course_lib.town.tasks import Task, word_labels
 from course_lib.train.evaluation import Score
@@ -180,10 +179,10 @@ def ceiling(
     for row, wanted in zip(task.rows[:, 1:-1].tolist(), task.targets, strict=True):
         text = [words[token] for token in row]
         if task.kind == "text":
-            found = posteriors.variable(oracle, text, task.name)[None]
+            found = oracle.posterior(text, task.name)[None]
         else:
             label = functools.partial(word_labels, oracle.town, task.name)
-            known = posteriors.labels_of_words(oracle, text, label, left_only)
+            known = oracle.word_labels(text, label, left_only)
             found = np.array([[p.get(name, 0.0) for name in task.labels] for p in known])
             wanted, asked = wanted[1:-1][wanted[1:-1] != IGNORE], (wanted[1:-1] != IGNORE).numpy()
             found = found[asked]
