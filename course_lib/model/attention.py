@@ -16,19 +16,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-__all__ = [
-    "attend",
-    "bidirectional_mask",
-    "causal_mask",
-    "combine",
-    "cross_mask",
-    "leakage",
-    "padding_mask",
-    "prefix_mask",
-    "sees_future",
-    "sliding_window_mask",
-    "visible",
-]
+__all__ = ["attend", "bidirectional_mask", "causal_mask", "combine", "cross_mask", "leakage", "padding_mask",
+           "prefix_mask", "sees_future", "sliding_window_mask", "visible"]  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- mask builders
 def padding_mask(attention_mask: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -42,8 +31,7 @@ def padding_mask(attention_mask: Tensor, dtype: torch.dtype = torch.float32) -> 
 
 def bidirectional_mask(length: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Let every position look at every position: additive [1, 1, T, T], all zeros."""
-    length = _count(length, "length")
-    return torch.zeros(1, 1, length, length, dtype=dtype)
+    return torch.zeros_like(causal_mask(length, dtype))
 
 
 def causal_mask(length: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -61,13 +49,10 @@ def prefix_mask(
     Raises ValueError for a prefix outside 0..T. (T5, 1910.10683 §3.2.1)
     """
     query, key = _positions(length)
-    prefixes = torch.as_tensor(prefix)
-    if prefixes.is_floating_point() or prefixes.dtype == torch.bool or prefixes.ndim > 1:
-        raise TypeError(f"prefix must be a whole number, or one per sequence, got {prefix!r}.")
-    for value in prefixes.reshape(-1).tolist():
-        if not 0 <= value <= length:
-            raise ValueError(f"prefix is {value}, but the length is {length}: use 0 to {length}.")
-    return _additive((key <= query)[None, None] | (key < prefixes.reshape(-1, 1, 1, 1)), dtype)
+    prefixes = torch.as_tensor(prefix).reshape(-1, 1, 1, 1)
+    if prefixes.min() < 0 or prefixes.max() > length:
+        raise ValueError(f"prefix is {prefix}, but the length is {length}: use 0 to {length}.")
+    return _additive((key <= query)[None, None] | (key < prefixes), dtype)
 
 
 def sliding_window_mask(window: int, length: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -76,8 +61,8 @@ def sliding_window_mask(window: int, length: int, dtype: torch.dtype = torch.flo
     This is the causal window of `transformers`: window 1 is "only myself", window T or more is the causal
     mask. (Longformer, 2004.05150 §3.1, describes the two-sided one.)
     """
-    if _count(window, "window", least=0) == 0:
-        raise ValueError("window is 0, which would hide even the position itself: use 1 or more.")
+    if window < 1:
+        raise ValueError(f"window is {window}, which would hide even the position itself: use 1 or more.")
     query, key = _positions(length)
     return _additive(((key <= query) & (key > query - window))[None, None], dtype)
 
@@ -88,7 +73,7 @@ def cross_mask(source_mask: Tensor, length: int, dtype: torch.dtype = torch.floa
     There is no causal part: the source is finished before the target begins. (1706.03762 §3.2.3)
     """
     keep = _zero_one(source_mask, "source_mask")
-    return _additive(keep[:, None, None, :].expand(-1, 1, _count(length, "length"), -1), dtype)
+    return _additive(keep[:, None, None, :].expand(-1, 1, length, -1), dtype)
 
 
 def combine(*masks: Tensor) -> Tensor:
@@ -96,10 +81,8 @@ def combine(*masks: Tensor) -> Tensor:
 
     Takes the minimum, not the sum: finfo.min + finfo.min overflows to -inf, and a row of -inf makes NaN.
     """
-    if not masks:
-        raise ValueError("combine() got no mask: pass at least one, e.g. combine(causal_mask(6)).")
-    result = _additive_only(masks[0])
-    for mask in masks[1:]:
+    result = masks[0]
+    for mask in masks:
         try:
             result = torch.minimum(result, _additive_only(mask))
         except RuntimeError as error:
@@ -121,11 +104,6 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, scale: f
     q [..., T, D], k [..., S, D], v [..., S, Dv]; additive mask broadcastable to [..., T, S]; scale defaults
     to 1/sqrt(D). Returns output [..., T, Dv] and weights [..., T, S]. Bool and 0/1 masks are refused by name.
     """
-    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
-        raise ValueError(
-            f"q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)} do not fit: q and k share the last "
-            "axis D, k and v the axis S before it."
-        )
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     scores = q @ k.transpose(-2, -1) * scale  # [..., T, S]
     if mask is not None:
@@ -176,8 +154,6 @@ def sees_future(matrix: Tensor, tolerance: float = 1e-5) -> bool:
     """
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"the matrix has shape {tuple(matrix.shape)}: pass [T, T], outputs by inputs.")
-    if tolerance < 0:
-        raise ValueError(f"tolerance is {tolerance}: use 0 or more.")
     largest = matrix.abs().max()
     if not torch.isfinite(largest) or largest == 0:
         raise ValueError(
@@ -215,7 +191,8 @@ def _perturbation(model, ids, layer, generator, inputs) -> Tensor:
     length, moved = ids.shape[1], []
     # RoBERTa counts positions from the padding id, so a replacement by padding would move every position.
     allowed = [i for i in range(layer.num_embeddings) if i != layer.padding_idx]
-    inputs = {name: _repeat(value, length + 1) for name, value in inputs.items()}
+    inputs = {name: value.expand(length + 1, *value.shape[1:]) if isinstance(value, Tensor) and value.shape[:1] == (1,)
+              else value for name, value in inputs.items()}  # fmt: skip
     for _ in range(3):
         batch = ids.repeat(length + 1, 1)  # row 0 is untouched, row j + 1 has another token at j
         for j in range(length):
@@ -243,22 +220,14 @@ def _additive_only(mask: Tensor) -> Tensor:
     return mask
 
 
-def _count(value: int, name: str, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}.")
-    if value < least:
-        raise ValueError(f"{name} is {value}: use {max(least, 1)} or more.")
-    return value
-
-
 def _positions(length: int) -> tuple[Tensor, Tensor]:
-    positions = torch.arange(_count(length, "length"))
+    if length < 1:
+        raise ValueError(f"length is {length}: use 1 or more.")
+    positions = torch.arange(length)
     return positions[:, None], positions[None, :]  # queries down, keys across
 
 
 def _zero_one(tensor: Tensor, name: str) -> Tensor:
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name} is a {type(tensor).__name__}: pass a tensor [B, S], e.g. torch.tensor(...).")
     if tensor.ndim != 2:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}: pass [B, S], one row per sequence.")
     odd = tensor[(tensor != 0) & (tensor != 1)]
@@ -281,11 +250,6 @@ def _first_tensor(result) -> Tensor:
     for name in ("logits", "last_hidden_state"):
         result = getattr(result, name, result)
     return result if isinstance(result, Tensor) else result[0]
-
-
-def _repeat(value, rows: int):
-    one = isinstance(value, Tensor) and value.ndim > 0 and len(value) == 1
-    return value.expand(rows, *value.shape[1:]) if one else value
 
 
 @contextmanager
