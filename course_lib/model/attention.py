@@ -114,13 +114,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, scale: f
 
 # ------------------------------------------------------------------------------------------------- leak tests
 def leakage(
-    model: nn.Module,
-    input_ids: Tensor,
-    method: str = "gradient",
-    *,
-    seed: int = 0,
-    embedding: nn.Module | None = None,
-    **inputs,
+    model: nn.Module, input_ids: Tensor, method: str = "gradient", *, seed: int = 0, **inputs
 ) -> Tensor:
     """Measure how much input token j moves output i: matrix [T, T], rows outputs, columns inputs.
 
@@ -128,18 +122,15 @@ def leakage(
     method 'perturbation': largest change of output_i when token j is replaced (three random replacements).
     `input_ids` is one sequence, [T] or [1, T]; further `inputs` (attention_mask, position_ids, ...) go to the
     model. Works for any module that maps ids to [1, T, *] (or to a `transformers` output) through an
-    nn.Embedding; name it in `embedding` if it is neither `get_input_embeddings()` nor the first one. Dropout
-    is off while measuring; the model is left as it was found.
+    nn.Embedding. Dropout is off while measuring; the model is left as it was found.
     """
     if method not in ("gradient", "perturbation"):
         raise ValueError(f"method is {method!r}: use 'gradient' or 'perturbation'.")
     ids = input_ids[None] if input_ids.ndim == 1 else input_ids
     if ids.ndim != 2 or len(ids) != 1 or ids.is_floating_point():
-        raise ValueError(
-            f"input_ids has shape {tuple(input_ids.shape)} and dtype {input_ids.dtype}: pass one sequence of "
-            "whole numbers, [T] or [1, T]."
-        )
-    layer = _embedding_of(model) if embedding is None else embedding
+        raise ValueError(f"input_ids has shape {tuple(input_ids.shape)} and dtype {input_ids.dtype}: pass one "
+                         "sequence of whole numbers, [T] or [1, T].")  # fmt: skip
+    layer = _embedding_of(model)
     device = layer.weight.device  # ids and masks are small: they go where the model is
     inputs = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in inputs.items()}
     measure = _gradient if method == "gradient" else _perturbation
@@ -174,8 +165,6 @@ def _gradient(model, ids, layer, generator, inputs) -> Tensor:
     try:
         with torch.enable_grad():
             outputs = _first_tensor(model(ids, **inputs))[0]  # [T, *]
-            if not caught or not outputs.requires_grad:
-                raise ValueError("the outputs do not come from this layer: pass the right `embedding`.")
             direction = torch.randn(outputs.shape[-1], generator=generator).to(outputs)
             rows = []
             for score in outputs @ direction:
@@ -197,8 +186,6 @@ def _perturbation(model, ids, layer, generator, inputs) -> Tensor:
         batch = ids.repeat(length + 1, 1)  # row 0 is untouched, row j + 1 has another token at j
         for j in range(length):
             others = [i for i in allowed if i != ids[0, j].item()]
-            if not others:
-                raise ValueError("the vocabulary has no other token to put in: use at least two.")
             batch[j + 1, j] = others[int(torch.randint(len(others), (1,), generator=generator))]
         outputs = _first_tensor(model(batch, **inputs))  # [T + 1, T, *]
         moved.append((outputs[1:] - outputs[:1]).abs().amax(dim=-1))  # [input j, output i]
@@ -237,13 +224,11 @@ def _zero_one(tensor: Tensor, name: str) -> Tensor:
 
 
 def _embedding_of(model: nn.Module) -> nn.Module:
-    if hasattr(model, "get_input_embeddings"):
-        return model.get_input_embeddings()
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            return module
-    name = type(model).__name__
-    raise TypeError(f"{name} has no nn.Embedding: pass the layer that reads the ids as `embedding`.")
+    layers = [model.get_input_embeddings()] if hasattr(model, "get_input_embeddings") else [
+        module for module in model.modules() if isinstance(module, nn.Embedding)]  # fmt: skip
+    if not layers:
+        raise TypeError(f"{type(model).__name__} has no nn.Embedding, through which its inputs could be told apart.")
+    return layers[0]
 
 
 def _first_tensor(result) -> Tensor:
