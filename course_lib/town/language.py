@@ -69,11 +69,6 @@ class Story:
         """All words in a row."""
         return [word for sentence in self.sentences for word in sentence]
 
-    @property
-    def text(self) -> str:
-        """The story as plain text, words separated by spaces."""
-        return " ".join(self.words)
-
     def since(self, sentence: int) -> Story:
         """Leave out the sentences before this one."""
         parts = ("sentences", "kinds", "slots", "tags")
@@ -121,10 +116,9 @@ class TinyTown:
     @property
     def vocabulary(self) -> list[str]:
         """Every word that a story or a question can contain, sorted."""
-        words = {part for path in self.paths for part in path.parts if not _is_slot(part)}
-        words |= {w for _, choices in self.slots.values() for ws in choices.values() for w in ws}
-        words |= {w for ask, _ in self.question_templates for w in ask.split() if not _is_slot(w)}
-        return sorted(words)
+        parts = [*(path.parts for path in self.paths), *(ask.split() for ask, _ in self.question_templates)]
+        words = {word for _, choices in self.slots.values() for words in choices.values() for word in words}
+        return sorted(words.union(part for line in parts for part in line if not _is_slot(part)))
 
     def choices(self, part: str, values: dict[str, str]) -> list[str]:
         """List the equally likely words for one part of a path, given the hidden variables' values."""
@@ -133,18 +127,11 @@ class TinyTown:
         variable, words = self.slots[part[1:-1]]
         return words[values[variable] if variable else None]
 
-    def story(self, rng: random.Random, sentences: int = 6, **fixed: str) -> Story:
-        """Write one story.
-
-        ``fixed`` pins hidden variables, e.g. ``topic='farm'``. Raises ValueError for unknown ones.
-        """
+    def story(self, rng: random.Random, sentences: int = 6) -> Story:
+        """Write one story: draw the hidden variables, walk the chain, fill a template at each step."""
         if sentences < 1:
             raise ValueError(f"sentences={sentences}: a story needs at least one sentence.")
         values = {name: options[int(rng.random() * len(options))] for name, options in self.variables.items()}
-        for name, value in fixed.items():
-            if value not in self.variables.get(name, []):
-                raise ValueError(f"{name}={value!r} is not in this town. It has: {self.variables}.")
-            values[name] = value
         texts, kinds, slots = [], [], []
         kind = self.start
         for _ in range(sentences):
@@ -156,7 +143,7 @@ class TinyTown:
             kinds.append(kind)
             kind = rng.choices(list(self.chain[kind]), weights=self.chain[kind].values())[0]
         tags = [[self.labels.get(slot, NO_LABEL) for slot in row] for row in slots]
-        return Story(texts, values["topic"], values["hero"], values["mood"], kinds, slots, tags)
+        return Story(texts, kinds=kinds, slots=slots, tags=tags, **values)
 
     def stories(self, n: int, seed: int = 0, sentences: int = 6) -> list[Story]:
         """Write ``n`` independent stories; the same seed gives the same stories."""
