@@ -15,11 +15,7 @@ from transformers import (
     RobertaConfig,
     RobertaForMaskedLM,
 )
-from transformers.masking_utils import (
-    create_bidirectional_mask,
-    create_causal_mask,
-    create_sliding_window_causal_mask,
-)
+from transformers.masking_utils import create_bidirectional_mask, create_causal_mask, create_sliding_window_causal_mask
 
 from course_lib.model.attention import (
     attend,
@@ -108,9 +104,7 @@ def test_sliding_window_mask_is_the_one_transformers_builds(window):
 
 def test_cross_mask_is_the_one_transformers_builds():
     target = torch.zeros(B, 5, D)
-    theirs = create_bidirectional_mask(
-        bert_config(), target, LENGTHS, encoder_hidden_states=torch.zeros(B, T, D)
-    )
+    theirs = create_bidirectional_mask(bert_config(), target, LENGTHS, encoder_hidden_states=torch.zeros(B, T, D))
     assert torch.equal(cross_mask(LENGTHS, 5), theirs.expand(B, 1, 5, T))
 
 
@@ -187,9 +181,7 @@ def test_attention_by_hand_equals_the_weights_that_a_whole_model_reports(ids):
     with torch.no_grad():
         result = model(ids, attention_mask=LENGTHS, output_attentions=True, output_hidden_states=True)
         layer, x = model.encoder.layer[1].attention.self, result.hidden_states[1]
-        _, weights = attend(
-            heads(layer.query(x)), heads(layer.key(x)), heads(layer.value(x)), padding_mask(LENGTHS)
-        )
+        _, weights = attend(heads(layer.query(x)), heads(layer.key(x)), heads(layer.value(x)), padding_mask(LENGTHS))
     torch.testing.assert_close(weights, result.attentions[1], atol=1e-6, rtol=0)
 
 

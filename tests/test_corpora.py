@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from course_lib.text import corpora, package_docs, sentences
 from course_lib.text.corpora import Corpus, python_docs, text_files, tiny_town
 
-RELAXED = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def solid(text):
@@ -121,9 +119,7 @@ def test_split_needs_two_documents():
         Corpus("toy", [["a b"], ["a b"]], "test").split(0.5, 0)
 
 
-@pytest.mark.parametrize(
-    "documents, words", [([], 0), ([[]], 0), ([["."]], 0), ([["word"]], 1), ([["你"]], 1)]
-)
+@pytest.mark.parametrize("documents, words", [([], 0), ([[]], 0), ([["."]], 0), ([["word"]], 1), ([["你"]], 1)])
 def test_a_corpus_needs_two_words(documents, words):
     with pytest.raises(ValueError, match=f"has {words} word"):
         Corpus("toy", documents, "test")
@@ -137,9 +133,7 @@ def test_a_corpus_is_documents_of_sentences(documents):
 
 def test_words_are_counted_in_any_script():
     assert (
-        Corpus(
-            "toy", [["It is , surely , 3.14 .", "你好，世界。", "नमस्ते दुनिया।", "こんにちは"]], "test"
-        ).words
+        Corpus("toy", [["It is , surely , 3.14 .", "你好，世界。", "नमस्ते दुनिया।", "こんにちは"]], "test").words
         == 4 + 4 + 2 + 5
     )
 
@@ -158,9 +152,7 @@ def test_tiny_town():
     corpus = tiny_town(30, seed=3, sentences=4)
     assert corpus == tiny_town(30, seed=3, sentences=4) != tiny_town(30, seed=4, sentences=4)
     assert len(corpus) == 30 and {len(document) for document in corpus.documents} == {4}
-    assert all(
-        sentence == " ".join(sentence.split()) for document in corpus.documents for sentence in document
-    )
+    assert all(sentence == " ".join(sentence.split()) for document in corpus.documents for sentence in document)
     with pytest.raises(ValueError, match="has 0 word"):
         tiny_town(0)
     with pytest.raises(ValueError, match="sentences=0"):
@@ -414,31 +406,17 @@ def test_missing_parts_are_said_and_missing_both_is_an_error(small_library):
         corpus = python_docs()
     assert "pydoc_data" not in corpus.source and "docstrings" in corpus.source
     assert len(corpora._extract(library / "nowhere", has_topics=True)["documents"]) > 50
-    with pytest.raises(
-        FileNotFoundError, match=r"neither pydoc_data nor library sources.*text_files\(path\)"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"neither pydoc_data nor library sources.*text_files\(path\)"):
         corpora._extract(library / "nowhere", has_topics=False)
 
 
 @pytest.mark.parametrize(
     "markup, expected",
     [
-        (
-            "Return the *first* item of :class:`~collections.deque`.",
-            ["Return the first item of collections.deque."],
-        ),
-        (
-            "Use ``len`` and `sum` for `this one <http://x>`_ case.",
-            ["Use len and sum for this one <http://x> case."],
-        ),
-        (
-            "The result is a float [1]_. See the other one too.",
-            ["The result is a float.", "See the other one too."],
-        ),
-        (
-            "A paragraph that is kept.\n\n>>> code()\n3\n\n.. note:: not this one here.",
-            ["A paragraph that is kept."],
-        ),
+        ("Return the *first* item of :class:`~collections.deque`.", ["Return the first item of collections.deque."]),
+        ("Use ``len`` and `sum` for `this one <http://x>`_ case.", ["Use len and sum for this one <http://x> case."]),
+        ("The result is a float [1]_. See the other one too.", ["The result is a float.", "See the other one too."]),
+        ("A paragraph that is kept.\n\n>>> code()\n3\n\n.. note:: not this one here.", ["A paragraph that is kept."]),
         ("+-----+\n| The table is dropped here. |\n+-----+", []),
         (":param x: the value to be given.", []),
         ("stmt ::= 'a' expression in grammar.", []),
@@ -457,11 +435,7 @@ def test_prose(markup, expected):
 
 def test_sections_are_cut_at_headings():
     text = "Title\n*****\n\nFirst text.\n\nNext\n====\n\nSecond text.\n"
-    assert [" ".join(section.split()) for section in sentences.sections(text)] == [
-        "",
-        "First text.",
-        "Second text.",
-    ]
+    assert [" ".join(section.split()) for section in sentences.sections(text)] == ["", "First text.", "Second text."]
 
 
 @RELAXED

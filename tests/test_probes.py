@@ -29,16 +29,7 @@ from transformers import (
 
 from course_lib import runtime
 from course_lib.apply import probes
-from course_lib.apply.probes import (
-    GAP,
-    choose,
-    cross_attention,
-    examine,
-    fill_in,
-    follows,
-    open_checkpoint,
-    pooler,
-)
+from course_lib.apply.probes import GAP, choose, cross_attention, examine, fill_in, follows, open_checkpoint, pooler
 from course_lib.text import tokenization
 
 ROOT = Path(__file__).parent.parent

@@ -14,14 +14,7 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
-from transformers import (
-    AutoTokenizer,
-    BertConfig,
-    BertForMaskedLM,
-    BertTokenizer,
-    RobertaConfig,
-    RobertaForMaskedLM,
-)
+from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertTokenizer, RobertaConfig, RobertaForMaskedLM
 
 from course_lib.text import tokenization
 from course_lib.text.corpora import Corpus, tiny_town
@@ -73,13 +66,13 @@ def tokenizer(request):
 def test_each_tiny_town_word_is_one_token(town):
     words = sorted(TinyTown.load().vocabulary)
     assert town.convert_ids_to_tokens(range(len(town))) == BERT + words
-    assert [
-        town.pad_token_id,
-        town.unk_token_id,
-        town.cls_token_id,
-        town.sep_token_id,
-        town.mask_token_id,
-    ] == [0, 1, 2, 3, 4]
+    assert [town.pad_token_id, town.unk_token_id, town.cls_token_id, town.sep_token_id, town.mask_token_id] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
     for story in TinyTown.load().stories(20, seed=5):
         assert town.tokenize(" ".join(story.words)) == story.words
 
@@ -155,16 +148,8 @@ def longest_match_first(word, vocabulary):
 
 
 def test_wordpiece_is_longest_match_first(wordpiece):
-    vocabulary, words = (
-        wordpiece.get_vocab(),
-        sorted({w for t in TEXTS for w in t.lower().split() if w.isalpha()}),
-    )
-    words += [a[:4] + b[-5:] for a in words[:20] for b in words[:20]] + [
-        "unseenword",
-        "zzz",
-        "ω",
-        "statementing",
-    ]
+    vocabulary, words = (wordpiece.get_vocab(), sorted({w for t in TEXTS for w in t.lower().split() if w.isalpha()}))
+    words += [a[:4] + b[-5:] for a in words[:20] for b in words[:20]] + ["unseenword", "zzz", "ω", "statementing"]
     words = [word for word in words if word.isascii()]
     assert len(words) > 300
     for word in words:
@@ -243,11 +228,7 @@ made.append(t.train_byte_bpe(texts, 400))
 print(hashlib.sha256(json.dumps([sorted(m.get_vocab().items()) for m in made]).encode()
                      + made[2].backend_tokenizer.model.__getstate__()).hexdigest())
 """
-    made = [
-        train_wordpiece(TEXTS, 300),
-        train_wordpiece(TEXTS, 300, lowercase=False),
-        train_byte_bpe(TEXTS, 400),
-    ]
+    made = [train_wordpiece(TEXTS, 300), train_wordpiece(TEXTS, 300, lowercase=False), train_byte_bpe(TEXTS, 400)]
     here = hashlib.sha256(
         json.dumps([sorted(m.get_vocab().items()) for m in made]).encode()
         + made[2].backend_tokenizer.model.__getstate__()
@@ -272,9 +253,7 @@ def test_training_in_one_process_repeats(wordpiece):
 
 
 def test_a_corpus_is_as_good_as_its_texts(wordpiece):
-    assert (
-        train_wordpiece(Corpus("toy", [TEXTS], "test"), vocab_size=300).get_vocab() == wordpiece.get_vocab()
-    )
+    assert train_wordpiece(Corpus("toy", [TEXTS], "test"), vocab_size=300).get_vocab() == wordpiece.get_vocab()
 
 
 @pytest.mark.parametrize("train", [train_wordpiece, train_byte_bpe])
@@ -296,9 +275,7 @@ def test_encode_documents_equals_one_sentence_at_a_time(tokenizer):
     assert encode_documents(tokenizer, documents) == expected
     tokenizer(TEXTS, padding=True, truncation=True, max_length=8)  # leaves its settings in the tokenizer
     assert encode_documents(tokenizer, documents) == expected
-    assert encode_documents(tokenizer, [["two words"]]) == encode_documents(
-        tokenizer, Corpus("x", [["two words"]], "")
-    )
+    assert encode_documents(tokenizer, [["two words"]]) == encode_documents(tokenizer, Corpus("x", [["two words"]], ""))
     assert encode_documents(tokenizer, [[], []]) == [[], []]
 
 
@@ -306,9 +283,7 @@ def test_text_cannot_smuggle_in_special_tokens(tokenizer):
     text = f"a {tokenizer.mask_token} and {tokenizer.sep_token}"
     ids = encode_documents(tokenizer, [[text]])[0][0]
     assert not {tokenizer.mask_token_id, tokenizer.sep_token_id} & set(ids)
-    assert tokenizer.mask_token_id in tokenizer(text)["input_ids"], (
-        "and asking for them still works afterwards"
-    )
+    assert tokenizer.mask_token_id in tokenizer(text)["input_ids"], "and asking for them still works afterwards"
 
 
 def test_encoded_twins_are_separate_lists(town):
@@ -400,20 +375,16 @@ def test_works_in_a_fill_mask_pipeline(tokenizer, tmp_path):
     answers = fill(f"the {tokenizer.mask_token} is here .", top_k=3)
     assert len(answers) == 3
     assert all(
-        tokenizer.convert_tokens_to_ids(tokenizer.convert_ids_to_tokens(a["token"])) == a["token"]
-        for a in answers
+        tokenizer.convert_tokens_to_ids(tokenizer.convert_ids_to_tokens(a["token"])) == a["token"] for a in answers
     )
 
 
 def test_require_special_tokens(tokenizer):
     assert require_special_tokens(tokenizer) is None
     bare = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")),
-        unk_token="[UNK]",
+        tokenizer_object=Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")), unk_token="[UNK]"
     )
-    with pytest.raises(
-        ValueError, match="no pad_token, cls_token, sep_token, mask_token.*add_special_tokens"
-    ):
+    with pytest.raises(ValueError, match="no pad_token, cls_token, sep_token, mask_token.*add_special_tokens"):
         require_special_tokens(bare)
     bare.add_special_tokens({"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"})
     with pytest.raises(ValueError, match=r"no mask_token,.*\{'mask_token': '\[MASK\]'\}"):
@@ -433,9 +404,7 @@ def test_require_special_tokens_finds_the_ignored_vocab_file(tmp_path):
 # --- load_tokenizer -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["./nowhere", "~/no such folder", Path("nowhere"), "a/b/c", "C:\\nowhere", ""]
-)
+@pytest.mark.parametrize("name", ["./nowhere", "~/no such folder", Path("nowhere"), "a/b/c", "C:\\nowhere", ""])
 def test_load_tokenizer_names_a_missing_folder(name):
     with pytest.raises((OSError, ValueError), match="there is no readable tokenizer .* check the spelling"):
         load_tokenizer(name)
