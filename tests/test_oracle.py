@@ -367,3 +367,10 @@ def test_follows_refuses_what_makes_no_pair(oracle, town):
         oracle.follows(story[:5], story[:2], "swapped")
     with pytest.raises(ValueError, match="at least one sentence"):
         oracle.follows([], story[:1], "swapped")
+
+
+def test_a_sentence_without_its_first_word_is_none(small):
+    whole, feel = ["once", "Ann", "went", "there", "."], ["dog", "."]
+    assert small.follows([whole], [feel], "swapped", 3) > 0
+    with pytest.raises(ValueError, match="Neither order of these sentences is possible"):
+        small.follows([whole[1:]], [feel], "swapped", 3)
