@@ -115,6 +115,36 @@ def texts(n):
     return dict(found)
 
 
+@lru_cache
+def annotated(n):
+    """Return {(hidden, ((word, slot, kind), ...)): probability} for all texts of n words."""
+    found = defaultdict(float)
+
+    def go_on(so_far, kind, p, hidden):
+        if len(so_far) >= n:
+            found[hidden, so_far[:n]] += p
+            return
+        for q, parts in SENTENCES[kind]:
+            slots = [part.strip("{}") if part.startswith("{") else None for part in parts]
+            for words, r in filled(parts, hidden):
+                said = tuple((word, slot, kind) for word, slot in zip(words, slots, strict=True))
+                for after, s in CHAIN[kind].items():
+                    go_on(so_far + said, after, p * q * r * s, hidden)
+
+    for hidden in HIDDEN:
+        go_on((), "go", 1 / len(HIDDEN), hidden)
+    return dict(found)
+
+
+def filled(parts, hidden):
+    """Yield (words, probability) for one template."""
+    out = [((), 1.0)]
+    for part in parts:
+        options = words_for(part, *hidden)
+        out = [((*words, word), p / len(options)) for words, p in out for word in options]
+    return out
+
+
 def condition(all_texts, seen, place):
     """Compute P(word at place | words seen): {word: probability}; `seen` maps places to words."""
     found = defaultdict(float)

@@ -1,11 +1,8 @@
 """Corpora: what is read is kept, what is held out stays unseen, and bad input is named with its fix."""
 
-import glob
-import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from course_lib.text import corpora, globs, sentences
+from course_lib.text import corpora, package_docs, sentences
 from course_lib.text.corpora import Corpus, python_docs, text_files, tiny_town
 
-RELAXED = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def solid(text):
@@ -67,19 +62,8 @@ def test_sentences_lose_nothing_but_space(text):
     assert sentences.split(text) == found
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "word " * 400_000,
-        "x" * 2_000_000,
-        "." * 2_000_000,
-        "a.b!" * 500_000,
-        "\n" * 500_000,
-        " " * 2_000_000,
-        "字" * 1_000_000,
-        "A. " * 500_000,
-    ],
-)
+@pytest.mark.parametrize("line", ["word " * 400_000, "x" * 2_000_000, "." * 2_000_000, "a.b!" * 500_000, "\n" * 500_000,
+                                  " " * 2_000_000, "字" * 1_000_000, "A. " * 500_000])  # fmt: skip
 def test_a_huge_line_is_cut_and_takes_no_time(line):
     found = sentences.split(line)
     assert all(len(sentence) <= sentences.LONGEST_SENTENCE for sentence in found)
@@ -124,22 +108,18 @@ def test_split_holds_out_the_share_and_the_seed_matters():
     assert corpus.split(0.1, 0)[1] != corpus.split(0.1, 1)[1]
 
 
-@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan"), "0.1", True, None])
+@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
 def test_split_names_a_bad_share(share):
     with pytest.raises(ValueError, match=re.escape(f"share={share!r}")):
         Corpus("toy", [["a b"], ["c d"]], "test").split(share, 0)
 
 
-def test_split_names_a_bad_seed_and_a_single_document():
-    with pytest.raises(TypeError, match="seed=0.5"):
-        Corpus("toy", [["a b"], ["c d"]], "test").split(0.5, 0.5)
+def test_split_needs_two_documents():
     with pytest.raises(ValueError, match="'toy' has 1 distinct document"):
         Corpus("toy", [["a b"], ["a b"]], "test").split(0.5, 0)
 
 
-@pytest.mark.parametrize(
-    "documents, words", [([], 0), ([[]], 0), ([["."]], 0), ([["word"]], 1), ([["你"]], 1)]
-)
+@pytest.mark.parametrize("documents, words", [([], 0), ([[]], 0), ([["."]], 0), ([["word"]], 1), ([["你"]], 1)])
 def test_a_corpus_needs_two_words(documents, words):
     with pytest.raises(ValueError, match=f"has {words} word"):
         Corpus("toy", documents, "test")
@@ -153,9 +133,7 @@ def test_a_corpus_is_documents_of_sentences(documents):
 
 def test_words_are_counted_in_any_script():
     assert (
-        Corpus(
-            "toy", [["It is , surely , 3.14 .", "你好，世界。", "नमस्ते दुनिया।", "こんにちは"]], "test"
-        ).words
+        Corpus("toy", [["It is , surely , 3.14 .", "你好，世界。", "नमस्ते दुनिया।", "こんにちは"]], "test").words
         == 4 + 4 + 2 + 5
     )
 
@@ -174,12 +152,9 @@ def test_tiny_town():
     corpus = tiny_town(30, seed=3, sentences=4)
     assert corpus == tiny_town(30, seed=3, sentences=4) != tiny_town(30, seed=4, sentences=4)
     assert len(corpus) == 30 and {len(document) for document in corpus.documents} == {4}
-    assert all(
-        sentence == " ".join(sentence.split()) for document in corpus.documents for sentence in document
-    )
-    for bad in (0, -1, 2.5, True, "3"):
-        with pytest.raises(ValueError, match=re.escape(f"n_stories={bad!r}")):
-            tiny_town(bad)
+    assert all(sentence == " ".join(sentence.split()) for document in corpus.documents for sentence in document)
+    with pytest.raises(ValueError, match="has 0 word"):
+        tiny_town(0)
     with pytest.raises(ValueError, match="sentences=0"):
         tiny_town(3, sentences=0)
 
@@ -262,202 +237,47 @@ def test_any_script_is_a_text(tmp_path, text):
     assert solid(text_files(tmp_path).text()) == solid(text)
 
 
-@pytest.mark.parametrize(
-    "data, error, message",
-    [
-        (b"", ValueError, "has 0 word"),
-        (b"\xef\xbb\xbf", ValueError, "has 0 word"),
-        (b"word", ValueError, "has 1 word"),
-        (b"\x89PNG\r\n\x1a\n\0\0", ValueError, "zero byte at offset 8.*binary"),
-        ("two words".encode("utf-16"), ValueError, "UTF-16.*encoding='utf-16'"),
-        ("two words".encode("utf-16-le"), ValueError, "zero byte at offset 1.*UTF-16"),
-        (
-            "A café here, mostly plain text".encode("cp1252"),
-            ValueError,
-            r"offset 5 \(byte 0xe9\).*encoding='cp1252'",
-        ),
-        (b"\xef\xbb\xbf" + b"ab\xff cd", ValueError, "offset 5 "),
-        ("Привет мир, как дела сегодня".encode("cp1251"), ValueError, "offset 0 .*cp1251 Cyrillic.*encoding="),
-        ("今天天气很好我们去公园吧你来吗".encode("gb18030"), ValueError, "gb18030 Chinese"),
-        ("これは日本語のテキストです".encode("shift_jis"), ValueError, "shift_jis Japanese"),
-    ],
-)
-def test_bad_files_are_named_with_the_fix(tmp_path, data, error, message):
-    file = tmp_path / "bad.txt"
-    file.write_bytes(data)
-    with pytest.raises(error, match="(?s)" + message) as caught:
+@pytest.mark.parametrize(("data", "message"), [
+    (b"", "has 0 word"), (b"\xef\xbb\xbf", "has 0 word"), (b"word", "has 1 word"),
+    (b"\x89PNG\r\n\x1a\n\0\0", r"bad.txt' is not UTF-8 text \(byte 0 is 0x89\)"),
+    ("two words".encode("utf-16-le"), "bad.txt' holds a zero byte"),
+    ("two words".encode("utf-16"), "bad.txt' is not UTF-8 text"),
+    ("A café here, mostly plain".encode("cp1252"), r"bad.txt' .*byte 5 is 0xe9\); .*save it as UTF-8, or leave it out"),
+    ("今天天气很好我们去公园吧你来吗".encode("gb18030"), "bad.txt' is not UTF-8 text"),
+])  # fmt: skip
+def test_bad_files_are_named_with_the_fix(tmp_path, data, message):
+    (tmp_path / "bad.txt").write_bytes(data)
+    with pytest.raises(ValueError, match=message):
         text_files(tmp_path)
-    assert "bad.txt" in str(caught.value) or "word" in str(caught.value)
-
-
-def test_the_suggested_conversion_works(tmp_path):
-    file = tmp_path / "latin.txt"
-    file.write_bytes("Un café noir. Une tasse pleine.".encode("cp1252"))
-    with pytest.raises(ValueError) as caught:
-        text_files(file)
-    exec(re.search(r"from pathlib.*", str(caught.value), re.DOTALL)[0])
-    assert text_files(file).documents == [["Un café noir.", "Une tasse pleine."]]
 
 
 def test_nothing_found_names_the_path_and_the_fix(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no text file matches '.*nowhere.txt'.*check the spelling"):
-        text_files(tmp_path / "nowhere.txt")
-    with pytest.raises(FileNotFoundError, match=r"'.*\*.csv'"):
-        text_files(tmp_path / "*.csv")
     (tmp_path / "table.csv").write_text("a,b")
-    with pytest.raises(FileNotFoundError, match=r"1 other file\(s\).*\.txt"):
-        text_files(tmp_path)
-    for empty in ("", "  "):
-        with pytest.raises(ValueError, match="is empty; name a text file"):
-            text_files(empty)
-
-
-# --- links, deep trees and folders that cannot be read -------------------------------------------------
-
-needs_links = pytest.mark.skipif(os.name == "nt", reason="links need permission on Windows")
-
-
-@pytest.fixture
-def texts(tmp_path):
-    """Return a folder with two files, one of them in a subfolder."""
-    folder = tmp_path / "texts"
-    (folder / "sub").mkdir(parents=True)
-    (folder / "a.txt").write_text("A one. A two.")
-    (folder / "sub" / "b.txt").write_text("B one. B two.")
-    return folder
-
-
-BOTH = [["A one.", "A two."], ["B one.", "B two."]]
-
-
-@needs_links
-@pytest.mark.parametrize("links", [
-    [("sub/up", "..")], [("sub/self", ".")], [("one", "sub"), ("two", "."), ("sub/three", "../..")],
-    [("loop", "loop"), ("ping", "pong"), ("pong", "ping")], [("sub/again.txt", "../a.txt"), ("twin", "sub/b.txt")],
-])  # fmt: skip
-def test_circles_of_links_end_and_a_file_counts_once(texts, links):
-    for name, target in links:
-        (texts / name).symlink_to(target)
-    os.link(texts / "a.txt", texts / "hard.txt")
-    for pattern in ("", "**/*.txt", "**/**/*.txt", "**/sub/**/*.txt"):
-        corpus = text_files(texts / pattern)
-        assert corpus.documents == (BOTH if "sub/" not in pattern else [d for d in corpus.documents if d in BOTH])
-        assert corpus.source.startswith(f"{len(corpus)} file")
-
-
-def test_globs_mean_what_they_mean_elsewhere(texts):
-    (texts / ".hidden").mkdir()
-    (texts / ".hidden" / "c.txt").write_text("C one. C two.")
-    (texts / "sub" / "[d].txt").write_text("D one. D two.")
-    (texts / "sub" / "deep").mkdir()
-    (texts / "sub" / "deep" / "e.txt").write_text("E one. E two.")
-    for pattern in ("**/*.txt", "**", "*", "*/*", "*/**/e.txt", "sub/../**/*.txt", "**/deep/**", "s?b/b.*", "nothing/*",
-                    "**/[!ab].txt", "sub/[[]d].txt", ".h*/*.txt", "a.txt", "**/deep/*.txt"):  # fmt: skip
-        expected = {Path(p).resolve() for p in glob.glob(str(texts / pattern), recursive=True) if Path(p).is_file()}
-        try:
-            found, _ = globs.matching_files(texts / pattern, (".txt",))
-        except FileNotFoundError:
-            found = []
-        assert {path.resolve() for path in found} == expected and len(found) == len(expected), pattern
-
-
-@needs_links
-def test_a_link_to_a_folder_elsewhere_is_named(texts, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_QUIET", "0")
-    (tmp_path / "elsewhere").mkdir()
-    (texts / "more").symlink_to(tmp_path / "elsewhere")
-    for pattern in ("", "**/*.txt"):
-        with pytest.warns(RuntimeWarning, match="links to folders are not followed: '.*more'"):
-            assert text_files(texts / pattern).documents == BOTH
-
-
-@needs_links
-def test_links_to_nowhere_are_named(texts):
-    (texts / "gone.txt").symlink_to("nowhere")
-    (texts / "self").symlink_to("self")
-    for path in (texts, texts / "*.txt", texts / "gone.txt", texts / "self"):
-        with pytest.raises(OSError, match="cannot read '.*(gone.txt|self)'.*leads nowhere, or in a circle"):
+    for path in (tmp_path, tmp_path / "nowhere.txt", tmp_path / "*.txt", tmp_path / "no" / "*" / "deep.txt"):
+        with pytest.raises(FileNotFoundError, match=re.escape(f"{str(path)!r}") + ".*check the spelling.*glob"):
             text_files(path)
+    with pytest.raises(ValueError, match="is empty; name a text file"):
+        text_files(" ")
 
 
-def refusing(monkeypatch, module, name, place):
-    """Let a function of `module` refuse one place, as permissions do (which mean nothing to root)."""
-    real = getattr(module, name)
-
-    def refuse(path=".", *args, **options):
-        if Path(path) == place:
-            raise PermissionError(13, "Permission denied")
-        return real(path, *args, **options)
-
-    monkeypatch.setattr(module, name, refuse)
+@pytest.mark.skipif(os.name == "nt", reason="links need permission on Windows")
+def test_circles_of_links_end(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.txt").write_text("A one. A two.")
+    for name, target in (("sub/up", ".."), ("sub/self", "."), ("loop", "loop"), ("gone.txt", "nowhere")):
+        (tmp_path / name).symlink_to(target)
+    for pattern in ("", "**/*.txt", "*/*.txt"):
+        assert text_files(tmp_path / pattern).documents == [["A one.", "A two."]]
 
 
-@pytest.mark.parametrize("function", ["listdir", "stat"])  # a folder without r, and what lies in one without x
-@pytest.mark.parametrize("pattern", ["", "**/*.txt", "*/*.txt", "sub/*.txt"])
-def test_a_folder_that_cannot_be_read_is_named(texts, monkeypatch, function, pattern):
-    place = texts / "sub" / ("" if function == "listdir" else "b.txt")
-    refusing(monkeypatch, os, function, place)
-    with pytest.raises(PermissionError, match="cannot read '.*sub.*(Permission denied).*leave it out"):
-        text_files(texts / pattern)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "mine.txt").write_text("Two words.")
 
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
 
-def test_a_very_deep_tree_is_read(texts):
-    here, depth = os.getcwd(), 1500
-    os.chdir(texts)
-    try:
-        for _ in range(depth):
-            os.mkdir("d")
-            os.chdir("d")
-        Path("b.txt").write_text("Deep one. Deep two.")
-        os.chdir(texts)
-        assert len(text_files(".")) == 3
-    finally:
-        os.chdir(texts)
-        while os.path.isdir("d/d"):  # shutil.rmtree recurses
-            os.rename("d/d", "e")
-            shutil.rmtree("d")
-            os.rename("e", "d")
-        os.chdir(here)
-
-
-@pytest.mark.parametrize("path", ["~nouser/x.txt", "a\0b", "x" * 5000, "**/" * 500 + "x"])
-def test_odd_paths_get_one_clear_line(texts, monkeypatch, path):
-    monkeypatch.chdir(texts)
-    with pytest.raises(OSError, match="no text file matches|cannot read '.*File name too long"):
-        text_files(path)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
-def test_a_pipe_is_no_text(texts):
-    os.mkfifo(texts / "pipe.txt")
-    assert text_files(texts).documents == BOTH
-    with pytest.raises(OSError, match="neither a file nor a folder"):
-        text_files(texts / "pipe.txt")
-
-
-def test_a_cache_that_can_only_be_read_is_used(small_library, monkeypatch):
-    library, cache = small_library
-    with pytest.warns(RuntimeWarning, match="lacks pydoc_data"):
-        first = python_docs()
-    (library / "a.py").unlink()
-
-    def refuse(*args, **options):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(corpora.runtime.tempfile, "TemporaryFile", refuse)
-    assert python_docs() == first
-
-
-def test_too_large_and_unreadable(tmp_path, monkeypatch):
-    (tmp_path / "big.txt").write_text("many words " * 1000)
-    with pytest.raises(ValueError, match=r"0\.011 MB.*limit is 0\.01 MB.*largest_megabytes"):
-        text_files(tmp_path, largest_megabytes=0.01)
-
-    def refuse(path):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(OSError, match=r"cannot read '.*big.txt' \(Permission denied\)"):
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(PermissionError, match="mine.txt"):
         text_files(tmp_path)
 
 
@@ -499,16 +319,14 @@ def test_python_docs_is_plain_prose(docs):
     assert f"Python {sys.version.split()[0]}" in docs.source
 
 
-def test_python_docs_limit_is_a_prefix(docs, monkeypatch, tmp_path):
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    monkeypatch.setattr(corpora.kept, "load", lambda *_: {"parts": ["x"], "documents": docs.documents})
+def test_python_docs_limit_is_a_prefix(docs, monkeypatch):
+    monkeypatch.setattr(corpora, "_kept", lambda *_: {"parts": ["x"], "documents": docs.documents})
     small, large = python_docs(5_000), python_docs(20_000)
     assert 4_000 < small.words <= 5_000 and 18_000 < large.words <= 20_000
     assert large.documents[: len(small)] == small.documents
     assert docs.documents[: len(large)] == large.documents
-    for bad in (0, 1, -5, 2.5, "many", True):
-        with pytest.raises(ValueError, match=re.escape(f"limit_words={bad!r}")):
-            python_docs(bad)
+    with pytest.raises(ValueError, match="limit_words=1 "):
+        python_docs(1)
 
 
 def test_python_docs_is_the_same_in_every_process(docs, tmp_path):
@@ -544,19 +362,9 @@ def test_the_cache_is_used_and_a_damaged_one_is_rebuilt(small_library):
     assert python_docs() == first, "read from the cache"
     (library / "a.py").write_text('"""Open the first door. It leads to another room."""\n')
     good = stored.read_bytes()
-    checksum = good.partition(b"\n")[0]
-    for damage in (
-        b"",
-        good[:-5],
-        good.replace(b"door", b"DOOR"),
-        checksum,
-        b"{}",
-        checksum + b"\n{}",
-        b"\xff" * 99,
-    ):
+    for damage in (b"", good[:-5], b"\xff" * 99):
         stored.write_bytes(damage)
-        with pytest.warns(RuntimeWarning, match="damaged; it is extracted again"):
-            assert python_docs() == first
+        assert python_docs() == first
         assert stored.read_bytes() == good
 
 
@@ -571,10 +379,18 @@ def test_a_cache_that_cannot_be_written_is_only_a_warning(small_library, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(corpora.kept.os, "replace", full)
+    monkeypatch.setattr(corpora.os, "replace", full)
     with pytest.warns(RuntimeWarning, match="could not be stored.*No space left"):
         assert len(python_docs()) == 1
-    assert list(cache.iterdir()) == [], "the half-written file is removed"
+
+
+@pytest.mark.filterwarnings("ignore:this Python lacks")
+def test_a_cache_that_can_only_be_read_is_used(small_library, monkeypatch):
+    library, cache = small_library
+    first = python_docs()
+    (library / "a.py").unlink()
+    monkeypatch.setattr(corpora.runtime, "cache_dir", lambda: pytest.fail("nothing is to be written"))
+    assert python_docs() == first
 
 
 def test_a_notebook_under_test_hears_no_warning(small_library, monkeypatch, recwarn):
@@ -589,40 +405,18 @@ def test_missing_parts_are_said_and_missing_both_is_an_error(small_library):
     with pytest.warns(RuntimeWarning, match="lacks pydoc_data.*docstrings of the standard library only"):
         corpus = python_docs()
     assert "pydoc_data" not in corpus.source and "docstrings" in corpus.source
-    with pytest.warns(RuntimeWarning, match="no library sources"):
-        assert len(corpora._extract(library / "nowhere", has_topics=True)["documents"]) > 50
-    with pytest.raises(
-        FileNotFoundError, match=r"neither pydoc_data nor library sources.*text_files\(path\)"
-    ):
+    assert len(corpora._extract(library / "nowhere", has_topics=True)["documents"]) > 50
+    with pytest.raises(FileNotFoundError, match=r"neither pydoc_data nor library sources.*text_files\(path\)"):
         corpora._extract(library / "nowhere", has_topics=False)
-
-
-def test_stored_text_is_plain_json(small_library):
-    with pytest.warns(RuntimeWarning):
-        python_docs()
-    (stored,) = small_library[1].iterdir()
-    assert set(json.loads(stored.read_bytes().partition(b"\n")[2])) == {"parts", "documents"}
 
 
 @pytest.mark.parametrize(
     "markup, expected",
     [
-        (
-            "Return the *first* item of :class:`~collections.deque`.",
-            ["Return the first item of collections.deque."],
-        ),
-        (
-            "Use ``len`` and `sum` for `this one <http://x>`_ case.",
-            ["Use len and sum for this one <http://x> case."],
-        ),
-        (
-            "The result is a float [1]_. See the other one too.",
-            ["The result is a float.", "See the other one too."],
-        ),
-        (
-            "A paragraph that is kept.\n\n>>> code()\n3\n\n.. note:: not this one here.",
-            ["A paragraph that is kept."],
-        ),
+        ("Return the *first* item of :class:`~collections.deque`.", ["Return the first item of collections.deque."]),
+        ("Use ``len`` and `sum` for `this one <http://x>`_ case.", ["Use len and sum for this one <http://x> case."]),
+        ("The result is a float [1]_. See the other one too.", ["The result is a float.", "See the other one too."]),
+        ("A paragraph that is kept.\n\n>>> code()\n3\n\n.. note:: not this one here.", ["A paragraph that is kept."]),
         ("+-----+\n| The table is dropped here. |\n+-----+", []),
         (":param x: the value to be given.", []),
         ("stmt ::= 'a' expression in grammar.", []),
@@ -641,11 +435,7 @@ def test_prose(markup, expected):
 
 def test_sections_are_cut_at_headings():
     text = "Title\n*****\n\nFirst text.\n\nNext\n====\n\nSecond text.\n"
-    assert [" ".join(section.split()) for section in sentences.sections(text)] == [
-        "",
-        "First text.",
-        "Second text.",
-    ]
+    assert [" ".join(section.split()) for section in sentences.sections(text)] == ["", "First text.", "Second text."]
 
 
 @RELAXED
@@ -770,7 +560,7 @@ def test_docstrings_are_held_out_by_group(packages):
 
 def test_docstrings_come_from_the_cache_and_the_digest_tells_texts_apart(packages, monkeypatch):
     first = corpora.docstrings(["drawing"], packages)
-    monkeypatch.setattr(corpora.package_docs, "documents", lambda *_: pytest.fail("extracted again"))
+    monkeypatch.setattr(package_docs, "documents", lambda *_: pytest.fail("extracted again"))
     again = corpora.docstrings(["drawing"], packages)
     assert again == first and again.digest == first.digest and len(first.digest) == 64
     other = Corpus("other", [*first.documents[:-1], [*first.documents[-1], "One more."]], "here")
@@ -797,11 +587,12 @@ def test_groups_must_fit_the_documents():
     ],
 )  # fmt: skip
 def test_a_group_is_a_subpackage(origin, group):
-    assert corpora.package_docs.group_of(origin) == group
+    assert package_docs.group_of(origin) == group
 
 
 def test_every_package_is_pinned():
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in
               (Path(__file__).parent.parent / "constraints.txt").read_text().splitlines()}  # fmt: skip
-    names = {name.lower().replace("_", "-") for name in corpora.package_docs.PACKAGES.values()}
+    packages = {package_docs.DISTRIBUTIONS.get(package, package) for package in package_docs.PACKAGES}
+    names = {name.lower().replace("_", "-") for name in packages}
     assert names <= pinned, names - pinned

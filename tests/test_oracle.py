@@ -1,6 +1,7 @@
 """The oracle: equal to counting every text of a cut-down town, and to what the real town says."""
 
 import math
+from collections import defaultdict
 from functools import partial
 
 import brute_force
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from course_lib.town import tasks
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import NEGATIVES, Oracle
 from course_lib.train.masking import Masking
@@ -20,6 +22,9 @@ TEXTS = brute_force.texts(LENGTH)
 SHORT = brute_force.texts(6)  # for the count over all patterns of corruption
 SOME = sorted(TEXTS)[:: len(TEXTS) // 60]  # spread over the whole language
 texts = st.sampled_from(sorted(TEXTS))
+ANNOTATED = brute_force.annotated(9)
+NAMES = ("topic", "hero", "mood")
+annotated = st.sampled_from(sorted({tuple(word for word, _, _ in text) for _, text in ANNOTATED}))
 places = st.sets(st.integers(0, LENGTH - 1), min_size=1, max_size=LENGTH)
 
 
@@ -173,6 +178,55 @@ def test_sentence_probabilities_agree_with_the_forward_pass(small, oracle, town)
         assert math.log(total) == pytest.approx(o.log_prob(story.words), abs=EXACT)
 
 
+# --- hidden variables and labels, against the count
+@given(words=annotated, n=st.integers(1, 9), name=st.sampled_from(NAMES))
+@settings(max_examples=40)
+def test_a_hidden_variable_equals_the_count(small, words, n, name):
+    expected = defaultdict(float)
+    for (hidden, text), p in ANNOTATED.items():
+        if all(text[t][0] == words[t] for t in range(n)):
+            expected[hidden[NAMES.index(name)]] += p
+    found = small.posterior(list(words[:n]), name)
+    want = np.array([expected[value] for value in small.town.variables[name]])
+    np.testing.assert_allclose(found, want / want.sum(), atol=1e-9)
+
+
+def test_before_any_word_everything_is_equally_likely(small):
+    np.testing.assert_allclose(small.posterior([], "hero"), [1 / 3] * 3)
+
+
+def test_an_unknown_variable_is_named(oracle):
+    with pytest.raises(ValueError, match="'plot' is none of a story's hidden variables: choose one of topic"):
+        oracle.posterior(["now"], "plot")
+
+
+@given(words=annotated, left_only=st.booleans(), what=st.sampled_from(["slot", "kind"]))
+@settings(max_examples=40)
+def test_the_label_of_a_word_equals_the_count(small, words, left_only, what):
+    def label(kind, slots, parts):
+        return [str(slot) if what == "slot" else kind for slot in slots]
+
+    found = small.word_labels(list(words), label, left_only)
+    assert len(found) == 9
+    for t in range(9):
+        expected = defaultdict(float)
+        for (_, text), p in ANNOTATED.items():
+            seen = range(t + 1) if left_only else range(9)
+            if all(text[u][0] == words[u] for u in seen):
+                expected[str(text[t][1 if what == "slot" else 2])] += p
+        total = sum(expected.values())
+        for name, p in found[t].items():
+            assert p == pytest.approx(expected[name] / total, abs=1e-9), (t, name)
+
+
+def test_the_two_readers_differ_where_the_evidence_stands_to_the_right(oracle, town):
+    words = ["Anna", "walked", "to", "the", "kitchen", "with", "her", "dog", ".", "she", "needed", "an", "egg", "."]
+    label = partial(tasks.word_labels, town, "kind at first word")
+    both, left = (oracle.word_labels(words, label, left_only) for left_only in (False, True))
+    assert both[9]["want"] == pytest.approx(1) and 0.2 < left[9]["want"] < 0.8  # 'she': needed? saw? told?
+    assert left[0]["arrive"] == pytest.approx(1)  # every story begins so
+
+
 # --- against the real grammar
 def z_score(observed, expected, variance):
     """How many standard deviations the sum of what happened lies from the sum of what was foretold."""
@@ -313,3 +367,10 @@ def test_follows_refuses_what_makes_no_pair(oracle, town):
         oracle.follows(story[:5], story[:2], "swapped")
     with pytest.raises(ValueError, match="at least one sentence"):
         oracle.follows([], story[:1], "swapped")
+
+
+def test_a_sentence_without_its_first_word_is_none(small):
+    whole, feel = ["once", "Ann", "went", "there", "."], ["dog", "."]
+    assert small.follows([whole], [feel], "swapped", 3) > 0
+    with pytest.raises(ValueError, match="Neither order of these sentences is possible"):
+        small.follows([whole[1:]], [feel], "swapped", 3)

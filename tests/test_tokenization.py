@@ -14,14 +14,7 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
-from transformers import (
-    AutoTokenizer,
-    BertConfig,
-    BertForMaskedLM,
-    BertTokenizer,
-    RobertaConfig,
-    RobertaForMaskedLM,
-)
+from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertTokenizer, RobertaConfig, RobertaForMaskedLM
 
 from course_lib.text import tokenization
 from course_lib.text.corpora import Corpus, tiny_town
@@ -73,13 +66,13 @@ def tokenizer(request):
 def test_each_tiny_town_word_is_one_token(town):
     words = sorted(TinyTown.load().vocabulary)
     assert town.convert_ids_to_tokens(range(len(town))) == BERT + words
-    assert [
-        town.pad_token_id,
-        town.unk_token_id,
-        town.cls_token_id,
-        town.sep_token_id,
-        town.mask_token_id,
-    ] == [0, 1, 2, 3, 4]
+    assert [town.pad_token_id, town.unk_token_id, town.cls_token_id, town.sep_token_id, town.mask_token_id] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
     for story in TinyTown.load().stories(20, seed=5):
         assert town.tokenize(" ".join(story.words)) == story.words
 
@@ -155,16 +148,8 @@ def longest_match_first(word, vocabulary):
 
 
 def test_wordpiece_is_longest_match_first(wordpiece):
-    vocabulary, words = (
-        wordpiece.get_vocab(),
-        sorted({w for t in TEXTS for w in t.lower().split() if w.isalpha()}),
-    )
-    words += [a[:4] + b[-5:] for a in words[:20] for b in words[:20]] + [
-        "unseenword",
-        "zzz",
-        "ω",
-        "statementing",
-    ]
+    vocabulary, words = (wordpiece.get_vocab(), sorted({w for t in TEXTS for w in t.lower().split() if w.isalpha()}))
+    words += [a[:4] + b[-5:] for a in words[:20] for b in words[:20]] + ["unseenword", "zzz", "ω", "statementing"]
     words = [word for word in words if word.isascii()]
     assert len(words) > 300
     for word in words:
@@ -243,11 +228,7 @@ made.append(t.train_byte_bpe(texts, 400))
 print(hashlib.sha256(json.dumps([sorted(m.get_vocab().items()) for m in made]).encode()
                      + made[2].backend_tokenizer.model.__getstate__()).hexdigest())
 """
-    made = [
-        train_wordpiece(TEXTS, 300),
-        train_wordpiece(TEXTS, 300, lowercase=False),
-        train_byte_bpe(TEXTS, 400),
-    ]
+    made = [train_wordpiece(TEXTS, 300), train_wordpiece(TEXTS, 300, lowercase=False), train_byte_bpe(TEXTS, 400)]
     here = hashlib.sha256(
         json.dumps([sorted(m.get_vocab().items()) for m in made]).encode()
         + made[2].backend_tokenizer.model.__getstate__()
@@ -272,9 +253,7 @@ def test_training_in_one_process_repeats(wordpiece):
 
 
 def test_a_corpus_is_as_good_as_its_texts(wordpiece):
-    assert (
-        train_wordpiece(Corpus("toy", [TEXTS], "test"), vocab_size=300).get_vocab() == wordpiece.get_vocab()
-    )
+    assert train_wordpiece(Corpus("toy", [TEXTS], "test"), vocab_size=300).get_vocab() == wordpiece.get_vocab()
 
 
 @pytest.mark.parametrize("train", [train_wordpiece, train_byte_bpe])
@@ -296,9 +275,7 @@ def test_encode_documents_equals_one_sentence_at_a_time(tokenizer):
     assert encode_documents(tokenizer, documents) == expected
     tokenizer(TEXTS, padding=True, truncation=True, max_length=8)  # leaves its settings in the tokenizer
     assert encode_documents(tokenizer, documents) == expected
-    assert encode_documents(tokenizer, [["two words"]]) == encode_documents(
-        tokenizer, Corpus("x", [["two words"]], "")
-    )
+    assert encode_documents(tokenizer, [["two words"]]) == encode_documents(tokenizer, Corpus("x", [["two words"]], ""))
     assert encode_documents(tokenizer, [[], []]) == [[], []]
 
 
@@ -306,9 +283,7 @@ def test_text_cannot_smuggle_in_special_tokens(tokenizer):
     text = f"a {tokenizer.mask_token} and {tokenizer.sep_token}"
     ids = encode_documents(tokenizer, [[text]])[0][0]
     assert not {tokenizer.mask_token_id, tokenizer.sep_token_id} & set(ids)
-    assert tokenizer.mask_token_id in tokenizer(text)["input_ids"], (
-        "and asking for them still works afterwards"
-    )
+    assert tokenizer.mask_token_id in tokenizer(text)["input_ids"], "and asking for them still works afterwards"
 
 
 def test_encoded_twins_are_separate_lists(town):
@@ -331,18 +306,7 @@ def test_encode_documents_is_fast(town):
     assert town.unk_token_id not in {i for document in encoded for sentence in document for i in sentence}
 
 
-# --- scripts without spaces, and marks that are more than accents -----------------------------------------
-
-THAI = "สวัสดีชาวโลกยินดีต้อนรับ" * 10
-
-
-def test_a_text_that_wordpiece_cannot_know_is_refused():
-    for texts in ([THAI], ["two words", "x" * 101], ["two words"] * 20 + ["字" * 5 + "x" * 101]):
-        with pytest.raises(ValueError, match=r"\[UNK\] of \d+% .*more than 100 letters.*train_byte_bpe"):
-            train_wordpiece(texts, vocab_size=300)
-        tokenizer = train_byte_bpe(texts, vocab_size=300)
-        assert tokenizer.decode(tokenizer(texts[-1], **PLAIN)["input_ids"]) == texts[-1]
-    train_wordpiece(["two words"] * 500 + ["x" * 101], vocab_size=300)  # one odd word does no harm
+# --- words that the tokenizer does not know ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("texts", [
@@ -351,28 +315,19 @@ def test_a_text_that_wordpiece_cannot_know_is_refused():
 ])  # fmt: skip
 def test_other_scripts_are_taken_without_a_word(texts, monkeypatch, recwarn):
     monkeypatch.setenv("COURSE_QUIET", "0")
-    assert "[UNK]" not in train_wordpiece(texts, vocab_size=300).tokenize(texts[0])
-    assert not recwarn.list
-
-
-@pytest.mark.parametrize("text", ["नमस्ते दुनिया आप कैसे हैं", "สวัสดี ชาวโลก", "مَرْحَبًا بِكُمْ", "がぎぐ です"])
-def test_vowel_signs_and_sound_marks_do_not_go_in_silence(text, monkeypatch, recwarn):
-    monkeypatch.setenv("COURSE_QUIET", "0")
-    with pytest.warns(RuntimeWarning, match="drops accents, and here also .*lowercase=False keeps.*train_byte_bpe"):
-        train_wordpiece([text], vocab_size=300)
-    recwarn.clear()
-    cased = train_wordpiece([text], vocab_size=300, lowercase=False)
-    assert "".join(piece.removeprefix("##") for piece in cased.tokenize(text)) == "".join(text.split())
+    encode_documents(train_wordpiece(texts, vocab_size=300), [texts])
     assert not recwarn.list
 
 
 def test_a_flood_of_unknown_words_is_told(town, byte_bpe, monkeypatch, recwarn):
     monkeypatch.setenv("COURSE_QUIET", "0")
-    with pytest.warns(RuntimeWarning, match=r"63% of the letters .* BertTokenizer does not know.*\[UNK\].*byte_bpe"):
-        encode_documents(town, [["Anna Unknown"], ["the words"]])  # 12 of 19
+    thai = "สวัสดีชาวโลกยินดีต้อนรับ" * 10  # without spaces: one word of more than 100 letters
+    for tokenizer, text in ((town, "Anna Unknown the words"), (train_wordpiece([thai], vocab_size=300), thai)):
+        with pytest.warns(RuntimeWarning, match=r"Tokenizer does not know \d words .*\[UNK\].*train_byte_bpe"):
+            encode_documents(tokenizer, [[text]])
     recwarn.clear()
     encode_documents(town, [*tiny_town(5).documents, ["Xi has the key ."]])
-    encode_documents(byte_bpe, [[THAI]])
+    encode_documents(byte_bpe, [[thai]])
     assert not recwarn.list, "one unknown name in a text is everyday"
 
 
@@ -420,30 +375,24 @@ def test_works_in_a_fill_mask_pipeline(tokenizer, tmp_path):
     answers = fill(f"the {tokenizer.mask_token} is here .", top_k=3)
     assert len(answers) == 3
     assert all(
-        tokenizer.convert_tokens_to_ids(tokenizer.convert_ids_to_tokens(a["token"])) == a["token"]
-        for a in answers
+        tokenizer.convert_tokens_to_ids(tokenizer.convert_ids_to_tokens(a["token"])) == a["token"] for a in answers
     )
 
 
 def test_require_special_tokens(tokenizer):
     assert require_special_tokens(tokenizer) is None
     bare = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")),
-        unk_token="[UNK]",
+        tokenizer_object=Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")), unk_token="[UNK]"
     )
-    with pytest.raises(
-        ValueError, match="no pad_token, cls_token, sep_token, mask_token.*add_special_tokens"
-    ):
+    with pytest.raises(ValueError, match="no pad_token, cls_token, sep_token, mask_token.*add_special_tokens"):
         require_special_tokens(bare)
     bare.add_special_tokens({"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"})
     with pytest.raises(ValueError, match=r"no mask_token,.*\{'mask_token': '\[MASK\]'\}"):
         require_special_tokens(bare)
     require_special_tokens(bare, roles=["pad_token"])
     bare.add_special_tokens({"mask_token": "[PAD]"})
-    with pytest.raises(ValueError, match=r"pad_token and mask_token .* are the same token '\[PAD\]'"):
+    with pytest.raises(ValueError, match=r"special tokens of this .* are the same: .*'mask_token': '\[PAD\]'"):
         require_special_tokens(bare)
-    with pytest.raises(ValueError, match=r"roles=\['mask'\] are unknown"):
-        require_special_tokens(bare, roles=["mask"])
 
 
 def test_require_special_tokens_finds_the_ignored_vocab_file(tmp_path):
@@ -455,11 +404,9 @@ def test_require_special_tokens_finds_the_ignored_vocab_file(tmp_path):
 # --- load_tokenizer -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["./nowhere", "~/no such folder", Path("nowhere"), "a/b/c", "C:\\nowhere", ""]
-)
+@pytest.mark.parametrize("name", ["./nowhere", "~/no such folder", Path("nowhere"), "a/b/c", "C:\\nowhere", ""])
 def test_load_tokenizer_names_a_missing_folder(name):
-    with pytest.raises(FileNotFoundError, match="there is no folder .* check the spelling"):
+    with pytest.raises((OSError, ValueError), match="there is no readable tokenizer .* check the spelling"):
         load_tokenizer(name)
 
 
@@ -475,66 +422,34 @@ def test_load_tokenizer_names_a_missing_folder(name):
 def test_load_tokenizer_names_a_folder_without_one(tmp_path, files):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match="holds no readable tokenizer .*save_pretrained") as caught:
+    with pytest.raises(ValueError, match="no readable tokenizer in the folder .*train_wordpiece") as caught:
         load_tokenizer(tmp_path)
     assert caught.value.__suppress_context__, "one screen, not ten"
 
 
-@pytest.mark.parametrize("file", ["tokenizer_config.json", "config.json"])
-def test_load_tokenizer_runs_no_code_of_a_folder(town, tmp_path, file, monkeypatch):
+def test_load_tokenizer_runs_no_code_of_a_folder(town, tmp_path, monkeypatch):
     town.save_pretrained(tmp_path)
-    settings = json.loads((tmp_path / file).read_text()) if (tmp_path / file).exists() else {}
+    file = tmp_path / "tokenizer_config.json"
+    settings = json.loads(file.read_text())
     settings |= {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil"}
-    (tmp_path / file).write_text(json.dumps(settings))
+    file.write_text(json.dumps(settings))
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
     monkeypatch.setattr("builtins.input", lambda *_: "y")  # whoever is asked says yes
-    with pytest.raises(ValueError, match="brings code of its own \\(auto_map\\).*not opened; use one that"):
+    with pytest.raises(ValueError, match="no readable tokenizer in the folder .*contains custom code"):
         load_tokenizer(tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.fixture
-def no_hub(monkeypatch, tmp_path):
-    """Neither a cached download nor a network, without waiting for one."""
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    for proxy in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(proxy, raising=False)
-        monkeypatch.delenv(proxy.upper(), raising=False)
+@pytest.mark.parametrize("download", [False, True])
+def test_load_tokenizer_asks_the_hub_only_if_told_to(monkeypatch, download):
     calls = []
 
     def from_pretrained(name, **options):
-        calls.append(options)
+        calls.append((name, options))
         raise OSError("We couldn't connect\nand ten more lines")
 
     monkeypatch.setattr(tokenization.AutoTokenizer, "from_pretrained", from_pretrained)
-    return calls
-
-
-def refuse(*_, **__):
-    raise OSError(101, "Network is unreachable")
-
-
-def test_load_tokenizer_without_network_says_what_why_and_how(no_hub, monkeypatch):
-    monkeypatch.setattr(tokenization.hub, "is_offline_mode", lambda: False)
-    monkeypatch.setattr(tokenization.socket, "create_connection", refuse)
-    with pytest.raises(
-        OSError, match="'bert-base-uncased'.*Network is unreachable.*connect.*once.*train_wordpiece"
-    ) as e:
-        load_tokenizer("bert-base-uncased")
-    assert e.value.__cause__ is None and (e.value.__context__ is None or e.value.__suppress_context__)
-    assert no_hub == [{"local_files_only": True, "trust_remote_code": False}], (
-        "the client, which would retry for 45 seconds, is not asked"
-    )
-
-
-def test_load_tokenizer_offline_by_choice(no_hub, monkeypatch):
-    monkeypatch.setattr(tokenization.hub, "is_offline_mode", lambda: True)
-    with pytest.raises(OSError, match="HF_HUB_OFFLINE is set"):
-        load_tokenizer("org/name")
-
-
-def test_load_tokenizer_passes_on_what_the_hub_says(no_hub, monkeypatch):
-    monkeypatch.setattr(tokenization, "_hub_unreachable", lambda: None)
-    with pytest.raises(OSError, match="We couldn't connect. Check the name") as caught:
-        load_tokenizer("org/name")
-    assert "ten more lines" not in str(caught.value)
+    with pytest.raises(OSError, match="'org/name'.*nor in the Hugging Face cache.*We couldn't connect\\)") as caught:
+        load_tokenizer("org/name", download)
+    assert "ten more lines" not in str(caught.value) and ("the Hub" in str(caught.value)) is download
+    assert calls == [("org/name", {"trust_remote_code": False, "local_files_only": not download})]

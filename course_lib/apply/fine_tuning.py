@@ -17,7 +17,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
 from course_lib.model.bodies import autocast
-from course_lib.town import posteriors
 from course_lib.town.oracle import Oracle
 from course_lib.town.tasks import Task, word_labels
 from course_lib.train.evaluation import Score
@@ -54,14 +53,14 @@ def with_head(
     belongs to the head, unless the body has one.
     """
     bert = body.config.model_type == "bert"
+    causal = getattr(body.config, "is_decoder", False) if causal is None and bert else causal
     if pooling not in POOLINGS:
         raise ValueError(f"pooling={pooling!r} is unknown; choose one of {', '.join(POOLINGS)}.")
-    if bert and task.kind == "text" and pooling == "first" and (body.config.is_decoder if causal is None else causal):
+    if bert and causal and task.kind == "text" and pooling == "first":
         raise ValueError("Under a causal mask [CLS] sees nothing but itself: use pooling='last' or 'mean'.")
     if not bert and (pooling == "first" or causal is False):
         raise ValueError(f"pooling={pooling!r}, causal={causal}: GPT-2 is causal and read at its 'last' token.")
-    changes = {"is_decoder": body.config.is_decoder if causal is None else causal} if bert else {}
-    changes |= {"use_cache": False, "classifier_dropout": 0.0}
+    changes = {"use_cache": False, "classifier_dropout": 0.0} | ({"is_decoder": causal} if bert else {})
     if task.labels:
         changes |= {"id2label": dict(enumerate(task.labels)), "label2id": {n: i for i, n in enumerate(task.labels)}}
     config = type(body.config).from_dict(body.config.to_dict() | changes)
@@ -102,7 +101,7 @@ def fine_tune(
     runtime.seed_all(seed)
     model = with_head(body, task, pooling, causal)
     device = model.device
-    inner = {id(p) for p in _body_parameters(model)}
+    inner = {id(p) for name, p in model.base_model.named_parameters() if not name.startswith("pooler.")}
     trained = [p for p in model.parameters() if not (frozen and id(p) in inner)]
     peak = RATES[frozen] if learning_rate is None else learning_rate
     optimizer = torch.optim.AdamW(trained, lr=peak, weight_decay=0.01, fused=device.type != "mps")
@@ -113,7 +112,9 @@ def fine_tune(
     generator = torch.Generator().manual_seed(seed)
     fixed = hidden_states(model, task) if frozen else None
     model.train()
-    for take in _batches(len(task), batch_size, steps, generator):
+    rounds = -(-steps * batch_size // len(task))  # all rows in random order, then again in another
+    order = torch.cat([torch.randperm(len(task), generator=generator) for _ in range(rounds)])
+    for take in order[: steps * batch_size].view(steps, batch_size):
         with autocast(device):
             hidden = fixed[take].to(device) if frozen else _hidden(model, task[take])
             loss = _loss(task.kind, logits(model, hidden), task.targets[take].to(device))
@@ -180,10 +181,10 @@ def ceiling(
     for row, wanted in zip(task.rows[:, 1:-1].tolist(), task.targets, strict=True):
         text = [words[token] for token in row]
         if task.kind == "text":
-            found = posteriors.variable(oracle, text, task.name)[None]
+            found = oracle.posterior(text, task.name)[None]
         else:
             label = functools.partial(word_labels, oracle.town, task.name)
-            known = posteriors.labels_of_words(oracle, text, label, left_only)
+            known = oracle.word_labels(text, label, left_only)
             found = np.array([[p.get(name, 0.0) for name in task.labels] for p in known])
             wanted, asked = wanted[1:-1][wanted[1:-1] != IGNORE], (wanted[1:-1] != IGNORE).numpy()
             found = found[asked]
@@ -213,24 +214,11 @@ def _hidden(model: PreTrainedModel, task: Task) -> Tensor:
     return model.base_model(**seen).last_hidden_state
 
 
-def _body_parameters(model: PreTrainedModel) -> list[nn.Parameter]:
-    """List the parameters of the body without its pooler, which belongs to the head."""
-    pooler = getattr(model.base_model, "pooler", None)
-    fresh = {id(p) for p in pooler.parameters()} if pooler is not None else set()
-    return [p for p in model.base_model.parameters() if id(p) not in fresh]
-
-
 def _loss(kind: str, found: Tensor, targets: Tensor) -> Tensor:
     """Mean cross-entropy; of an answer, of its start and its end (BERT, section 4.2)."""
     if kind == "span":
         return sum(F.cross_entropy(found[:, :, i].float(), targets[:, i]) for i in (0, 1)) / 2
     return F.cross_entropy(found.flatten(0, -2).float(), targets.flatten(), ignore_index=IGNORE)
-
-
-def _batches(n: int, batch_size: int, steps: int, generator: torch.Generator):
-    """Yield ``steps`` batches of indices: all rows in random order, then again in another."""
-    order = torch.cat([torch.randperm(n, generator=generator) for _ in range(-(-steps * batch_size // n))])
-    yield from order[: steps * batch_size].view(steps, batch_size)
 
 
 def _score(log_p: Tensor, targets: Tensor) -> Score:

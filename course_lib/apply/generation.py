@@ -39,10 +39,8 @@ def warp(logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top
     """
     if isinstance(temperature, str) or not temperature > 0:
         raise ValueError(f"temperature={temperature} must be a number above 0; use 'greedy' for its limit.")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k={top_k}: at least one word must be kept; None keeps all.")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p={top_p} is a probability above 0 and at most 1; None keeps all words.")
+    if top_k is not None and top_k < 1 or top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_k={top_k}, top_p={top_p}: keep at least one word, and a share above 0 and at most 1.")
     logits = logits / temperature
     if top_k is not None and top_k < logits.shape[-1]:
         logits = logits.masked_fill(logits < logits.topk(top_k).values[..., -1:], -torch.inf)
@@ -131,15 +129,14 @@ def _kind(model: PreTrainedModel) -> str:
     if not names & set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
         return "masked"
     masks = model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES  # BERT, RoBERTa: is_decoder makes them causal
-    return "next" if not masks else "either" if getattr(model.config, "is_decoder", False) else "masked"
+    return "next" if not masks else "either" if model.config.is_decoder else "masked"
 
 
 def _require_causal(model: PreTrainedModel, what: str) -> None:
     if _kind(model) == "masked":
-        raise TypeError(
-            f"{what} needs an autoregressive model, and this {type(model).__name__} is none: it is bidirectional, or "
-            "has no head for the next word. Use bodies.tiny_gpt or bodies.causal_bert; fill() is for masks."
-        )
+        raise TypeError(f"{what} needs an autoregressive model, and this {type(model).__name__} is none: it is "
+                        "bidirectional, or has no head for the next word. Use bodies.tiny_gpt or bodies.causal_bert; "
+                        "fill() is for masks.")  # fmt: skip
 
 
 def _padded_rows(model: PreTrainedModel, ids: Tensor) -> int:
@@ -222,9 +219,8 @@ def first_impossible(oracle: Oracle, words: Sentence) -> int | None:
             return True
         return False
 
-    if not impossible(len(words)):
-        return None
-    return bisect.bisect_left(range(1, len(words) + 1), True, key=impossible)
+    at = bisect.bisect_left(range(1, len(words) + 1), True, key=impossible)
+    return None if at == len(words) else at
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,10 @@ from course_lib.model import attention
 from course_lib.text import tokenization
 
 __all__ = ["GAP", "Checkpoint", "choose", "cross_attention", "examine", "fill_in", "follows", "open_checkpoint",
-           "pooler", "probability", "sees_future"]
+           "pooler", "probability"]
 
 GAP = "____"  # stands for the hidden word in a text, whatever a model's own mask token is
+KINDS = (AutoModelForPreTraining, AutoModelForMaskedLM, AutoModelForCausalLM)  # all heads of pre-training first
 CROSS = ("cross", "encdecattention", "encoder_attn")  # what BERT and GPT-2, T5, and BART call it
 
 
@@ -77,21 +78,24 @@ class Checkpoint:
         return [self.tokenizer.decode([i]).strip() if i < len(self.tokenizer) else "" for i in range(size)]
 
 
-def open_checkpoint(place: str | Path, name: str | None = None) -> Checkpoint:
-    """Open a folder or a name on the Hub: from this disk if it is there, else over the network.
+def open_checkpoint(place: str | Path, name: str | None = None, download: bool = False) -> Checkpoint:
+    """Open a folder, or a name on the Hub: from this disk, with ``download`` also over the network.
 
     ``name`` is what tables call it (default: the place's own name). Raises OSError, in one line, where it cannot be
     had, and ValueError for a folder that holds no readable checkpoint.
     """
-    tokenizer = tokenization.load_tokenizer(place)  # explains a wrong name, a missing network, a damaged folder
+    tokenizer = tokenization.load_tokenizer(place, download)  # explains a wrong name, a damaged folder
     try:
-        model, random = _load(place, local_files_only=True)
-    except OSError as error:
-        reason = _first_line(error) if Path(place).is_dir() else tokenization._hub_unreachable()
-        if reason is not None:
-            raise OSError(f"the model {str(place)!r} is not on this disk: {reason}") from None
-        model, random = _load(place)
-    return Checkpoint(name or Path(place).name, model.eval(), tokenizer, _files(place), random)
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False, local_files_only=not download)
+        kind = next((kind for kind in KINDS if type(config) in kind._model_mapping), None)
+        if kind is None:
+            raise ValueError(f"a {config.model_type} has no head for words")
+        model, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True,
+                                           trust_remote_code=False, local_files_only=not download)  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise OSError(f"the model {str(place)!r} cannot be opened: {_first_line(error)}") from None
+    missing = tuple(sorted(told["missing_keys"]))
+    return Checkpoint(name or Path(place).name, model.eval(), tokenizer, _files(place), missing)
 
 
 def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, Checkpoint]:
@@ -104,7 +108,7 @@ def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, 
         found, why = None, "not asked for"
         if published:
             try:
-                found = open_checkpoint(name)
+                found = open_checkpoint(name, download=True)
             except (OSError, ValueError) as error:
                 why = _first_line(error)
         kept = found or stand_in
@@ -148,12 +152,6 @@ def probability(checkpoint: Checkpoint, text: str, word: str) -> float:
     return sum(p for guess, p in fill_in(checkpoint, text).items() if guess.casefold() == word.casefold())
 
 
-def sees_future(checkpoint: Checkpoint, text: str) -> bool:
-    """Tell, by gradients, whether any output depends on a later word of the text (lesson 03)."""
-    ids = checkpoint.tokenizer(text, return_tensors="pt")["input_ids"]  # [1, T]
-    return attention.sees_future(attention.leakage(checkpoint.model, ids))
-
-
 def cross_attention(names: Iterable[str]) -> list[str]:
     """List the tensors of cross-attention among names of a state dict, in any of the usual spellings."""
     return [name for name in names if any(part in name.lower() for part in CROSS)]
@@ -181,11 +179,12 @@ def pooler(checkpoint: Checkpoint) -> str:
 
 
 def examine(checkpoint: Checkpoint, text: str) -> dict[str, object]:
-    """Ask for everything that needs no judgement: one row of a table, by column."""
+    """Ask for everything that needs no judgement, of the model or of its file: one row of a table, by column."""
+    ids = checkpoint.tokenizer(text, return_tensors="pt")["input_ids"]  # [1, T]
     return {
         "checkpoint": checkpoint.name,
         "class": type(checkpoint.model).__name__,
-        "sees the future": sees_future(checkpoint, text),
+        "sees the future": attention.sees_future(attention.leakage(checkpoint.model, ids)),
         "cross-attention tensors": len(cross_attention(checkpoint.tensors)),
         "pair head": _has_pair_head(checkpoint),
         "pooler": pooler(checkpoint),
@@ -200,23 +199,6 @@ def _word_logits(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
     """Compute logits over the vocabulary [1, T, V]; BERT with two heads has a name of its own for them."""
     out = model(input_ids=ids)
     return out.prediction_logits if hasattr(out, "prediction_logits") else out.logits
-
-
-def _load(place: str | Path, **options) -> tuple[PreTrainedModel, tuple[str, ...]]:
-    """Load the class with all heads of pre-training, or else the one with a head for hidden words.
-
-    Returns it and the names of the tensors that its file lacks. Nothing of the place is run: no code, no pickle.
-    """
-    options["trust_remote_code"] = False
-    try:
-        config = AutoConfig.from_pretrained(place, **options)
-    except ValueError as error:  # a folder without a configuration
-        raise OSError(_first_line(error)) from None
-    for kind in (AutoModelForPreTraining, AutoModelForMaskedLM, AutoModelForCausalLM):
-        if type(config) in kind._model_mapping:
-            found, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True, **options)
-            return found, tuple(sorted(told["missing_keys"]))
-    raise ValueError(f"{str(place)!r} is a {config.model_type}, which has no head for words: the probes need one")
 
 
 def _files(place: str | Path) -> tuple[Path, ...]:

@@ -23,8 +23,8 @@ from course_lib.town.sister_language import SisterLanguage
 from course_lib.train import provenance
 from course_lib.train.objectives import Batch
 
-__all__ = ["HeldOutPairs", "PairScore", "Translation", "TranslationBatch", "alignment_share", "bilingual_tokenizer",
-           "head_alignment", "pair_rows", "source_weights", "tiny_encoder_decoder"]
+__all__ = ["HeldOutPairs", "PairScore", "Translation", "TranslationBatch", "bilingual_tokenizer", "head_alignment",
+           "pair_rows", "source_weights", "tiny_encoder_decoder"]
 
 READERS = ("encoder-decoder", "prefix", "causal")
 VIEWS = ("every position", "[CLS] alone")
@@ -221,17 +221,6 @@ def source_weights(model: PreTrainedModel, batch: TranslationBatch) -> Tensor:
     weights = weights.take_along_dim(rows, dim=3)[..., : int(first.max()) + 1]
     target = torch.arange(weights.shape[4], device=first.device) > first[:, None]  # [B, S]: no longer the source
     return weights.masked_fill(target[:, None, None, None], 0.0)
-
-
-def alignment_share(weights: Tensor, gold: Sequence[int]) -> float:
-    """Share of target words whose largest weight is on the source word that they translate.
-
-    weights [T, S]: row t has the weights of the position that writes word t, the columns are the source words;
-    gold: T source positions.
-    """
-    if weights.shape[0] != len(gold):
-        raise ValueError(f"{weights.shape[0]} rows of weights, {len(gold)} source positions: give one per target word.")
-    return (weights.argmax(dim=1) == torch.tensor(gold, device=weights.device)).float().mean().item()
 
 
 def head_alignment(model: PreTrainedModel, held_out: HeldOutPairs, gold: Sequence[Sequence[int]]) -> Tensor:

@@ -16,19 +16,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-__all__ = [
-    "attend",
-    "bidirectional_mask",
-    "causal_mask",
-    "combine",
-    "cross_mask",
-    "leakage",
-    "padding_mask",
-    "prefix_mask",
-    "sees_future",
-    "sliding_window_mask",
-    "visible",
-]
+__all__ = ["attend", "bidirectional_mask", "causal_mask", "combine", "cross_mask", "leakage", "padding_mask",
+           "prefix_mask", "sees_future", "sliding_window_mask", "visible"]  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- mask builders
 def padding_mask(attention_mask: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -42,8 +31,7 @@ def padding_mask(attention_mask: Tensor, dtype: torch.dtype = torch.float32) -> 
 
 def bidirectional_mask(length: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Let every position look at every position: additive [1, 1, T, T], all zeros."""
-    length = _count(length, "length")
-    return torch.zeros(1, 1, length, length, dtype=dtype)
+    return torch.zeros_like(causal_mask(length, dtype))
 
 
 def causal_mask(length: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -61,13 +49,10 @@ def prefix_mask(
     Raises ValueError for a prefix outside 0..T. (T5, 1910.10683 §3.2.1)
     """
     query, key = _positions(length)
-    prefixes = torch.as_tensor(prefix)
-    if prefixes.is_floating_point() or prefixes.dtype == torch.bool or prefixes.ndim > 1:
-        raise TypeError(f"prefix must be a whole number, or one per sequence, got {prefix!r}.")
-    for value in prefixes.reshape(-1).tolist():
-        if not 0 <= value <= length:
-            raise ValueError(f"prefix is {value}, but the length is {length}: use 0 to {length}.")
-    return _additive((key <= query)[None, None] | (key < prefixes.reshape(-1, 1, 1, 1)), dtype)
+    prefixes = torch.as_tensor(prefix).reshape(-1, 1, 1, 1)
+    if prefixes.min() < 0 or prefixes.max() > length:
+        raise ValueError(f"prefix is {prefix}, but the length is {length}: use 0 to {length}.")
+    return _additive((key <= query)[None, None] | (key < prefixes), dtype)
 
 
 def sliding_window_mask(window: int, length: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -76,8 +61,8 @@ def sliding_window_mask(window: int, length: int, dtype: torch.dtype = torch.flo
     This is the causal window of `transformers`: window 1 is "only myself", window T or more is the causal
     mask. (Longformer, 2004.05150 §3.1, describes the two-sided one.)
     """
-    if _count(window, "window", least=0) == 0:
-        raise ValueError("window is 0, which would hide even the position itself: use 1 or more.")
+    if window < 1:
+        raise ValueError(f"window is {window}, which would hide even the position itself: use 1 or more.")
     query, key = _positions(length)
     return _additive(((key <= query) & (key > query - window))[None, None], dtype)
 
@@ -88,7 +73,7 @@ def cross_mask(source_mask: Tensor, length: int, dtype: torch.dtype = torch.floa
     There is no causal part: the source is finished before the target begins. (1706.03762 §3.2.3)
     """
     keep = _zero_one(source_mask, "source_mask")
-    return _additive(keep[:, None, None, :].expand(-1, 1, _count(length, "length"), -1), dtype)
+    return _additive(keep[:, None, None, :].expand(-1, 1, length, -1), dtype)
 
 
 def combine(*masks: Tensor) -> Tensor:
@@ -96,10 +81,8 @@ def combine(*masks: Tensor) -> Tensor:
 
     Takes the minimum, not the sum: finfo.min + finfo.min overflows to -inf, and a row of -inf makes NaN.
     """
-    if not masks:
-        raise ValueError("combine() got no mask: pass at least one, e.g. combine(causal_mask(6)).")
-    result = _additive_only(masks[0])
-    for mask in masks[1:]:
+    result = masks[0]
+    for mask in masks:
         try:
             result = torch.minimum(result, _additive_only(mask))
         except RuntimeError as error:
@@ -121,11 +104,6 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, scale: f
     q [..., T, D], k [..., S, D], v [..., S, Dv]; additive mask broadcastable to [..., T, S]; scale defaults
     to 1/sqrt(D). Returns output [..., T, Dv] and weights [..., T, S]. Bool and 0/1 masks are refused by name.
     """
-    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
-        raise ValueError(
-            f"q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)} do not fit: q and k share the last "
-            "axis D, k and v the axis S before it."
-        )
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     scores = q @ k.transpose(-2, -1) * scale  # [..., T, S]
     if mask is not None:
@@ -136,13 +114,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, scale: f
 
 # ------------------------------------------------------------------------------------------------- leak tests
 def leakage(
-    model: nn.Module,
-    input_ids: Tensor,
-    method: str = "gradient",
-    *,
-    seed: int = 0,
-    embedding: nn.Module | None = None,
-    **inputs,
+    model: nn.Module, input_ids: Tensor, method: str = "gradient", *, seed: int = 0, **inputs
 ) -> Tensor:
     """Measure how much input token j moves output i: matrix [T, T], rows outputs, columns inputs.
 
@@ -150,18 +122,15 @@ def leakage(
     method 'perturbation': largest change of output_i when token j is replaced (three random replacements).
     `input_ids` is one sequence, [T] or [1, T]; further `inputs` (attention_mask, position_ids, ...) go to the
     model. Works for any module that maps ids to [1, T, *] (or to a `transformers` output) through an
-    nn.Embedding; name it in `embedding` if it is neither `get_input_embeddings()` nor the first one. Dropout
-    is off while measuring; the model is left as it was found.
+    nn.Embedding. Dropout is off while measuring; the model is left as it was found.
     """
     if method not in ("gradient", "perturbation"):
         raise ValueError(f"method is {method!r}: use 'gradient' or 'perturbation'.")
     ids = input_ids[None] if input_ids.ndim == 1 else input_ids
     if ids.ndim != 2 or len(ids) != 1 or ids.is_floating_point():
-        raise ValueError(
-            f"input_ids has shape {tuple(input_ids.shape)} and dtype {input_ids.dtype}: pass one sequence of "
-            "whole numbers, [T] or [1, T]."
-        )
-    layer = _embedding_of(model) if embedding is None else embedding
+        raise ValueError(f"input_ids has shape {tuple(input_ids.shape)} and dtype {input_ids.dtype}: pass one "
+                         "sequence of whole numbers, [T] or [1, T].")  # fmt: skip
+    layer = _embedding_of(model)
     device = layer.weight.device  # ids and masks are small: they go where the model is
     inputs = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in inputs.items()}
     measure = _gradient if method == "gradient" else _perturbation
@@ -176,8 +145,6 @@ def sees_future(matrix: Tensor, tolerance: float = 1e-5) -> bool:
     """
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"the matrix has shape {tuple(matrix.shape)}: pass [T, T], outputs by inputs.")
-    if tolerance < 0:
-        raise ValueError(f"tolerance is {tolerance}: use 0 or more.")
     largest = matrix.abs().max()
     if not torch.isfinite(largest) or largest == 0:
         raise ValueError(
@@ -198,8 +165,6 @@ def _gradient(model, ids, layer, generator, inputs) -> Tensor:
     try:
         with torch.enable_grad():
             outputs = _first_tensor(model(ids, **inputs))[0]  # [T, *]
-            if not caught or not outputs.requires_grad:
-                raise ValueError("the outputs do not come from this layer: pass the right `embedding`.")
             direction = torch.randn(outputs.shape[-1], generator=generator).to(outputs)
             rows = []
             for score in outputs @ direction:
@@ -215,13 +180,12 @@ def _perturbation(model, ids, layer, generator, inputs) -> Tensor:
     length, moved = ids.shape[1], []
     # RoBERTa counts positions from the padding id, so a replacement by padding would move every position.
     allowed = [i for i in range(layer.num_embeddings) if i != layer.padding_idx]
-    inputs = {name: _repeat(value, length + 1) for name, value in inputs.items()}
+    inputs = {name: value.expand(length + 1, *value.shape[1:]) if isinstance(value, Tensor) and value.shape[:1] == (1,)
+              else value for name, value in inputs.items()}  # fmt: skip
     for _ in range(3):
         batch = ids.repeat(length + 1, 1)  # row 0 is untouched, row j + 1 has another token at j
         for j in range(length):
             others = [i for i in allowed if i != ids[0, j].item()]
-            if not others:
-                raise ValueError("the vocabulary has no other token to put in: use at least two.")
             batch[j + 1, j] = others[int(torch.randint(len(others), (1,), generator=generator))]
         outputs = _first_tensor(model(batch, **inputs))  # [T + 1, T, *]
         moved.append((outputs[1:] - outputs[:1]).abs().amax(dim=-1))  # [input j, output i]
@@ -243,22 +207,14 @@ def _additive_only(mask: Tensor) -> Tensor:
     return mask
 
 
-def _count(value: int, name: str, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}.")
-    if value < least:
-        raise ValueError(f"{name} is {value}: use {max(least, 1)} or more.")
-    return value
-
-
 def _positions(length: int) -> tuple[Tensor, Tensor]:
-    positions = torch.arange(_count(length, "length"))
+    if length < 1:
+        raise ValueError(f"length is {length}: use 1 or more.")
+    positions = torch.arange(length)
     return positions[:, None], positions[None, :]  # queries down, keys across
 
 
 def _zero_one(tensor: Tensor, name: str) -> Tensor:
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name} is a {type(tensor).__name__}: pass a tensor [B, S], e.g. torch.tensor(...).")
     if tensor.ndim != 2:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}: pass [B, S], one row per sequence.")
     odd = tensor[(tensor != 0) & (tensor != 1)]
@@ -268,24 +224,17 @@ def _zero_one(tensor: Tensor, name: str) -> Tensor:
 
 
 def _embedding_of(model: nn.Module) -> nn.Module:
-    if hasattr(model, "get_input_embeddings"):
-        return model.get_input_embeddings()
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            return module
-    name = type(model).__name__
-    raise TypeError(f"{name} has no nn.Embedding: pass the layer that reads the ids as `embedding`.")
+    layers = [model.get_input_embeddings()] if hasattr(model, "get_input_embeddings") else [
+        module for module in model.modules() if isinstance(module, nn.Embedding)]  # fmt: skip
+    if not layers:
+        raise TypeError(f"{type(model).__name__} has no nn.Embedding, through which its inputs could be told apart.")
+    return layers[0]
 
 
 def _first_tensor(result) -> Tensor:
     for name in ("logits", "last_hidden_state"):
         result = getattr(result, name, result)
     return result if isinstance(result, Tensor) else result[0]
-
-
-def _repeat(value, rows: int):
-    one = isinstance(value, Tensor) and value.ndim > 0 and len(value) == 1
-    return value.expand(rows, *value.shape[1:]) if one else value
 
 
 @contextmanager

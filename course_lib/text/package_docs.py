@@ -9,33 +9,29 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-from course_lib.text.sentences import SKIPPED_FOLDERS, paragraphs, split
+from course_lib.text.sentences import paragraphs, reads_as_prose, split
 
-__all__ = ["PACKAGES", "documents", "extract", "group_of", "literary", "version", "without_copies"]
+__all__ = ["PACKAGES", "all_docstrings", "documents", "extract", "group_of", "literary", "version", "without_copies"]
 
-# package -> the distribution that constraints.txt pins; all come with torch, transformers, matplotlib and jupyterlab
-PACKAGES = {
-    "torch": "torch", "transformers": "transformers", "sympy": "sympy", "networkx": "networkx", "numpy": "numpy",
-    "matplotlib": "matplotlib", "mpmath": "mpmath", "fontTools": "fonttools", "PIL": "pillow",
-    "huggingface_hub": "huggingface_hub", "tokenizers": "tokenizers", "safetensors": "safetensors",
-    "joblib": "joblib", "fsspec": "fsspec", "filelock": "filelock", "IPython": "ipython", "ipykernel": "ipykernel",
-    "ipywidgets": "ipywidgets", "traitlets": "traitlets", "tornado": "tornado", "zmq": "pyzmq",
-    "jupyter_client": "jupyter_client", "jupyter_core": "jupyter_core", "jupyter_server": "jupyter_server",
-    "jupyterlab": "jupyterlab", "nbformat": "nbformat", "nbconvert": "nbconvert", "prompt_toolkit": "prompt_toolkit",
-    "pygments": "Pygments", "jinja2": "Jinja2", "yaml": "PyYAML", "tqdm": "tqdm", "rich": "rich", "anyio": "anyio",
-    "httpx": "httpx", "requests": "requests", "urllib3": "urllib3", "bs4": "beautifulsoup4", "babel": "babel",
-    "dateutil": "python-dateutil", "setuptools": "setuptools", "attr": "attrs", "click": "click", "jedi": "jedi",
-    "parso": "parso", "regex": "regex", "psutil": "psutil", "debugpy": "debugpy", "jsonschema": "jsonschema",
-    "hypothesis": "hypothesis", "_pytest": "pytest", "pydantic": "pydantic", "typer": "typer",
-}  # fmt: skip
+# All are pinned by constraints.txt, and come with torch, transformers, matplotlib and jupyterlab.
+PACKAGES = tuple("""
+    torch transformers sympy networkx numpy matplotlib mpmath fontTools PIL huggingface_hub tokenizers safetensors
+    joblib fsspec filelock IPython ipykernel ipywidgets traitlets tornado zmq jupyter_client jupyter_core jupyter_server
+    jupyterlab nbformat nbconvert prompt_toolkit pygments jinja2 yaml tqdm rich anyio httpx requests urllib3 bs4 babel
+    dateutil setuptools attr click jedi parso regex psutil debugpy jsonschema hypothesis _pytest
+    pydantic typer
+""".split())  # noqa: SIM905
+DISTRIBUTIONS = {"PIL": "pillow", "zmq": "pyzmq", "yaml": "PyYAML", "bs4": "beautifulsoup4",
+                 "dateutil": "python-dateutil", "attr": "attrs", "_pytest": "pytest"}  # whose name is another
+SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "pydoc_data"}
 FEWEST_WORDS = 8  # in a paragraph: shorter ones are captions and fragments
-PLAIN = 0.7  # share of a paragraph's words that are words and not code
 RUN = 6  # words in a row that are looked up when copies are searched
 COPIED = 0.5  # share of a paragraph's runs that stood in the text before it: from here on it is a copy
 DEFINING = {"add_docstr", "add_newdoc", "_add_docstr", "add_docstr_all", "_add_newdoc_ufunc"}  # docstrings of C code
@@ -59,11 +55,19 @@ def extract(place: Path, versions: dict[str, str]) -> dict:
 
 
 def version(package: str) -> str:
-    """Name the installed version of one of PACKAGES, or of a distribution of that name."""
+    """Name the installed version of the distribution that a package comes in."""
     try:
-        return metadata.version(PACKAGES.get(package, package))
+        return metadata.version(DISTRIBUTIONS.get(package, package))
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+def all_docstrings(library: Path) -> Iterator[str]:
+    """Yield the docstrings of the modules, classes and functions under a folder, in a fixed order."""
+    for file in _sources(library):
+        for node in ast.walk(_parsed(file)):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield ast.get_docstring(node) or ""
 
 
 def documents(place: Path, package: str) -> Iterator[tuple[str, list[str]]]:
@@ -72,22 +76,33 @@ def documents(place: Path, package: str) -> Iterator[tuple[str, list[str]]]:
     place: the folder that holds the package. An origin is the path of the source, e.g. 'networkx/classes/graph.py'.
     A document is a list of paragraphs, each a text of whole sentences.
     """
-    for file in sorted((place / package).rglob("*.py")):
-        origin = file.relative_to(place).as_posix()
-        if SKIPPED_FOLDERS.intersection(origin.split("/")) or file.name.startswith("test_"):
+    for file in sorted(_sources(place / package)):
+        if file.name.startswith("test_"):
             continue
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # old sources hold invalid escapes
-                tree = ast.parse(file.read_bytes())
-        except (OSError, SyntaxError, ValueError, RecursionError):
-            continue
+        tree = _parsed(file)
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         rest = ast.Module([node for node in tree.body if node not in classes], [])
         for node in (rest, *classes):
             made = [paragraph for text in _texts(node) for paragraph in literary(text)]
             if made:
-                yield origin, made
+                yield file.relative_to(place).as_posix(), made
+
+
+def _sources(top: Path) -> Iterator[Path]:
+    """Yield the Python files under a folder without its tests, in a fixed order."""
+    for folder, folders, files in os.walk(top):
+        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
+        yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
+
+
+def _parsed(file: Path) -> ast.Module:
+    """Parse a source; an empty module for one that does not parse (a template, or of another version)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old sources hold invalid escapes
+            return ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return ast.Module([], [])
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
@@ -131,14 +146,9 @@ def literary(docstring: str) -> Iterator[str]:
         else:
             kept.append(line)
             at += 1
-    yield from filter(_reads_as_prose, paragraphs("\n".join(kept)))
-
-
-def _reads_as_prose(paragraph: str) -> bool:
-    words = paragraph.split()
-    plain = sum(word.strip("\"'(),.;:!?-").isalpha() for word in words)
-    return (len(words) >= FEWEST_WORDS and plain >= PLAIN * len(words) and "::" not in paragraph
-            and "://" not in paragraph and bool(re.match(r"[A-Z\"'(]", paragraph)))  # fmt: skip
+    for paragraph in paragraphs("\n".join(kept)):
+        if reads_as_prose(paragraph, FEWEST_WORDS) and "://" not in paragraph:
+            yield paragraph
 
 
 def _descriptions(table: list[str]) -> list[str]:

@@ -35,7 +35,7 @@ def blocks(tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document], le
     cls, sep, room = *_ends(tokenizer), _room(length)
     starts = (list(chain.from_iterable(document))[:room] for document in documents)
     rows = [[cls, *ids, sep] for ids in starts if len(ids) == room]
-    return _stack(rows, length, "no document has that many tokens")
+    return _padded(tokenizer, rows, length, "no document has that many tokens")
 
 
 def full_sentences(
@@ -56,7 +56,7 @@ def full_sentences(
         ids = list(chain.from_iterable(document))
         stream += [*ids, sep] if ids else []  # an empty document has no border
     rows = [[cls, *stream[i : i + room], sep] for i in range(0, len(stream) - room, room)]
-    return _stack(rows, length, f"the text has only {len(stream)} tokens")
+    return _padded(tokenizer, rows, length, f"the text has only {len(stream)} tokens")
 
 
 def doc_sentences(
@@ -271,8 +271,7 @@ def _documents(documents: Iterable[Document]) -> list[Document]:
 
 
 def _ends(tokenizer) -> tuple[int, int]:
-    if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
-        raise ValueError("The tokenizer has no [CLS] or [SEP] token: use one from course_lib.text.tokenization.")
+    require_special_tokens(tokenizer, ("cls_token", "sep_token", "pad_token"))
     return tokenizer.cls_token_id, tokenizer.sep_token_id
 
 
@@ -283,17 +282,10 @@ def _room(length: int, special: int = 2) -> int:
     return length - special
 
 
-def _stack(rows: list[list[int]], length: int, why: str) -> Tensor:
+def _padded(tokenizer, rows: list[list[int]], length: int, why: str = "there is no text", fill: int | None = None):
+    """Fill rows up with the padding token, or with ``fill``: int64 [N, length]."""
     if not rows:
         raise ValueError(f"No row of length {length} could be filled: {why}. Use a shorter length or more text.")
-    return torch.tensor(rows, dtype=torch.long)
-
-
-def _padded(tokenizer, rows: list[list[int]], length: int, fill: int | None = None) -> Tensor:
-    """Fill rows up with the padding token, or with ``fill``: int64 [N, length]."""
-    require_special_tokens(tokenizer, ("pad_token",))
-    if not rows:
-        raise ValueError(f"No row of length {length} could be filled: there is no text. Give documents with text.")
     sizes = np.array([len(row) for row in rows])
     out = np.full((len(rows), length), tokenizer.pad_token_id if fill is None else fill, dtype=np.int64)
     out[np.arange(length) < sizes[:, None]] = np.fromiter(chain.from_iterable(rows), np.int64, sizes.sum())

@@ -12,6 +12,8 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+import numpy as np
+
 __all__ = ["auc", "best_threshold", "idf", "odds", "overlap", "word_odds"]
 
 Word = Hashable  # a word, or its id
@@ -72,17 +74,9 @@ def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:
     """
     if not len(positives) or not len(negatives):
         raise ValueError(f"{len(positives)} positives and {len(negatives)} negatives: auc() needs one of each.")
-    scored = sorted([(float(s), True) for s in positives] + [(float(s), False) for s in negatives])
-    wins, below, at = 0.0, 0, 0
-    while at < len(scored):
-        end = at
-        while end < len(scored) and scored[end][0] == scored[at][0]:
-            end += 1
-        right = sum(positive for _, positive in scored[at:end])
-        ties = end - at - right
-        wins += right * (below + ties / 2)
-        below, at = below + ties, end
-    return wins / (len(positives) * len(negatives))
+    ordered = np.sort(negatives)
+    below, up_to = (np.searchsorted(ordered, positives, side).sum() for side in ("left", "right"))
+    return float((below + up_to) / (2 * len(positives) * len(negatives)))
 
 
 def best_threshold(positives: Sequence[float], negatives: Sequence[float]) -> float:
@@ -90,14 +84,9 @@ def best_threshold(positives: Sequence[float], negatives: Sequence[float]) -> fl
 
     It lies half way between two neighbouring scores; below all, or above all, where one class is all there is.
     """
-    scored = sorted([(float(s), 1) for s in positives] + [(float(s), -1) for s in negatives])
-    if not scored:
+    scores = np.unique([*positives, *negatives])
+    if not len(scores):
         raise ValueError("There is no score to choose a threshold from.")
-    right = len(positives)  # from below all scores on, every pair is called positive
-    best, threshold = right, scored[0][0] - 1.0
-    for at, (score, sign) in enumerate(scored):
-        right -= sign
-        after = scored[at + 1][0] if at + 1 < len(scored) else score + 2.0
-        if after > score and right > best:
-            best, threshold = right, (score + after) / 2
-    return threshold
+    cuts = np.array([scores[0] - 1, *(scores[1:] + scores[:-1]) / 2, scores[-1] + 1])
+    right = np.searchsorted(np.sort(negatives), cuts) - np.searchsorted(np.sort(positives), cuts)  # up to a constant
+    return float(cuts[right.argmax()])

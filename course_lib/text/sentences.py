@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import os
 import re
-import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
-__all__ = ["docstrings", "paragraphs", "prose", "sections", "split"]
+__all__ = ["paragraphs", "prose", "reads_as_prose", "sections", "split"]
 
+PLAIN = 0.7  # share of the words of prose that are words and not code
 LONGEST_SENTENCE = 1000  # characters; text that is one huge line is cut at a space before this
 
 _ABBREVIATIONS = frozenset([
@@ -71,8 +68,6 @@ def _chunks(text: str) -> Iterator[str]:
 
 # --- documentation ---------------------------------------------------------------------------------
 
-SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__",
-                    "pydoc_data"}
 _HEADING = re.compile(r"^\S.*\n([*=~^#\"-])\1{2,} *$", re.MULTILINE)
 _LIST_MARK = re.compile(r"(?:[*+•-]|\d+[.)])\s+")
 _NOT_PROSE = re.compile(  # doctests, directives, tables and underlines, field lists, shell, grammar
@@ -96,7 +91,9 @@ def prose(markup: str) -> Iterator[str]:
     Code, tables, directives, field lists and fragments are dropped: better less text than noise.
     """
     for text in paragraphs(markup):
-        yield from filter(_is_prose, split(text))
+        for sentence in split(text):
+            if reads_as_prose(sentence, 4) and re.search(r"[.!?][\"')]*$", sentence):
+                yield sentence
 
 
 def paragraphs(markup: str) -> Iterator[str]:
@@ -113,27 +110,9 @@ def paragraphs(markup: str) -> Iterator[str]:
         yield text
 
 
-def _is_prose(sentence: str) -> bool:
-    words = sentence.split()
+def reads_as_prose(text: str, fewest_words: int) -> bool:
+    """Tell whether a text begins like a sentence and consists of words, not of code."""
+    words = text.split()
     plain = sum(word.strip("\"'(),.;:!?-").isalpha() for word in words)
-    return (len(words) >= 4 and plain >= 0.7 * len(words) and "::" not in sentence
-            and bool(re.match(r"[A-Z\"'(]", sentence)) and bool(re.search(r"[.!?][\"')]*$", sentence)))
-
-
-def docstrings(library: Path) -> Iterator[str]:
-    """Yield the docstrings of the modules, classes and functions under a folder, in a fixed order.
-
-    Tests, installed packages and files that do not parse (templates, other versions) are skipped.
-    """
-    for folder, folders, files in os.walk(library):
-        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
-        for name in sorted(name for name in files if name.endswith(".py")):
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # old sources hold invalid escapes
-                    tree = ast.parse(Path(folder, name).read_bytes())
-            except (OSError, SyntaxError, ValueError, RecursionError):
-                continue
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                    yield ast.get_docstring(node) or ""
+    return (len(words) >= fewest_words and plain >= PLAIN * len(words) and "::" not in text
+            and bool(re.match(r"[A-Z\"'(]", text)))  # fmt: skip

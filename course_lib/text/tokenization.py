@@ -6,23 +6,16 @@ Every function returns a real `transformers` tokenizer, which `save_pretrained`,
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import re
-import socket
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from huggingface_hub import constants as hub
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase, RobertaTokenizer
 
 from course_lib import runtime
-from course_lib.text import unknown
 
 __all__ = ["SPECIAL_TOKENS", "encode_documents", "load_tokenizer", "require_special_tokens",
            "train_byte_bpe", "train_wordpiece", "word_tokenizer"]
@@ -35,7 +28,7 @@ SPECIAL_TOKENS = {
                 "mask_token": "<mask>"},
 }
 LONGEST = 1_000_000_000  # no length limit: the model's own limit is checked where rows are packed
-BYTES = "train_byte_bpe(texts) takes every script as it is"
+MOST_UNKNOWN = 0.05  # share of unknown tokens without a word about it
 
 
 def word_tokenizer(vocabulary: Iterable[str]) -> BertTokenizer:
@@ -62,9 +55,9 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int = 4000, lowercase: boo
     """Train WordPiece on texts (or a Corpus) and return a BERT tokenizer of at most `vocab_size` tokens.
 
     The same texts give the same ids in every process. Characters that do not fit become [UNK], as do words of more than
-    100 letters: ValueError when that is more than unknown.MOST_LOST of the text, as it may be in Thai. `lowercase`
-    drops accents, as BERT's uncased models do; a warning when that takes vowel signs and the like from a script.
-    The pieces are merged most frequent pair first, as in Hugging Face's trainer; Google's is not published.
+    100 letters (in scripts without spaces, such as Thai, train_byte_bpe is the one to take). `lowercase` drops accents,
+    as BERT's uncased models do. The pieces are merged most frequent pair first, as in Hugging Face's trainer; Google's
+    is not published.
     """
     texts = _texts(texts)
     splitter = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -82,13 +75,6 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int = 4000, lowercase: boo
         special_tokens=specials + characters + ["##" + character for character in continuations])
     splitter.normalizer, splitter.pre_tokenizer = None, pre_tokenizers.WhitespaceSplit()
     kept = set(characters)  # a word with any other character is [UNK] as a whole, so it teaches nothing
-    if (share := unknown.untrainable(words, kept)) > unknown.MOST_LOST:
-        raise ValueError(f"WordPiece would make [UNK] of {share:.0%} of these texts: words of more than "
-                         f"{unknown.LONGEST_WORD} letters (as in scripts without spaces), or with letters too rare for "
-                         f"the vocabulary; {BYTES}, or raise vocab_size if it is the latter")
-    if lowercase and (share := unknown.dropped_marks(texts)) > unknown.MOST_LOST:
-        runtime.warn(f"lowercase=True drops accents, and here also {share:.0%} of the letters: vowel signs or sound "
-                     f"marks, without which these are other words; lowercase=False keeps them, and {BYTES}")
     splitter.train_from_iterator(
         (" ".join([word] * n) for word, n in words.items() if kept.issuperset(word)), trainer)
     learned = splitter.get_vocab()
@@ -161,106 +147,61 @@ def encode_documents(tokenizer: PreTrainedTokenizerBase, corpus) -> list[list[li
     encoded = tokenizer(distinct, add_special_tokens=False, split_special_tokens=True, truncation=False,
                         return_attention_mask=False, return_token_type_ids=False, verbose=False)
     ids = dict(zip(distinct, encoded["input_ids"], strict=True))
-    if (share := unknown.unknown_letters(tokenizer, ids)) > unknown.MOST_LOST:
-        runtime.warn(f"{share:.0%} of the letters are in words that this {type(tokenizer).__name__} does not know: a "
-                     f"model sees {tokenizer.unk_token} in their place; train one on texts of this kind ({BYTES})")
+    unknown = sum(found.count(tokenizer.unk_token_id) for found in encoded["input_ids"])
+    if unknown > MOST_UNKNOWN * sum(map(len, encoded["input_ids"])):
+        runtime.warn(f"this {type(tokenizer).__name__} does not know {unknown} words of these texts: a model sees "
+                     f"{tokenizer.unk_token} in their place; train one on texts of this kind, or with "
+                     "train_byte_bpe(texts), which takes every script as it is")  # fmt: skip
     # copies, so that a caller who changes one sentence does not change its twins
     return [[list(ids[sentence]) for sentence in document] for document in documents]
 
 
 def require_special_tokens(
-        tokenizer: PreTrainedTokenizerBase,
-        roles: Iterable[str] = ("pad_token", "cls_token", "sep_token", "mask_token")) -> None:
+    tokenizer: PreTrainedTokenizerBase,
+    roles: Iterable[str] = ("pad_token", "cls_token", "sep_token", "mask_token"),
+) -> None:
     """Raise ValueError unless the vocabulary has a token of its own for each role, e.g. 'mask_token'."""
-    roles, vocabulary, name = list(roles), tokenizer.get_vocab(), type(tokenizer).__name__
-    known = [*SPECIAL_TOKENS["bert"], "bos_token", "eos_token"]
-    if unknown := [role for role in roles if role not in known]:
-        raise ValueError(f"roles={unknown} are unknown; choose from {known}")
-    tokens = {role: getattr(tokenizer, role, None) for role in roles}
-    missing = [role for role, token in tokens.items() if token is None or token not in vocabulary]
-    if missing:
-        example = SPECIAL_TOKENS["bert"].get(missing[0], "<s>")
+    vocabulary, name = tokenizer.get_vocab(), type(tokenizer).__name__
+    tokens = {role: getattr(tokenizer, role) for role in roles}
+    if missing := [role for role, token in tokens.items() if token not in vocabulary]:
         raise ValueError(
-            f"this {name} has no {', '.join(missing)}, which masking and packing need; make the tokenizer "
-            "with word_tokenizer, train_wordpiece or train_byte_bpe, or add what is missing before making "
-            f"the model: tokenizer.add_special_tokens({{{missing[0]!r}: {example!r}}})")
-    by_id: dict[int, str] = {}
-    for role, token in tokens.items():
-        other = by_id.setdefault(vocabulary[token], role)
-        if other != role:
-            raise ValueError(f"{other} and {role} of this {name} are the same token {token!r}; give each "
-                             f"its own, e.g. tokenizer.add_special_tokens({{{role!r}: '[NEW]'}})")
-    if _has_no_words(tokenizer):
-        raise ValueError(f"the vocabulary of this {name} holds special tokens only, so each word is unknown; "
-                         "in transformers 5 pass vocab=, as vocab_file= is accepted and ignored")
+            f"this {name} has no {', '.join(missing)}, which masking and packing need; make the tokenizer with "
+            "word_tokenizer, train_wordpiece or train_byte_bpe, or add what is missing before making the model: "
+            f"tokenizer.add_special_tokens({{{missing[0]!r}: {SPECIAL_TOKENS['bert'][missing[0]]!r}}})"
+        )
+    if len(set(tokens.values())) < len(tokens):
+        raise ValueError(f"some special tokens of this {name} are the same: {tokens}; give each its own, e.g. "
+                         f"tokenizer.add_special_tokens({{{max(tokens)!r}: '[NEW]'}})")  # fmt: skip
+    _require_words(tokenizer)
 
 
-def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
-    """Open a tokenizer from a folder (`save_pretrained`), from the Hugging Face cache, or from the Hub.
+def load_tokenizer(name_or_path: str | Path, download: bool = False) -> PreTrainedTokenizerBase:
+    """Open a tokenizer from a folder (`save_pretrained`) or from the Hugging Face cache on this disk.
 
-    Nothing in the course needs the Hub; without a network the error comes within seconds. Code that a tokenizer brings
-    along (`auto_map`) is never run: ValueError.
+    With `download` a name may also be fetched from the Hub. Code that a tokenizer brings along is never run. Raises
+    OSError or ValueError, with the fix, for what cannot be opened.
     """
-    name, folder = str(name_or_path), Path(os.path.expanduser(name_or_path))
-    own = "or make the course's own with word_tokenizer, train_wordpiece or train_byte_bpe"
-    if name and folder.is_dir():
-        settings = [_json(folder / file).get("auto_map") for file in ("tokenizer_config.json", "config.json")]
-        if any("AutoTokenizer" in (names or ()) for names in settings):
-            raise ValueError(f"the tokenizer in {name!r} brings code of its own (auto_map), which would run with your "
-                             f"rights, so it is not opened; use one that transformers has a class for, {own}")
-        try:
-            return _open(folder, local_files_only=True)
-        except Exception as error:  # a damaged file makes tokenizers raise a bare Exception
-            raise ValueError(f"the folder {name!r} holds no readable tokenizer ({_first_line(error)}); "
-                             f"give one that tokenizer.save_pretrained(folder) wrote, {own}") from None
-    if isinstance(name_or_path, Path) or not re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", name):
-        raise FileNotFoundError(f"there is no folder {name!r} (looked from {str(Path.cwd())!r}); "
-                                f"check the spelling, {own}")
-    with contextlib.suppress(OSError, ValueError):
-        return _open(name, local_files_only=True)  # downloaded before: no network needed
-    reason = _hub_unreachable()
-    if reason is None:
-        try:
-            return _open(name)
-        except (OSError, ValueError) as error:
-            reason = _first_line(error)
-    raise OSError(f"the tokenizer {name!r} is neither a folder here nor in the Hugging Face cache, and the "
-                  f"Hub does not give it: {reason}. Check the name and connect to the network once (it is "
-                  f"kept afterwards), {own}")
-
-
-def _open(place: str | Path, **options) -> PreTrainedTokenizerBase:
-    tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
-    if _has_no_words(tokenizer):  # transformers 5 makes an empty one where a model has no tokenizer files
-        raise ValueError("there is a model, but no tokenizer files beside it")
+    folder = Path(os.path.expanduser(name_or_path))
+    place = folder if folder.is_dir() else str(name_or_path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            place, trust_remote_code=False, local_files_only=folder.is_dir() or not download
+        )
+        _require_words(tokenizer)
+    except Exception as error:  # a damaged file makes tokenizers raise a bare Exception
+        kind = ValueError if folder.is_dir() else OSError
+        where = f"in the folder {str(folder)!r}" if folder.is_dir() else (
+            f"named {str(name_or_path)!r}: it is neither a folder here (looked from {str(Path.cwd())!r}) nor in the "
+            f"Hugging Face cache{', and the Hub does not give it' if download else ''}")  # fmt: skip
+        raise kind(f"there is no readable tokenizer {where} ({_first_line(error)}); check the spelling, or make the "
+                   "course's own with word_tokenizer, train_wordpiece or train_byte_bpe") from None  # fmt: skip
     return tokenizer
 
 
-def _json(file: Path) -> dict:
-    """Return what a settings file says; nothing where it says nothing that can be read."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _has_no_words(tokenizer: PreTrainedTokenizerBase) -> bool:
-    return set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens)
-
-
-def _hub_unreachable() -> str | None:
-    """Say in a few seconds why the Hub cannot be reached, or None; its own client retries for 45 seconds."""
-    if hub.is_offline_mode():
-        return "HF_HUB_OFFLINE is set"
-    if urllib.request.getproxies():
-        return None  # the way to the network is the client's business
-    address = urlsplit(hub.ENDPOINT)
-    try:
-        socket.create_connection((address.hostname, address.port or 443), timeout=5).close()
-    except OSError as error:
-        return f"no connection to {address.hostname} ({error.strerror or error})"
-    return None
+def _require_words(tokenizer: PreTrainedTokenizerBase) -> None:
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers 5 does not say so itself
+        raise ValueError(f"the vocabulary of this {type(tokenizer).__name__} holds special tokens only, so each word "
+                         "is unknown: its files are missing, or vocab_file= was given, which is ignored; pass vocab=")
 
 
 def _first_line(error: Exception) -> str:

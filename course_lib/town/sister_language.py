@@ -47,18 +47,13 @@ class SisterLanguage:
     @property
     def vocabulary(self) -> list[str]:
         """Every word of the sister language without the stops, sorted."""
-        roots = [self.root(word) for word in self.town.vocabulary if word not in STOPS]
-        return sorted(root + ending for root in roots for ending in (EVEN, ODD))
-
-    def root(self, word: str) -> str:
-        """Return a word without its ending: 'kitchen' -> 'nehctik'."""
-        return word[::-1].lower()
+        return sorted(_root(word) + ending for word in set(self.town.vocabulary) - set(STOPS) for ending in (EVEN, ODD))
 
     def word(self, word: str, decider: str) -> str:
         """Translate a word, given the source word that decides its ending."""
         if word in STOPS:
             return word
-        return self.root(word) + (ODD if decider in STOPS or len(decider) % 2 else EVEN)
+        return _root(word) + (ODD if decider in STOPS or len(decider) % 2 else EVEN)
 
     def deciders(self, sentence: Sequence[str]) -> list[str]:
         """Return for each word the source word that decides its ending; a stop after the last one of a clause."""
@@ -87,8 +82,8 @@ class SisterLanguage:
         """Translate a sentence of the town; raises ValueError for a word that the town does not have."""
         if unknown := sorted(set(sentence) - set(self.town.vocabulary)):
             raise ValueError(f"Tiny Town has no {unknown}: translate its own sentences, as sentences(5) gives them.")
-        deciders = self.deciders(sentence)
-        return [self.word(sentence[at], deciders[at]) for at in self.alignment(sentence)]
+        words = [self.word(*pair) for pair in zip(sentence, self.deciders(sentence), strict=True)]
+        return [words[at] for at in self.alignment(sentence)]
 
 
 def sentences(n: int, seed: int = 0, held_out: bool = False) -> list[tuple[str, ...]]:
@@ -105,6 +100,11 @@ def sentences(n: int, seed: int = 0, held_out: bool = False) -> list[tuple[str, 
         if len(found) >= n:
             return found[:n]
     raise ValueError(f"n={n}: only {len(found)} such sentences were found. Ask for fewer.")
+
+
+def _root(word: str) -> str:
+    """Return a word without its ending: 'kitchen' -> 'nehctik'."""
+    return word[::-1].lower()
 
 
 def _set_aside(sentence: Sequence[str]) -> bool:

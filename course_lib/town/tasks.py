@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from course_lib.town.language import NO_LABEL, Story, TinyTown
+from course_lib.town.language import NO_LABEL, Question, Story, TinyTown
 
-__all__ = ["LENGTH", "WORD_TASKS", "Task", "answer", "classify", "new_words", "tag", "word_label_names", "word_labels"]
+__all__ = ["LENGTH", "WORD_TASKS", "Task", "answer", "classify", "new_words", "tag", "word_labels"]
 
 IGNORE = -100  # the label that the losses of transformers leave out
 
@@ -53,9 +53,10 @@ def classify(
     town = TinyTown.load()
     if variable not in town.variables:
         raise ValueError(f"variable={variable!r} is none of a story's: choose one of {', '.join(town.variables)}.")
-    labels, stories = tuple(town.variables[variable]), _long(stories, length)
+    stories, rows = _rows(tokenizer, stories, length)
+    labels = tuple(town.variables[variable])
     targets = torch.tensor([labels.index(getattr(story, variable)) for story in stories])
-    return Task(variable, "text", labels, _rows(tokenizer, [story.words for story in stories], length), targets)
+    return Task(variable, "text", labels, rows, targets)
 
 
 def tag(
@@ -66,21 +67,17 @@ def tag(
     The two others ask, once per sentence, which kind of sentence it is: 'kind at first word' before it is told, so
     that the evidence stands to the right, 'kind at full stop' after it. A row may end within a sentence.
     """
-    labels, stories = word_label_names(TinyTown.load(), what), _long(stories, length)
-    rows = _rows(tokenizer, [story.words for story in stories], length)
-    targets, town = torch.full_like(rows, IGNORE), TinyTown.load()
+    town = TinyTown.load()
+    if what not in WORD_TASKS:
+        raise ValueError(f"what={what!r} is unknown; choose one of {', '.join(map(repr, WORD_TASKS))}.")
+    labels = (NO_LABEL, *dict.fromkeys(town.labels.values())) if what == "tags" else tuple(town.chain)
+    stories, rows = _rows(tokenizer, stories, length)
+    targets = torch.full_like(rows, IGNORE)
     for row, story in enumerate(stories):
         told = zip(story.kinds, story.slots, story.sentences, strict=True)
         found = [name for sentence in told for name in word_labels(town, what, *sentence)][: length - 2]
         targets[row, 1 : 1 + len(found)] = torch.tensor([labels.index(n) if n else IGNORE for n in found])
     return Task(what, "word", labels, rows, targets)
-
-
-def word_label_names(town: TinyTown, what: str = "tags") -> tuple[str, ...]:
-    """List the labels of a task about words: O and those of the grammar, or the kinds of sentences."""
-    if what not in WORD_TASKS:
-        raise ValueError(f"what={what!r} is unknown; choose one of {', '.join(map(repr, WORD_TASKS))}.")
-    return (NO_LABEL, *dict.fromkeys(town.labels.values())) if what == "tags" else tuple(town.chain)
 
 
 def word_labels(
@@ -107,32 +104,28 @@ def answer(
     cls, sep = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
     rows, types, targets = [], [], []
     for story in stories:
-        for first in (1, 2):
-            rest = replace(
-                story, sentences=story.sentences[first:], kinds=story.kinds[first:], slots=story.slots[first:],
-                tags=story.tags[first:],
-            )  # fmt: skip
-            questions = town.questions(rest)
-            asked = [tokenizer.convert_tokens_to_ids(q.text.split()) for q in questions]
-            room = [length - 3 - len(ids) for ids in asked]  # words of the passage, by question
-            fits = [q.end <= min(room) for q in questions] if len(rest.words) >= max(room, default=0) else []
-            if len(questions) < len(town.question_templates) or not all(fits) or not fits:
-                continue
-            words = tokenizer.convert_tokens_to_ids(rest.words)
-            for question, ids, size in zip(questions, asked, room, strict=True):
-                passage = words[:size]
-                if question_first:
-                    row, before = [*cls, *ids, *sep, *passage, *sep], 2 + len(ids)
-                    types.append([0] * before + [1] * (size + 1))
-                else:
-                    row, before = [*cls, *passage, *sep, *ids, *sep], 1
-                    types.append([0] * (2 + size) + [1] * (len(ids) + 1))
-                rows.append(row)
-                targets.append([before + question.start, before + question.end - 1])
-            break
+        found = (_asked(tokenizer, town, story.since(first), length) for first in (1, 2))
+        for question, ids, passage in next(filter(None, found), []):
+            first, second = (ids, passage) if question_first else (passage, ids)
+            rows.append([*cls, *first, *sep, *second, *sep])
+            types.append([0] * (len(first) + 2) + [1] * (len(second) + 1))
+            before = len(ids) + 2 if question_first else 1
+            targets.append([before + question.start, before + question.end - 1])
     if not rows:
         raise ValueError(f"None of the {len(stories)} stories has a passage with every answer: give some hundreds.")
     return Task("answers", "span", (), torch.tensor(rows), torch.tensor(targets), torch.tensor(types))
+
+
+def _asked(tokenizer, town: TinyTown, passage: Story, length: int) -> list[tuple[Question, list[int], list[int]]]:
+    """Return each question, its ids and as much of the passage as fits beside it; [] where an answer is missing."""
+    questions, words = town.questions(passage), tokenizer.convert_tokens_to_ids(passage.words)
+    asked = [tokenizer.convert_tokens_to_ids(question.text.split()) for question in questions]
+    room = [length - 3 - len(ids) for ids in asked]
+    if len(questions) < len(town.question_templates) or len(words) < max(room, default=0):
+        return []
+    if any(question.end > min(room) for question in questions):
+        return []
+    return [(question, ids, words[:size]) for question, ids, size in zip(questions, asked, room, strict=True)]
 
 
 def new_words(train: Task, held_out: Task) -> Tensor:
@@ -145,15 +138,11 @@ def new_words(train: Task, held_out: Task) -> Tensor:
     return unseen & (held_out.targets[asked] != held_out.labels.index(NO_LABEL))
 
 
-def _long(stories: Sequence[Story], length: int) -> list[Story]:
-    """Leave out stories that do not fill a row."""
+def _rows(tokenizer, stories: Sequence[Story], length: int) -> tuple[list[Story], Tensor]:
+    """Cut a row from the beginning of each story that fills one: [CLS] words ... [SEP], int64 [N, length]."""
     long = [story for story in stories if len(story.words) >= length - 2]
     if not long:
         raise ValueError(f"None of the {len(stories)} stories has {length - 2} words, a full row: write longer ones.")
-    return long
-
-
-def _rows(tokenizer: PreTrainedTokenizerBase, texts: Sequence[list[str]], length: int) -> Tensor:
-    """Cut a row from the beginning of each text: [CLS] words ... [SEP], int64 [N, length]."""
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
-    return torch.tensor([[cls, *tokenizer.convert_tokens_to_ids(words[: length - 2]), sep] for words in texts])
+    rows = [[cls, *tokenizer.convert_tokens_to_ids(story.words[: length - 2]), sep] for story in long]
+    return long, torch.tensor(rows)
