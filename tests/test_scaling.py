@@ -15,7 +15,7 @@ from course_lib import runtime
 from course_lib.model.attention import causal_mask
 from course_lib.model.bodies import causal_bert, tiny_bert, tiny_gpt
 from course_lib.text.tokenization import word_tokenizer
-from course_lib.train import loop, processes, scaling
+from course_lib.train import scaling
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.loop import Diverged, train
 from course_lib.train.masking import Masking

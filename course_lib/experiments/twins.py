@@ -221,7 +221,7 @@ def _score(model: PreTrainedModel, batches: list[Batch]) -> tuple[float, float]:
     nats, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), device=device)
     for batch in batches:
         with bodies.autocast(device):
-            words, _ = bodies.answers(model, batch)
+            words, _ = batch.logits(model)
         nats += batch.loss(words, None, (1, 0))  # the sum over the words
         right += batch.hits(words, None)[0]
     n = sum(len(batch.targets) for batch in batches)

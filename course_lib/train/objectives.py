@@ -1,78 +1,24 @@
 """Training objectives: what is hidden from the model, and which tokens it has to predict.
 
-An objective turns rows of token ids into a batch. The loss is the same for all of them: cross-entropy,
-in nats, averaged over the selected positions; and over the pairs, where pairs are judged as well.
+An objective turns rows of token ids into a :class:`course_lib.train.batch.Batch`. The loss is the same for all of
+them: cross-entropy, in nats, averaged over the selected positions; and over the pairs, where pairs are judged as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from course_lib.model.attention import causal_mask, prefix_mask, sliding_window_mask
 from course_lib.text.packing import Pairs
+from course_lib.train.batch import Batch
 from course_lib.train.masking import Masking
 
 __all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "EveryMask", "PreTraining"]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one step needs: inputs, the positions to predict from, the right tokens there, and the pairs' labels."""
-
-    input_ids: Tensor  # int64 [B, T]
-    select: Tensor  # bool [B, T], N of them True
-    targets: Tensor  # int64 [N]
-    attention_mask: Tensor | None = None  # additive float [1, 1, T, T], or bool [B, T], False at padding, or none
-    token_type_ids: Tensor | None = None  # int64 [B, T], 1 in segment B; None: a single segment
-    pair_labels: Tensor | None = None  # int64 [B], 0 = B follows A; None: nothing is asked about pairs
-    judge_at: Tensor | None = None  # int64 [B], the position that the pair is judged from; None: [CLS]
-
-    @property
-    def tokens(self) -> int:
-        """Count the tokens, without the padding that the mask hides."""
-        padded = self.attention_mask is not None and self.attention_mask.ndim == 2
-        return int(self.attention_mask.sum()) if padded else self.input_ids.numel()
-
-    @property
-    def asked(self) -> tuple[int, int]:
-        """Count the words and the pairs that are asked for."""
-        return len(self.targets), 0 if self.pair_labels is None else len(self.pair_labels)
-
-    def to(self, device: torch.device) -> Batch:
-        """Copy to a device."""
-        return Batch(**{name: None if part is None else part.to(device) for name, part in vars(self).items()})
-
-    def split(self, size: int) -> Iterator[Batch]:
-        """Cut into batches of at most ``size`` rows."""
-        for start in range(0, len(self.select), size):
-            before, asked = (int(self.select[a:b].sum()) for a, b in ((0, start), (start, start + size)))
-            cut = {
-                name: part[start : start + size] for name, part in vars(self).items()
-                if name != "targets" and part is not None and part.ndim < 4  # a mask [1, 1, T, T] serves all rows
-            }  # fmt: skip
-            yield replace(self, **cut, targets=self.targets[before : before + asked])
-
-    def loss(self, words: Tensor, pairs: Tensor | None, asked: tuple[int, int] | None = None) -> Tensor:
-        """Add the mean loss of the words, logits [N, V], and that of the pairs [B, 2] (BERT, appendix A.2).
-
-        ``asked`` counts the whole batch where this is one process's share of it.
-        """
-        n_words, n_pairs = asked or self.asked
-        loss = F.cross_entropy(words.float(), self.targets, reduction="sum") / max(n_words, 1)
-        if n_pairs:
-            loss = loss + F.cross_entropy(pairs.float(), self.pair_labels, reduction="sum") / n_pairs
-        return loss
-
-    def hits(self, words: Tensor, pairs: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Count the right best guesses among the words and among the pairs."""
-        right = (words.detach().argmax(1) == self.targets).sum()
-        return right, right.new_zeros(()) if pairs is None else (pairs.detach().argmax(1) == self.pair_labels).sum()
 
 
 @dataclass(frozen=True)
