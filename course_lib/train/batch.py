@@ -41,9 +41,9 @@ class Batch:
         if fast.knows(model):
             return fast.logits(model, seen, self.positions, judged)
         if judged is None:
-            return model(**seen)[0][self.select], None  # of what a model returns, its words' logits [B, T, V] come first
+            return model(**seen)[0][self.select], None  # of all that it returns the words' logits [B, T, V] come first
         hidden = model.bert(**seen).last_hidden_state  # [B, T, D]
-        pooled = model.bert.pooler(hidden.flatten(0, 1)[judged][:, None])  # it takes the first position, here the only one
+        pooled = model.bert.pooler(hidden.flatten(0, 1)[judged][:, None])  # it takes the first position, the only one
         return model.cls.predictions(hidden[self.select]), model.cls.seq_relationship(pooled)
 
     def _judged(self, model: PreTrainedModel) -> Tensor:
@@ -91,7 +91,7 @@ class Batch:
         return self.select.flatten().nonzero()[:, 0]
 
     def to(self, device: torch.device) -> Batch:
-        """Copy to a device. What has to be counted is counted before: for a number of its own a GPU must be waited for."""
+        """Copy to a device. What must be counted is counted before: a GPU would have to be waited for."""
         ahead = {"non_blocking": True} if device.type == "cuda" else {}
         moved = replace(self, **{name: part.to(device, **ahead) for name, part in self._parts().items()})
         vars(moved).update(tokens=self.tokens, positions=self.positions.to(device, **ahead))

@@ -99,7 +99,8 @@ def fit(
     """
     runtime.seed_all(seed)
     model = build()
-    key = provenance.key(model, rows, objective, steps, seed, evaluate, settings) if cache else None
+    recipe = {what: value for what, value in settings.items() if what != "name"}
+    key = provenance.key(model, rows, objective, steps, seed, evaluate, recipe) if cache else None
     entry = f"{type(model).__name__}-{key}" if key else None
     if entry and (history := checkpoints.load_model(entry, model)):
         model.to(runtime.device()).eval()

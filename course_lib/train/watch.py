@@ -52,7 +52,7 @@ class Watch:
         return self
 
     def check(self, loss: Tensor, slope: Tensor) -> None:
-        """Raise Diverged, the weights as they last were good, unless losses and gradients' norms [] or [S] are finite."""
+        """Raise Diverged, the weights as they last were good, unless losses and gradient norms [] or [S] are finite."""
         noting = self._notes(self.done + 1)
         if not noting and (self.done + 1) % self.check_every:
             return
