@@ -146,35 +146,20 @@ def test_a_description_is_the_same_in_every_process():
 
 
 # --- what was changed is seen: each of these got another recipe's model, or could have
-OWN_CLASS = """
-    class Mine:
-        def __call__(self, rows, generator):
-            batch = objectives.CausalLM((0, 1, 2, 3, 4))(rows, generator)
-            return {change}
-"""
-OWN_FUNCTION = """
-    def helper(batch):
-        return {change}
-
-    def mine(rows, generator):
-        return helper(objectives.CausalLM((0, 1, 2, 3, 4))(rows, generator))
-"""
-OWN_LINE = "def mine(r, g, batch=None):\n    batch = objectives.CausalLM((0, 1, 2, 3, 4))(r, g)\n    return {change}"
-SAME, SHIFTED = "batch", "replace(batch, targets=(batch.targets - 4) % 8 + 5)"
+MINE = {
+    "class": "class Mine:\n    def __call__(self, rows, generator):\n        batch = causal(rows, generator)\n"
+             "        return {change}\nmine = Mine()",
+    "function": "def helper(batch):\n    return {change}\n\ndef mine(rows, generator):\n"
+                "    return helper(causal(rows, generator))",
+    "subclass": "class Mine(objectives.CausalLM):\n    def __call__(self, rows, generator):\n"
+                "        batch = super().__call__(rows, generator)\n        return {change}\nmine = Mine((0, 1, 2, 3, 4))",
+}  # fmt: skip
 
 
-def own(code, name, *changes):
-    return [dict(objective=cell(code.format(change=change))[name]) for change in changes]
-
-
-def own_class(m):
-    return [dict(objective=kind["objective"]()) for kind in own(OWN_CLASS, "Mine", SAME, SHIFTED)]
-
-
-def own_subclass(m):
-    code = "class Mine(objectives.CausalLM):\n    def __call__(self, r, g):\n        batch = super().__call__(r, g)\n"
-    return [dict(objective=kind["objective"]((0, 1, 2, 3, 4)))
-            for kind in own(code + "        return {change}", "Mine", SAME, SHIFTED)]  # fmt: skip
+def own(kind):
+    """An objective of one's own, and edited as a cell is that is run again."""
+    return lambda m: [dict(objective=cell(MINE[kind].format(change=change), causal=CAUSAL)["mine"]) for change in
+                      ("batch", "replace(batch, targets=(batch.targets - 4) % 8 + 5)")]  # fmt: skip
 
 
 def a_field(m):
@@ -205,28 +190,12 @@ def built(change):
     return both
 
 
-def frozen(model):
-    model.bert.requires_grad_(False)
+def layer(model):
+    return model.bert.encoder.layer[0]
 
 
-def one_bias(model):
-    model.cls.predictions.bias.requires_grad_(False)
-
-
-def hook(model):
-    model.bert.encoder.layer[0].register_forward_hook(lambda module, inputs, out: out * 0.5)
-
-
-def pre_hook(model):
-    model.bert.encoder.layer[0].register_forward_pre_hook(lambda module, inputs: (inputs[0] * 0.5, *inputs[1:]))
-
-
-def backward_hook(model):
-    model.bert.encoder.layer[0].output.dense.register_full_backward_hook(lambda module, into, out: None)
-
-
-def gradient_hook(model):
-    model.bert.embeddings.word_embeddings.weight.register_hook(lambda gradient: gradient * 0)
+def weight(model):
+    return model.bert.embeddings.word_embeddings.weight
 
 
 def parametrized(model):
@@ -234,7 +203,7 @@ def parametrized(model):
         def forward(self, weight):
             return weight / 2
 
-    parametrize.register_parametrization(model.bert.encoder.layer[0].output.dense, "weight", Half())
+    parametrize.register_parametrization(layer(model).output.dense, "weight", Half())
 
 
 def own_forward(model):
@@ -247,24 +216,11 @@ def swapped_part(model):
         def forward(self, x):
             return super().forward(x) * 0
 
-    model.bert.encoder.layer[0].output.dense = Silent(64, 32)
-
-
-def dropout(model):
-    model.bert.embeddings.dropout.p = 0.5
-
-
-def another_epsilon(model):
-    model.bert.embeddings.LayerNorm.eps = 1.0
+    layer(model).output.dense = Silent(64, 32)
 
 
 def same_sum(model):
-    weight = model.bert.embeddings.word_embeddings.weight.data
-    weight[[6, 7]] = weight[[7, 6]]
-
-
-def another_buffer(model):
-    model.bert.embeddings.position_ids.copy_(model.bert.embeddings.position_ids.flip(1))
+    weight(model).data[[6, 7]] = weight(model).data[[7, 6]]
 
 
 def subclass_of_the_model(m):
@@ -347,28 +303,26 @@ def code_of_the_course(function):
 
 BOTH = BothMasks(MASKED, CAUSAL)
 EDITS = {
-    "an objective of one's own, edited": own_class,
-    "a function of one's own, edited": lambda m: own(OWN_LINE, "mine", SAME, SHIFTED),
-    "a function that an objective of one's own calls, edited": lambda m: own(OWN_FUNCTION, "mine", SAME, SHIFTED),
-    "a subclass of the course's objective, edited": own_subclass,
+    "an objective of one's own, edited": own("class"),
+    "a function that an objective of one's own calls, edited": own("function"),
+    "a subclass of the course's objective, edited": own("subclass"),
     "a lambda in a field of the course's objective": a_field,
     "an objective that remembers": an_objective_with_memory,
     "a method put on an instance": on_the_instance,
-    "the body frozen": built(frozen),
-    "one bias frozen": built(one_bias),
-    "a forward hook": built(hook),
-    "a hook before forward": built(pre_hook),
-    "a hook on backward": built(backward_hook),
-    "a hook on a gradient": built(gradient_hook),
+    "the body frozen": built(lambda model: model.bert.requires_grad_(False)),
+    "one bias frozen": built(lambda model: model.cls.predictions.bias.requires_grad_(False)),
+    "a forward hook": built(lambda model: layer(model).register_forward_hook(lambda module, inputs, out: out * 0.5)),
+    "a hook on backward": built(lambda model: layer(model).output.dense.register_full_backward_hook(lambda *_: None)),
+    "a hook on a gradient": built(lambda model: weight(model).register_hook(lambda gradient: gradient * 0)),
     "a hook on every module": a_hook_on_everything,
     "a parametrization": built(parametrized),
     "forward of one instance": built(own_forward),
     "a part of one's own class": built(swapped_part),
     "the model's class": subclass_of_the_model,
-    "dropout switched on afterwards": built(dropout),
-    "another epsilon": built(another_epsilon),
+    "dropout switched on afterwards": built(lambda model: setattr(model.bert.embeddings.dropout, "p", 0.5)),
+    "another epsilon": built(lambda model: setattr(model.bert.embeddings.LayerNorm, "eps", 1.0)),
     "weights with the same sum": built(same_sum),
-    "another buffer": built(another_buffer),
+    "another buffer": built(lambda model: model.bert.embeddings.position_ids.add_(1).clamp_(max=9)),
     "an attention function of one's own": own_attention,
     "an evaluation of one's own": own_evaluation,
     "lambdas for evaluate": lambda_evaluations,

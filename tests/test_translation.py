@@ -113,7 +113,7 @@ def sensitivity(reader, changed, **settings):
     other[0, changed] = other[0, changed] + 1
     model = build(reader, initializer_range=0.3)
     with torch.no_grad():
-        moved = (goal(row).logits(model) - goal(other).logits(model)).abs().amax(dim=1)
+        moved = (goal(row).logits(model)[0] - goal(other).logits(model)[0]).abs().amax(dim=1)
     return moved > 1e-5
 
 

@@ -4,9 +4,8 @@
     torchrun --standalone --nproc-per-node=2 -m course_lib.train.scaling --steps 200     # two processes, one model
 
 A small model leaves a GPU idle: starting the work costs more time than the work. Models of one shape are stacked
-along a new first axis, so that each operation is started once for all of them (torch.func). Processes share one run
-by data parallelism on torch's own engine: ``torchrun`` starts them, gloo (CPU) or NCCL (CUDA) connects them, and each
-takes its rows of every batch.
+along a new first axis, so that each operation is started once for all of them (torch.func). Processes that ``torchrun``
+started share one run by data parallelism, over gloo (CPU) or NCCL (CUDA).
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ from transformers import PreTrainedModel
 from course_lib import runtime
 from course_lib.model.attention import bidirectional_mask, padding_mask
 from course_lib.model.fast import autocast, logits_at
-from course_lib.text.packing import Pairs
 from course_lib.train import loop
 from course_lib.train.batch import Batch
 from course_lib.train.history import History
@@ -62,14 +60,12 @@ def train_seeds(
         raise ValueError(f"seeds={seeds}: at least one, and each only once.")
     texts = [rows] * len(seeds) if isinstance(rows, Tensor) else list(rows)
     asking = list(evaluate) if isinstance(evaluate, Sequence) else [evaluate] * len(seeds)
-    if not len(seeds) == len(texts) == len(asking):
-        raise ValueError(f"{len(texts)} texts and {len(asking)} evaluations for {len(seeds)} seeds.")
     device = runtime.device()
     for seed in seeds:
         runtime.seed_all(seed)
         models.append(build().to(device).train())
-    for one, text, asked in zip(models, texts, asking, strict=True):
-        loop.check(one, text, objective, steps, batch_size, learning_rate, 0, asked, evaluations)
+    for model, text, ask in zip(models, texts, asking, strict=True):
+        loop.check(model, text, objective, steps, batch_size, learning_rate, 0, ask, evaluations)
     if problem := _obstacle(models[0], texts[0], objective):
         raise ValueError(f"{problem} Train the seeds one by one with loop.train.")
     stack, generators = _Stack(models, device), [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -78,10 +74,10 @@ def train_seeds(
 
     def measure():
         stack.write_back()
-        return [asked(model) for asked, model in zip(asking, models, strict=True)]
+        return [ask(model) for ask, model in zip(asking, models, strict=True)]
 
-    names, asked = [f"{name}, seed {seed}" for seed in seeds], measure if evaluate else None
-    watch = Watch(models, names, stack.weights, steps, learning_rate, asked, evaluations)
+    names = [f"{name}, seed {seed}" for seed in seeds]
+    watch = Watch(models, names, stack.weights, steps, learning_rate, measure if evaluate else None, evaluations)
     try:
         with watch:
             for step, takes in enumerate(zip(*orders, strict=True), 1):
@@ -96,8 +92,6 @@ def train_seeds(
                 watch.add(drawn, loss, hits, torch.zeros_like(hits))
     finally:
         stack.write_back()
-        for model in models:
-            model.eval()
     return list(zip(models, watch.histories, strict=True))
 
 
@@ -159,7 +153,6 @@ class _Stack:
         for i, reader in enumerate(self.readers):
             for key, parameter in reader.named_parameters():
                 parameter.copy_(self.weights[key][i])
-            reader.train()
 
 
 def _without_padding(index: int) -> Callable:
@@ -191,20 +184,18 @@ def _stacked_masks(drawn: list[Batch]) -> Tensor:
 
 def _obstacle(model: PreTrainedModel, rows: Tensor, objective: Objective) -> str:
     """Say why models like this one cannot be stacked, or ''."""
-    rate = max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0.0)
-    if rate > 0:
+    if rate := max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0.0):
         return f"Stacked models cannot draw the dropout of {rate} that each alone would draw."
     batch = objective(rows[:2], torch.Generator().manual_seed(0))
     unknown = [f.name for f in fields(batch) if f.name not in STACKED and getattr(batch, f.name) is not None]
     return f"Stacked training does not know the batch's {', '.join(unknown)}." if unknown else ""
 
 
-# ---------------------------------------------------------------------------------- one run over several processes
 @contextmanager
 def joined() -> Iterator[tuple[int, int]]:
-    """Join the processes that ``torchrun`` started with this one; yields (own number, how many).
+    """Join the processes that ``torchrun`` started with this one; yields (own number, how many), (0, 1) if alone.
 
-    Without ``torchrun`` this process is alone: (0, 1). On CUDA every process of a machine takes a GPU of its own.
+    On CUDA every process of a machine takes a GPU of its own.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         yield 0, 1
@@ -212,10 +203,7 @@ def joined() -> Iterator[tuple[int, int]]:
     device, local, here = runtime.device(), int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
     if device.type == "cuda":
         if here > torch.cuda.device_count() or (device.index is not None and here > 1):
-            raise ValueError(
-                f"{here} processes on this machine need a GPU each: there are {torch.cuda.device_count()}, and "
-                f"COURSE_DEVICE={os.environ.get('COURSE_DEVICE', '')!r}. Start fewer, unset it, or set it to cpu."
-            )
+            raise ValueError(f"{here} processes need a GPU each: there are {torch.cuda.device_count()}. Start fewer.")
         torch.cuda.set_device(local if device.index is None else device)
     elif device.type != "cpu":
         raise ValueError(f"Processes cannot share the device {device.type!r}; set COURSE_DEVICE=cpu.")
@@ -228,14 +216,12 @@ def joined() -> Iterator[tuple[int, int]]:
         distributed.destroy_process_group()
 
 
-def train_together(
-    model: PreTrainedModel, rows: Tensor | Pairs, objective: Objective, steps: int, **settings
-) -> History:  # fmt: skip
+def train_together(model: PreTrainedModel, rows, objective: Objective, steps: int, **settings) -> History:
     """Train as :func:`loop.train` does, inside :func:`joined`: all processes share each batch and end with one model.
 
     They begin with the first one's weights; each takes its rows of every batch, and as soon as a weight has its
-    gradient, the processes add theirs up. The weights are those that one process would have (without dropout, whose
-    draws are each process's own). Raises ValueError for batches of fewer rows than there are processes.
+    gradient, the processes add theirs up. The result is that of one process (without dropout, which each draws for
+    itself). Raises ValueError for batches of fewer rows than there are processes.
     """
     if not distributed.is_initialized():
         return loop.train(model, rows, objective, steps, **settings)
@@ -273,8 +259,7 @@ class Share:
     def loss(self, words: Tensor, pairs: Tensor | None) -> Tensor:
         """The loss of the whole batch; its gradient is that of the own rows."""
         own = self.batch.loss(words, pairs, self.asked)
-        others = _sum(own) - own.detach()
-        return own + others
+        return own + (_sum(own) - own.detach())
 
     def hits(self, words: Tensor, pairs: Tensor | None) -> tuple[Tensor, Tensor]:
         """Count the right best guesses in the whole batch."""
@@ -283,8 +268,7 @@ class Share:
 
 def _sum(value: Tensor) -> Tensor:
     """Add a number up over all processes."""
-    total = value.detach().clone()
-    distributed.all_reduce(total)
+    distributed.all_reduce(total := value.detach().clone())
     return total
 
 
@@ -297,8 +281,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from course_lib.train.objectives import MaskedLM
 
     parser = argparse.ArgumentParser(prog="python -m course_lib.train.scaling", description=main.__doc__)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--batch-size", type=int, default=128, help="rows per step, over all processes (default 128)")
+    for name, default in (("--steps", 200), ("--batch-size", 128)):
+        parser.add_argument(name, type=int, default=default)
     options = parser.parse_args(arguments)
     runtime.threads()
     tokenizer = tokenization.word_tokenizer(language.TinyTown.load().vocabulary)
@@ -306,12 +290,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with joined() as (rank, together):
         runtime.seed_all(0)
         model, goal = bodies.tiny_bert(tokenizer), MaskedLM(Masking.of(tokenizer))
-        history = train_together(
-            model, rows, goal, options.steps, batch_size=options.batch_size, name=f"BERT in {together}"
-        )
+        history = train_together(model, rows, goal, options.steps, batch_size=options.batch_size)
     if rank == 0:
-        print(f"{together} process(es) on {model.device.type}: {history.tokens_per_second:,.0f} tokens/s, "
-              f"loss {history.loss[-1]:.3f} after {history.tokens[-1]:,} tokens")  # fmt: skip
+        speed = f"{history.tokens_per_second:,.0f} tokens/s, loss {history.loss[-1]:.3f}"
+        print(f"{together} process(es) on {model.device.type}: {speed} after {history.tokens[-1]:,} tokens")
 
 
 if __name__ == "__main__":
