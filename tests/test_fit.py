@@ -152,7 +152,8 @@ MINE = {
     "function": "def helper(batch):\n    return {change}\n\ndef mine(rows, generator):\n"
                 "    return helper(causal(rows, generator))",
     "subclass": "class Mine(objectives.CausalLM):\n    def __call__(self, rows, generator):\n"
-                "        batch = super().__call__(rows, generator)\n        return {change}\nmine = Mine((0, 1, 2, 3, 4))",
+                "        batch = super().__call__(rows, generator)\n        return {change}\n"
+                "mine = Mine((0, 1, 2, 3, 4))",
 }  # fmt: skip
 
 

@@ -102,7 +102,8 @@ class Watch:
     def _note(self) -> None:
         """Write the means since the last note into the histories."""
         now = self.spent + time.perf_counter() - self.since
-        nats, right, pairs_right = (x.reshape(-1).tolist() for x in (self.nats, self.right, self.pairs_right))
+        sums, n = (self.nats, self.right, self.pairs_right), len(self.histories)
+        nats, right, pairs_right = (torch.as_tensor(x).expand(n).tolist() for x in sums)
         for i, history in enumerate(self.histories):
             pairs = pairs_right[i] / self.judged[i] if self.judged[i] else None
             n = self.counted[i]
@@ -132,9 +133,10 @@ class Watch:
         for key, value in self.weights.items():
             value.copy_(self.good[key])
         what, value = ("gradient", slope[bad].item()) if math.isfinite(loss[bad].item()) else ("loss", loss[bad].item())
-        advice = "No weight had been changed yet, so the rate is not to blame: look at the batch, e.g. at a position " \
-                 "that may look at nothing." if self.done == 0 else \
-                 f"The model is back in its last good state. Try a lower rate, e.g. {self.learning_rate / 3:.1g}."
+        advice = f"The model is back in its last good state. Try a lower rate, e.g. {self.learning_rate / 3:.1g}."
+        if not self.done:
+            advice = ("No weight had been changed yet, so the rate is not to blame: look at the batch, e.g. at a "
+                      "position that may look at nothing.")  # fmt: skip
         raise Diverged(
             f"The {what} of {self.histories[bad].name!r} became {value} at step {self.done + 1} (learning rate "
             f"{self.learning_rate:.2g}). {advice}", self.histories[bad], self.models[bad],
