@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from course_lib import runtime
-from course_lib.model import bodies
+from course_lib.model import bodies, fast
 from course_lib.model.attention import causal_mask
 from course_lib.text import tokenization
 from course_lib.town import language
@@ -66,8 +66,8 @@ def test_attention_in_bfloat16_is_the_same_mathematics(mask, causal):
     allowed |= torch.eye(6, dtype=torch.bool)
     given = {None: None, "bool": allowed, "additive": (~allowed) * torch.finfo(torch.float32).min}[mask]
     arguments = dict(scaling=8**-0.5, is_causal=causal)
-    exact, _ = bodies.course_attention(None, query, key, value, given, **arguments)
-    rough, _ = bodies.course_attention(None, *(x.bfloat16() for x in (query, key, value)), given, **arguments)
+    exact, _ = fast.course_attention(None, query, key, value, given, **arguments)
+    rough, _ = fast.course_attention(None, *(x.bfloat16() for x in (query, key, value)), given, **arguments)
     assert rough.dtype == torch.bfloat16
     assert torch.allclose(exact, rough.float(), atol=0.05)
 

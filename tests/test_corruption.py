@@ -112,7 +112,6 @@ def test_probes_measure_every_model_on_the_same_questions():
     one, other = (Probes(DATA, MaskedLM(Masking.of(TOKENIZER, rate=rate))) for rate in (0.15, 0.4))
     a, b = one(model), other(model)
     assert set(a) == set(b) and {name for name in a if a[name] != b[name]} == {"own nats", "own accuracy"}
-    assert one.fingerprint != other.fingerprint
     assert all(0 <= a[name] <= 1 for name in a if "nats" not in name)
 
 

@@ -204,8 +204,7 @@ def test_every_model_answers_the_same_questions():
     held_out, again, other = HeldOut(ROWS, MASKED), HeldOut(ROWS, MASKED), HeldOut(ROWS, MASKED, seed=5)
     assert torch.equal(held_out.batch.input_ids, again.batch.input_ids)
     assert held_out.batch is held_out.batch
-    assert held_out.fingerprint == again.fingerprint != other.fingerprint
-    assert HeldOut(ROWS[1:], MASKED).fingerprint != held_out.fingerprint != HeldOut(ROWS, CAUSAL).fingerprint
+    assert not torch.equal(held_out.batch.input_ids, other.batch.input_ids)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from course_lib.town.oracle import Oracle
 from course_lib.town.sister_language import SisterLanguage
 from course_lib.town.sister_language import sentences as town_sentences
 from course_lib.train import loop
+from course_lib.train.batch import Batch
 from course_lib.train.masking import Masking, StaticMasking
 from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
 from course_lib.train.whole_words import WholeWordMasking
@@ -264,8 +265,8 @@ def off_by_one(m):
 
 def another_mean(m):
     """The loss over all positions of the batch that are asked for, and one more."""
-    old, more = loop.Batch.loss, (lambda n: n / (n + 1))
-    m.setattr(loop.Batch, "loss", lambda self, *args: old(self, *args) * more(len(self.targets)))
+    old, more = Batch.loss, (lambda n: n / (n + 1))
+    m.setattr(Batch, "loss", lambda self, *args: old(self, *args) * more(len(self.targets)))
 
 
 def ever_rarer(m):
@@ -278,7 +279,7 @@ CHANGES = {
     "AdamW's betas": (optimizer(betas=(0.0, 0.5)), ["masked", "causal", "fine-tuning"]),
     "weight decay": (optimizer(weight_decay=0.5), ["masked", "GPT"]),
     "a constant learning rate": (
-        lambda m: m.setattr(loop, "_one_cycle", lambda step, steps, peak: peak), ["causal", "translation"]),
+        lambda m: m.setattr(loop, "one_cycle", lambda step, steps, peak: peak), ["causal", "translation"]),
     "an oracle off by one word": (off_by_one, ["oracle"]),
     "shorter sentences": (lambda m: m.setattr("course_lib.text.sentences.LONGEST_SENTENCE", 50), ["texts"]),
     "rarer word pieces": (ever_rarer, ["texts"]),

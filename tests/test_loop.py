@@ -157,7 +157,8 @@ def test_an_evaluation_that_forgets_eval_mode_does_not_switch_dropout_off():
 def test_every_row_is_read_once_before_any_is_read_twice():
     rows, n = torch.arange(10)[:, None].expand(10, 3), 10
     for batch_size, steps in ((3, 20), (10, 3), (25, 4), (1, 30)):
-        batches = list(loop._batches(rows, batch_size, steps, torch.Generator().manual_seed(0)))
+        generator = torch.Generator().manual_seed(0)
+        batches = [rows[take] for take in loop.order(n, batch_size, steps, generator)]
         assert [batch.shape for batch in batches] == [(batch_size, 3)] * steps
         order = torch.cat(batches)[:, 0].tolist()
         rounds = [order[i : i + n] for i in range(0, len(order) - n + 1, n)]
@@ -166,11 +167,11 @@ def test_every_row_is_read_once_before_any_is_read_twice():
 
 
 def test_the_learning_rate_goes_up_and_down_once():
-    rates = [loop._one_cycle(step, 100, 2.0) for step in range(1, 101)]
+    rates = [loop.one_cycle(step, 100, 2.0) for step in range(1, 101)]
     assert rates[0] == pytest.approx(0.2) and rates[9] == 2.0 == max(rates)
     assert rates[:10] == sorted(rates[:10]) and rates[9:] == sorted(rates[9:], reverse=True)
     assert rates[54] == pytest.approx(0.02 + 1.98 / 2) and rates[-1] == pytest.approx(0.02)
-    assert loop._one_cycle(1, 1, 2.0) == 2.0
+    assert loop.one_cycle(1, 1, 2.0) == 2.0
 
 
 @pytest.mark.parametrize("build,objective", [(tiny_bert, MASKED), (causal_bert, CAUSAL), (tiny_gpt, CAUSAL)])
@@ -260,7 +261,7 @@ def test_a_gradient_that_is_no_number_stops_before_it_spoils_the_weights():
 def test_nothing_to_predict_is_not_called_divergence():
     empty = torch.tensor([[TOKENIZER.cls_token_id, TOKENIZER.sep_token_id]] * 4)
     for objective in (MASKED, CAUSAL):
-        with pytest.raises(ValueError, match="Step 1: no token of the batch is to be predicted"):
+        with pytest.raises(ValueError, match="No token of the batch is to be predicted"):
             train(bert(), empty, objective, 3)
 
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from course_lib.experiments.every_mask import EveryMask
 from course_lib.model import attention
 from course_lib.model.bodies import causal_bert, logits_at, tiny_bert, tiny_gpt
 from course_lib.text.tokenization import word_tokenizer
 from course_lib.train.masking import IGNORE, Masking
-from course_lib.train.objectives import BothMasks, CausalLM, EveryMask, MaskedLM
+from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM
 
 TOKENIZER = word_tokenizer([f"w{i:02d}" for i in range(60)])
 CLS, SEP, PAD = TOKENIZER.cls_token_id, TOKENIZER.sep_token_id, TOKENIZER.pad_token_id

@@ -1,7 +1,7 @@
 """Words and pairs in one batch: the loss is the one of transformers, padding is invisible, both heads learn."""
 
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import log
 
 import pytest
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from transformers import BertForPreTraining
 
 from course_lib import runtime
-from course_lib.model.bodies import answers, pair_bert, tiny_bert
+from course_lib.model.bodies import pair_bert, tiny_bert
 from course_lib.text.packing import balanced_pairs, doc_sentences
 from course_lib.text.tokenization import encode_documents, word_tokenizer
 from course_lib.town.language import TinyTown
@@ -54,7 +54,7 @@ def test_the_loss_is_the_one_of_transformers(causal):
         masked.input_ids, attention_mask=(PAIRS.input_ids != PAD).long(), token_type_ids=PAIRS.token_type_ids,
         labels=masked.labels, next_sentence_label=PAIRS.labels,
     )  # fmt: skip
-    words, pair = answers(model, batch)
+    words, pair = batch.logits(model)
     torch.testing.assert_close(pair, theirs.seq_relationship_logits, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(words, theirs.prediction_logits[masked.selected], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(batch.loss(words, pair), theirs.loss, atol=1e-5, rtol=1e-5)
@@ -78,7 +78,7 @@ def test_padding_changes_nothing(causal, judge_at, words):
         if words is MASKED:  # with the same words hidden: the draw depends on the length of the row
             same = dict(input_ids=batch.input_ids[:, :size], select=batch.select[:, :size], targets=batch.targets)
             alone = replace(alone, **same)
-        for with_padding, without in zip(answers(model, batch), answers(model, alone), strict=True):
+        for with_padding, without in zip(batch.logits(model), alone.logits(model), strict=True):
             torch.testing.assert_close(with_padding, without, atol=1e-5, rtol=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_rows_of_one_text_hide_their_padding_too():
     batch = MASKED(rows, generator())
     assert torch.equal(batch.attention_mask, rows != PAD) and batch.tokens == (rows != PAD).sum() < rows.numel()
     theirs = model(batch.input_ids, attention_mask=(rows != PAD).long()).logits[batch.select]
-    torch.testing.assert_close(answers(model, batch)[0], theirs, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(batch.logits(model)[0], theirs, atol=1e-5, rtol=1e-5)
 
 
 def test_a_pair_is_judged_from_cls_or_from_the_last_real_token():
@@ -98,7 +98,7 @@ def test_a_pair_is_judged_from_cls_or_from_the_last_real_token():
     assert first.judge_at is None and (PAIRS.input_ids.gather(1, last.judge_at[:, None]) == SEP).all()
     assert len(first.targets) == 0 and first.tokens == (PAIRS.input_ids != PAD).sum()
     body = build(causal=True)
-    blind, seeing = (answers(body, batch)[1] for batch in (first, last))
+    blind, seeing = (batch.logits(body)[1] for batch in (first, last))
     assert torch.allclose(blind, blind[:1].expand_as(blind), atol=1e-6) and seeing.std(dim=0).min() > 0.01
     hidden = body.bert(PAIRS.input_ids, (PAIRS.input_ids != PAD).long(), PAIRS.token_type_ids).last_hidden_state
     at_end = hidden[torch.arange(len(PAIRS)), (PAIRS.input_ids != PAD).sum(1) - 1]
@@ -112,7 +112,7 @@ def test_a_batch_splits_into_the_same_questions():
     batch = PreTraining(PAD, MASKED, "last")(PAIRS, generator())
     parts = list(batch.split(7))
     assert [len(part.input_ids) for part in parts][:2] == [7, 7] and len(parts) == -(-len(PAIRS) // 7)
-    for name in vars(batch):
+    for name in [field.name for field in fields(batch)]:
         torch.testing.assert_close(torch.cat([getattr(part, name) for part in parts]), getattr(batch, name))
     assert all(len(part.targets) == part.select.sum() for part in parts)
 

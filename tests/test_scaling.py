@@ -6,16 +6,17 @@ import os
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 import torch
+from torch import distributed
 
 from course_lib import runtime
 from course_lib.model.attention import causal_mask
 from course_lib.model.bodies import causal_bert, tiny_bert, tiny_gpt
 from course_lib.text.tokenization import word_tokenizer
-from course_lib.train import loop, processes, scaling
+from course_lib.train import scaling
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.loop import Diverged, train
 from course_lib.train.masking import Masking
@@ -137,7 +138,7 @@ class Paired(Batch):
 def test_what_cannot_be_stacked_is_said_before_training():
     assert can_stack(bert(), ROWS, MASKED) and can_stack(gpt(), ROWS, BOTH)
     with_dropout = lambda: bert(hidden_dropout_prob=0.1)  # noqa: E731
-    paired = lambda rows, g: Paired(**vars(MASKED(rows, g)), is_next=torch.ones(len(rows)))  # noqa: E731
+    paired = lambda rows, g: Paired(**parts(MASKED(rows, g)), is_next=torch.ones(len(rows)))  # noqa: E731
     assert not can_stack(with_dropout(), ROWS, MASKED) and not can_stack(bert(), ROWS, paired)
     for build, objective, seeds, message in (
         (with_dropout, MASKED, [0], "dropout of 0.1 .* one by one with loop.train"),
@@ -183,30 +184,39 @@ def parameters(model):
 def test_shares_make_up_the_batch(together, monkeypatch):
     """With and without a mask for each row, also where rows do not divide evenly."""
     drawn = MASKED(ROWS[35:51], torch.Generator().manual_seed(0))
+    monkeypatch.setattr(distributed, "get_world_size", lambda: together)
     for whole in (
         drawn, replace(drawn, attention_mask=causal_mask(10)),
-        replace(drawn, attention_mask=torch.rand(16, 1, 10, 10)), Paired(**vars(drawn), is_next=torch.arange(16)),
+        replace(drawn, attention_mask=torch.rand(16, 1, 10, 10)), Paired(**parts(drawn), is_next=torch.arange(16)),
     ):  # fmt: skip
-        parts = []
+        shares = []
         for rank in range(together):
-            monkeypatch.setattr(processes, "rank", lambda rank=rank: (rank, together))
-            parts.append(processes.share(whole))
-        assert {len(part.select) for part in parts} <= {16 // together, 16 // together + 1}
-        for name, value in vars(whole).items():
+            monkeypatch.setattr(distributed, "get_rank", lambda rank=rank: rank)
+            shares.append(scaling.Share(whole))
+        assert {(share.asked, share.tokens) for share in shares} == {(whole.asked, whole.tokens)}
+        shares = [share.batch for share in shares]
+        assert {len(part.select) for part in shares} <= {16 // together, 16 // together + 1}
+        for name, value in parts(whole).items():
             if value is not None and not (name == "attention_mask" and len(value) == 1):
-                assert torch.equal(torch.cat([getattr(part, name) for part in parts]), value)
-        for part in parts:
+                assert torch.equal(torch.cat([getattr(part, name) for part in shares]), value)
+        for part in shares:
             assert int(part.select.sum()) == len(part.targets)
             if whole.attention_mask is not None and len(whole.attention_mask) == 1:
                 assert part.attention_mask is whole.attention_mask
 
 
-def test_alone_nothing_is_shared():
-    batch, loss = MASKED(ROWS[:4], torch.Generator()), torch.tensor(1.5)
-    with processes.joined() as (rank, together):
-        assert (rank, together) == (0, 1) == processes.rank()
-        assert processes.share(batch) is batch
-        assert processes.add_up(bert(), loss) == (loss,)
+def parts(batch):
+    return {field.name: getattr(batch, field.name) for field in fields(batch)}
+
+
+def test_alone_it_is_the_plain_loop():
+    runtime.seed_all(0)
+    model = bert()
+    with scaling.joined() as (rank, together):
+        assert (rank, together) == (0, 1)
+        history = scaling.train_together(model, ROWS, MASKED, 4, batch_size=8)
+    one, expected = alone(bert, 0, MASKED, 4, batch_size=8)
+    assert apart(model, one) == 0 and history.loss == expected.loss
 
 
 TOGETHER = """
@@ -216,18 +226,18 @@ TOGETHER = """
     found = {}
     lonely = ROWS.clone()
     lonely[0, 1:-1] = TOKENIZER.sep_token_id  # a row that is asked for nothing
-    with processes.joined() as (rank, together):
+    with scaling.joined() as (rank, together):
         for name, (build, objective, settings) in RUNS.items():
             runtime.seed_all(3 if rank == 0 else 4)  # whatever the others began with
             model = build()
-            history = train(model, ROWS, objective, 12, seed=3, **settings)
+            history = scaling.train_together(model, ROWS, objective, 12, seed=3, **settings)
             torch.save(model.state_dict(), f"{sys.argv[1]}/{name} {rank}.pt")
             found[name] = history.loss, history.accuracy, history.tokens
         runtime.seed_all(0)
-        found["lonely"] = train(bert(), lonely[:2], MASKED, 4, batch_size=2).loss
+        found["lonely"] = scaling.train_together(bert(), lonely[:2], MASKED, 4, batch_size=2).loss
         for name, settings in (("batch", dict(batch_size=1)), ("rate", dict(batch_size=8, learning_rate=1e38))):
             try:
-                train(bert(), ROWS, MASKED, 30, **settings)
+                scaling.train_together(bert(), ROWS, MASKED, 30, **settings)
             except (ValueError, Diverged) as error:
                 found[name] = str(error)
         with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
@@ -302,18 +312,10 @@ def test_a_device_that_cannot_be_shared_is_refused(monkeypatch):
     for key, value in dict(TORCHELASTIC_RUN_ID="x", LOCAL_RANK="0", LOCAL_WORLD_SIZE="2").items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(runtime, "device", lambda: torch.device("mps"))
-    with pytest.raises(ValueError, match="'mps'; set COURSE_DEVICE=cpu"), processes.joined():
+    with pytest.raises(ValueError, match="'mps'; set COURSE_DEVICE=cpu"), scaling.joined():
         pass
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     for device in ("cuda", "cuda:0"):
         monkeypatch.setattr(runtime, "device", lambda device=device: torch.device(device))
-        with pytest.raises(ValueError, match="2 processes .* a GPU each: there are 1"), processes.joined():
+        with pytest.raises(ValueError, match="2 processes .* a GPU each: there are 1"), scaling.joined():
             pass
-
-
-def test_stacks_stay_in_one_process(monkeypatch):
-    monkeypatch.setattr(processes, "rank", lambda: (0, 2))
-    with pytest.raises(ValueError, match="without torchrun"):
-        train_seeds(bert, ROWS, MASKED, 3, [0])
-    with pytest.raises(ValueError, match="batch_size=1 cannot be shared by 2"):
-        loop.train(bert(), ROWS, MASKED, 3, batch_size=1)

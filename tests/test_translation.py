@@ -112,7 +112,7 @@ def sensitivity(reader, changed, **settings):
     other[0, changed] = other[0, changed] + 1
     model = build(reader, initializer_range=0.3)
     with torch.no_grad():
-        moved = (goal(row).logits(model) - goal(other).logits(model)).abs().amax(dim=1)
+        moved = (goal(row).logits(model)[0] - goal(other).logits(model)[0]).abs().amax(dim=1)
     return moved > 1e-5
 
 
@@ -144,7 +144,7 @@ def test_one_vector_is_all_that_a_narrow_view_lets_through(model):
         out = [model(encoder_outputs=(s,), attention_mask=batch.view, decoder_input_ids=batch.input_ids).logits
                for s in (states, noise)]  # fmt: skip
         assert torch.allclose(out[0], out[1], atol=1e-5)
-        assert torch.allclose(batch.logits(model), out[0][batch.select], atol=1e-5)
+        assert torch.allclose(batch.logits(model)[0], out[0][batch.select], atol=1e-5)
 
 
 @torch.no_grad()
@@ -154,7 +154,7 @@ def test_the_loss_is_the_one_of_transformers(model):
     labels[batch.select] = batch.targets
     with pytest.warns(FutureWarning):
         theirs = model(batch.source_ids, attention_mask=batch.source_mask, labels=labels).loss
-    ours = batch.loss(*bodies.answers(model, batch))
+    ours = batch.loss(*batch.logits(model))
     assert torch.isclose(ours, theirs, atol=1e-5)
 
 
@@ -217,9 +217,6 @@ def test_held_out_pairs_score_alike_in_any_batches_and_leave_the_model_as_it_was
     assert found["nats"] == pytest.approx(one.nats.mean().item())
     assert found["sentence accuracy"] == one.sentences.float().mean()
     assert found["word accuracy"] == one.words.float().mean()
-    other = HeldOutPairs(ROWS, Translation.of(TOKENIZER, view="[CLS] alone"))
-    fewer = HeldOutPairs(ROWS[:9], held.objective)
-    assert held.fingerprint not in (other.fingerprint, fewer.fingerprint)
 
 
 # --- alignment

@@ -9,7 +9,8 @@ encoder and the target with its decoder; the single stack reads the row as it is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -20,8 +21,7 @@ from course_lib.model import bodies
 from course_lib.model.attention import prefix_mask
 from course_lib.text.tokenization import word_tokenizer
 from course_lib.town.sister_language import SisterLanguage
-from course_lib.train import provenance
-from course_lib.train.objectives import Batch
+from course_lib.train.batch import Batch
 
 __all__ = ["HeldOutPairs", "PairScore", "Translation", "TranslationBatch", "bilingual_tokenizer", "head_alignment",
            "pair_rows", "source_weights", "tiny_encoder_decoder"]
@@ -66,24 +66,20 @@ class TranslationBatch(Batch):
     source_ids: Tensor | None = None  # int64 [B, S]
     source_mask: Tensor | None = None  # bool [B, S], False at padding
     view: Tensor | None = None  # bool [B, S]: the source positions that cross-attention may look at
-    count: Tensor | None = None  # int64 [], tokens without padding
+    real: Tensor | None = None  # bool [B, T]: the tokens of source and target, False at padding
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Count the tokens of source and target, without padding."""
-        return int(self.count)
+        return int(self.real.sum())
 
-    def to(self, device: torch.device) -> TranslationBatch:
-        """Copy to a device."""
-        return replace(self, **{name: part.to(device) for name, part in vars(self).items() if part is not None})
-
-    def logits(self, model: PreTrainedModel) -> Tensor:
-        """Compute the logits of the positions asked for: [N, V]."""
+    def logits(self, model: PreTrainedModel) -> tuple[Tensor, None]:
+        """Ask a model: its logits at the positions asked for [N, V]; there are no pairs to judge."""
         if self.source_ids is None:
-            return bodies.logits_at(model, self.input_ids, self.select, self.attention_mask)
+            return super().logits(model)
         states = model.encoder(self.source_ids, attention_mask=self.source_mask).last_hidden_state  # [B, S, D]
         out = model(encoder_outputs=(states,), attention_mask=self.view, decoder_input_ids=self.input_ids)
-        return out.logits[self.select]
+        return out.logits.flatten(0, 1)[self.positions], None
 
 
 @dataclass(frozen=True)
@@ -120,10 +116,10 @@ class Translation:
         real = rows != self.pad_id
         asked = (at >= source[:, None] - 1) & real.roll(-1, dims=1)  # the next token is a target token ...
         asked[:, -1] = False  # ... but after the last position there is none
-        count, targets = real.sum(), rows.roll(-1, dims=1)[asked]
+        targets = rows.roll(-1, dims=1)[asked]
         if self.reader != "encoder-decoder":
             mask = prefix_mask(source if self.reader == "prefix" else 0, rows.shape[1]).to(rows.device)
-            return TranslationBatch(rows, asked, targets, mask, count=count)
+            return TranslationBatch(rows, asked, targets, mask, real=real)
         mask = at[: int(source.max())] < source[:, None]  # [B, S]
         view = mask if self.view == "every position" else (at[: mask.shape[1]] == 0).expand_as(mask)
         n = asked.sum(dim=1)  # [B]: tokens to write
@@ -131,7 +127,7 @@ class Translation:
         written = rows.gather(1, (source[:, None] - 1 + step).clamp(max=rows.shape[1] - 1))  # [B, T']
         inside = step < n[:, None]
         return TranslationBatch(
-            written.masked_fill(~inside, self.pad_id), inside, targets, source_mask=mask, view=view, count=count,
+            written.masked_fill(~inside, self.pad_id), inside, targets, source_mask=mask, view=view, real=real,
             source_ids=rows[:, : mask.shape[1]].masked_fill(~mask, self.pad_id),
         )  # fmt: skip
 
@@ -166,11 +162,6 @@ class HeldOutPairs:
     def __init__(self, rows: Tensor, objective: Translation):
         self.rows, self.objective = rows, objective
 
-    @property
-    def fingerprint(self) -> list:
-        """What made these questions, for cache keys."""
-        return [provenance.describe(self.rows, self.objective)]
-
     def __call__(self, model: PreTrainedModel) -> dict[str, float]:
         score = self.score(model)
         found = {"sentence accuracy": score.sentences, "word accuracy": score.words, "nats": score.nats}
@@ -184,7 +175,7 @@ class HeldOutPairs:
         for rows in self.rows.split(rows_at_once):
             batch = self.objective(rows).to(model.device)
             with bodies.autocast(model.device):
-                logits = batch.logits(model).float()
+                logits = batch.logits(model)[0].float()
             nats = F.cross_entropy(logits, batch.targets, reduction="none")
             right, ends = logits.argmax(dim=1) == batch.targets, batch.targets == self.objective.sep_id
             parts.append((right, nats, ends, batch.select.sum(dim=1)))

@@ -131,11 +131,6 @@ class Probes:
         self.asked = {name: evaluation.HeldOut(data.held_out, goal) for name, goal in (goals | {"own": own}).items()}
         self.places = Places(data.tokenizer, data.held_out)
 
-    @property
-    def fingerprint(self) -> list:
-        """What made these questions, for cache keys."""
-        return [*(asked.fingerprint for asked in self.asked.values()), "places 80/10/10"]
-
     def __call__(self, model) -> dict[str, float]:
         scores = {name: asked.score(model) for name, asked in self.asked.items()}
         nats = {f"{name} nats": score.loss for name, score in scores.items()}

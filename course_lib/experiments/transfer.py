@@ -78,11 +78,6 @@ class Probe:
     steps: int = 100
     held_out: int = ASKED
 
-    @property
-    def fingerprint(self) -> list:
-        """What made these numbers, for cache keys."""
-        return [repr(self)]  # its code is described with its class
-
     def __call__(self, model) -> dict[str, float]:
         train = labelled(self.task, self.labels, LABELLED + self.seed)
         asked, found = labelled(self.task, self.held_out, HELD_OUT + self.seed), {}

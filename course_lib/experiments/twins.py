@@ -27,11 +27,12 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
 from course_lib.experiments import recording
+from course_lib.experiments.every_mask import EveryMask
 from course_lib.model import bodies
 from course_lib.train import loop
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
-from course_lib.train.objectives import Batch, CausalLM, EveryMask, MaskedLM, Objective
+from course_lib.train.objectives import Batch, CausalLM, MaskedLM, Objective
 
 __all__ = ["ARMS", "EXPECTATION", "Data", "measure", "prepare", "train"]
 
@@ -97,8 +98,9 @@ class Data:
 
 def prepare(folder: Path) -> None:
     """Write tokenizer, rows and facts of the docstring corpus to a folder, 6 MB; floors included."""
+    from course_lib.experiments import ngrams
     from course_lib.text import corpora, packing, tokenization
-    from course_lib.train import evaluation, ngrams
+    from course_lib.train import evaluation
 
     corpus = corpora.docstrings()
     parts = corpus.split(HELD_OUT_SHARE, seed=0)
@@ -221,7 +223,7 @@ def _score(model: PreTrainedModel, batches: list[Batch]) -> tuple[float, float]:
     nats, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), device=device)
     for batch in batches:
         with bodies.autocast(device):
-            words, _ = bodies.answers(model, batch)
+            words, _ = batch.logits(model)
         nats += batch.loss(words, None, (1, 0))  # the sum over the words
         right += batch.hits(words, None)[0]
     n = sum(len(batch.targets) for batch in batches)

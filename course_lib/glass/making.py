@@ -27,11 +27,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from course_lib import runtime
 from course_lib.apply import translation
 from course_lib.experiments import pairs, recording, texts, translating
+from course_lib.experiments.every_mask import EveryMask
 from course_lib.model import bodies
 from course_lib.places import DATA
 from course_lib.train import loop
 from course_lib.train.masking import Masking
-from course_lib.train.objectives import EveryMask, MaskedLM, PreTraining
+from course_lib.train.objectives import MaskedLM, PreTraining
 
 __all__ = ["MAKERS", "MOMENTS", "town_both", "town_pair", "town_translate"]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from course_lib.experiments.every_mask import EveryMask
 from course_lib.glass.reading import MASKS, View, best_given, read
 from course_lib.town.language import TinyTown
-from course_lib.train.objectives import EveryMask
 
 __all__ = ["questions", "score"]
 

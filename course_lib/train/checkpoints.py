@@ -17,11 +17,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from course_lib import runtime
+from course_lib.train.history import History
 
-__all__ = ["fingerprint", "load", "save"]
+__all__ = ["fingerprint", "load", "load_model", "save", "save_model"]
 
 MANIFEST = "checksums.json"
 
@@ -105,3 +107,55 @@ def _is_disk_trouble(error: Exception) -> bool:
 
 def _checksum(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def save_model(name: str, model, tokenizer, history: History) -> None:
+    """Keep a trained model, so that ``from_pretrained`` and the pipelines open it too. Nothing here may cost it."""
+
+    def write(draft: Path) -> None:
+        model.save_pretrained(draft)
+        (_for_writing(tokenizer) if model.can_generate() else tokenizer).save_pretrained(draft)
+        (draft / "history.json").write_text(json.dumps(asdict(history)), encoding="utf-8")
+
+    try:
+        save(name, write)
+    except (Exception, KeyboardInterrupt) as error:
+        print(f"{history.name}: trained, but not kept for next time ({type(error).__name__}: {error}).")
+
+
+def load_model(name: str, model) -> History | None:
+    """Put the weights of a kept model into one like it and return its history; None, the model as it was, if none fits.
+
+    Of tied weights one is stored.
+    """
+    from safetensors import SafetensorError, torch
+
+    folder = load(name)
+    if folder is None:
+        return None
+    try:
+        weights = torch.load_file(folder / "model.safetensors")
+        history = History(**json.loads((folder / "history.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, SafetensorError):  # deleted while it was being read
+        return None
+    model.load_state_dict(weights, strict=False)
+    return history
+
+
+def _for_writing(tokenizer):
+    """Copy a tokenizer so that a text begins with [CLS] but stays open: a model that writes goes on after it.
+
+    The pipeline "text-generation" would end the prompt with [SEP], after which no training row goes on.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    backend, first = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), tokenizer.cls_token
+    backend.post_processor = TemplateProcessing(
+        single=f"{first} $A", special_tokens=[(first, tokenizer.cls_token_id)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, model_input_names=["input_ids", "attention_mask"],
+        clean_up_tokenization_spaces=False, **tokenizer.special_tokens_map,
+    )  # fmt: skip

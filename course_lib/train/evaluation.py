@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib.intervals import t_interval
-from course_lib.model.bodies import answers, autocast, check_rows
+from course_lib.model.bodies import autocast, check_rows
 from course_lib.text.packing import Pairs
 from course_lib.town.oracle import Oracle
-from course_lib.train import provenance
-from course_lib.train.objectives import Batch, Objective
+from course_lib.train.batch import Batch
+from course_lib.train.objectives import Objective
 
 __all__ = ["Score", "HeldOut", "floor", "ceiling", "next_word_ceiling", "pair_ceiling", "t_interval"]
 
@@ -73,11 +73,6 @@ class HeldOut:
                              "rows that hold words, or a higher rate or share.")  # fmt: skip
         return batch
 
-    @property
-    def fingerprint(self) -> list:
-        """What made these questions, for cache keys."""
-        return [provenance.describe(self.rows, self.objective), self.seed]
-
     def __call__(self, model: PreTrainedModel) -> dict[str, float]:
         words, pairs = self._log_probabilities(model)
         scores = {"held-out": _score(words, self.batch.targets)} if len(self.batch.targets) else {}
@@ -109,7 +104,7 @@ class HeldOut:
         model.eval()
         for part in self.batch.split(rows_at_once):
             with autocast(device):
-                found = answers(model, part.to(device))
+                found = part.to(device).logits(model)
             parts.append([None if logits is None else F.log_softmax(logits.float(), dim=-1).cpu() for logits in found])
         model.train(was_training)
         words, pairs = zip(*parts, strict=True)

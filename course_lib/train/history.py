@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from transformers import PreTrainedModel
 
-__all__ = ["Diverged", "History", "Tally", "numbers"]
+__all__ = ["Diverged", "History"]
 
 
 @dataclass(frozen=True)
@@ -49,38 +48,3 @@ class Diverged(ArithmeticError):
     def __init__(self, message: str, history: History, model: PreTrainedModel | None = None):
         super().__init__(message)
         self.history, self.model = history, model
-
-
-class Tally:
-    """Sums since the last note, and the tokens seen so far."""
-
-    def __init__(self):
-        self.seen = 0
-        self._empty()
-
-    def _empty(self) -> None:
-        self.loss, self.right, self.pairs_right, self.predicted, self.judged = 0.0, 0.0, 0.0, 0, 0
-
-    def add(self, asked: tuple[int, int], tokens: int, loss, hits, pair_hits) -> None:
-        """Add one step: its loss counts for as many words as it asked for, or pairs where no word was."""
-        n = asked[0] or asked[1]
-        self.seen, self.loss, self.predicted = self.seen + tokens, self.loss + loss * n, self.predicted + n
-        self.right = self.right + (hits if asked[0] else pair_hits)
-        self.pairs_right, self.judged = self.pairs_right + pair_hits, self.judged + asked[1]
-
-    def note(self, history: History, step: int, seconds: float) -> None:
-        """Write the means into a history and start again."""
-        pairs = float(self.pairs_right) / self.judged if self.judged else None
-        loss, right = float(self.loss) / self.predicted, float(self.right) / self.predicted
-        history.note(step, self.seen, seconds, loss, right, pairs)
-        self._empty()
-
-
-def numbers(found) -> dict[str, float]:
-    """Turn what ``evaluate`` returned into plain numbers: NumPy's, torch's and bool become float."""
-    if not isinstance(found, Mapping):
-        raise TypeError(f"evaluate returned {found!r:.60}: it must return numbers by name, e.g. {{'accuracy': 0.5}}.")
-    try:
-        return {str(key): float(value) for key, value in found.items()}
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"evaluate returned {found!r:.200}: each value must be one number, e.g. x.mean().") from None

@@ -1,78 +1,25 @@
 """Training objectives: what is hidden from the model, and which tokens it has to predict.
 
-An objective turns rows of token ids into a batch. The loss is the same for all of them: cross-entropy,
-in nats, averaged over the selected positions; and over the pairs, where pairs are judged as well.
+An objective turns rows of token ids into a :class:`course_lib.train.batch.Batch`. The loss is the same for all of
+them: cross-entropy, in nats, averaged over the selected positions; and over the pairs, where pairs are judged as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
-from course_lib.model.attention import causal_mask, prefix_mask, sliding_window_mask
+from course_lib.model.attention import causal_mask
 from course_lib.text.packing import Pairs
+from course_lib.train.batch import Batch
 from course_lib.train.masking import Masking
 
-__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "EveryMask", "PreTraining"]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one step needs: inputs, the positions to predict from, the right tokens there, and the pairs' labels."""
-
-    input_ids: Tensor  # int64 [B, T]
-    select: Tensor  # bool [B, T], N of them True
-    targets: Tensor  # int64 [N]
-    attention_mask: Tensor | None = None  # additive float [1, 1, T, T], or bool [B, T], False at padding, or none
-    token_type_ids: Tensor | None = None  # int64 [B, T], 1 in segment B; None: a single segment
-    pair_labels: Tensor | None = None  # int64 [B], 0 = B follows A; None: nothing is asked about pairs
-    judge_at: Tensor | None = None  # int64 [B], the position that the pair is judged from; None: [CLS]
-
-    @property
-    def tokens(self) -> int:
-        """Count the tokens, without the padding that the mask hides."""
-        padded = self.attention_mask is not None and self.attention_mask.ndim == 2
-        return int(self.attention_mask.sum()) if padded else self.input_ids.numel()
-
-    @property
-    def asked(self) -> tuple[int, int]:
-        """Count the words and the pairs that are asked for."""
-        return len(self.targets), 0 if self.pair_labels is None else len(self.pair_labels)
-
-    def to(self, device: torch.device) -> Batch:
-        """Copy to a device."""
-        return Batch(**{name: None if part is None else part.to(device) for name, part in vars(self).items()})
-
-    def split(self, size: int) -> Iterator[Batch]:
-        """Cut into batches of at most ``size`` rows."""
-        for start in range(0, len(self.select), size):
-            before, asked = (int(self.select[a:b].sum()) for a, b in ((0, start), (start, start + size)))
-            cut = {
-                name: part[start : start + size] for name, part in vars(self).items()
-                if name != "targets" and part is not None and part.ndim < 4  # a mask [1, 1, T, T] serves all rows
-            }  # fmt: skip
-            yield replace(self, **cut, targets=self.targets[before : before + asked])
-
-    def loss(self, words: Tensor, pairs: Tensor | None, asked: tuple[int, int] | None = None) -> Tensor:
-        """Add the mean loss of the words, logits [N, V], and that of the pairs [B, 2] (BERT, appendix A.2).
-
-        ``asked`` counts the whole batch where this is one process's share of it.
-        """
-        n_words, n_pairs = asked or self.asked
-        loss = F.cross_entropy(words.float(), self.targets, reduction="sum") / max(n_words, 1)
-        if n_pairs:
-            loss = loss + F.cross_entropy(pairs.float(), self.pair_labels, reduction="sum") / n_pairs
-        return loss
-
-    def hits(self, words: Tensor, pairs: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Count the right best guesses among the words and among the pairs."""
-        right = (words.detach().argmax(1) == self.targets).sum()
-        return right, right.new_zeros(()) if pairs is None else (pairs.detach().argmax(1) == self.pair_labels).sum()
+__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "PreTraining",
+           "require_rows"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +30,7 @@ class MaskedLM:
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Draw new masks for rows [B, T]: dynamic masking. Padding is neither asked for nor looked at."""
-        _require_rows(rows)
+        require_rows(rows)
         masked, pad = self.masking(rows, generator), self.masking.pad_id
         padded = pad is not None and bool((rows == pad).any())
         targets = masked.labels[masked.selected]
@@ -109,7 +56,7 @@ class CausalLM:
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Mark the positions whose next token counts, for rows [B, T]."""
-        _require_rows(rows)
+        require_rows(rows)
         special = torch.isin(rows, torch.tensor(self.special_ids, device=rows.device))
         select = torch.zeros_like(special)
         select[:, :-1] = ~special[:, 1:]
@@ -137,82 +84,6 @@ class BothMasks:
             return self.masked(rows, generator)
         mask = causal_mask(rows.shape[1]).to(rows.device)
         return replace(self.causal(rows, generator), attention_mask=mask)
-
-
-@dataclass(frozen=True)
-class EveryMask:
-    """Train one encoder backbone under every mask that it may later be read with, on texts of every length.
-
-    Each batch has one mask, drawn by ``shares``: bidirectional, causal, a prefix of 1 to T positions, or a causal
-    window of 1 to 8. A share of the words, one of ``rates``, becomes [MASK], and each [MASK] is asked for the word it
-    hides, under every mask (which :class:`BothMasks` leaves out); under the causal mask and the window a visible place
-    is asked for the next word as well. With ``cut`` half of the batches end after a random word: a model that has read
-    whole rows only is off its ground on a short sentence. Special tokens are never asked for. The mix is our own;
-    GPT-BERT (2410.24159) mixes the first two.
-    """
-
-    mask_id: int
-    special_ids: tuple[int, ...]
-    pad_id: int | None = None
-    shares: tuple[float, ...] = (0.35, 0.35, 0.15, 0.15)  # of the batches: bidirectional, causal, prefix, window
-    rates: tuple[float, ...] = (0.08, 0.15, 0.15, 0.3, 0.5)
-    cut: bool = False
-
-    SHORTEST, WIDEST = 4, 8  # words of a cut text, at least; positions of a window, at most
-
-    @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase, **settings) -> EveryMask:
-        """Take the special tokens from a tokenizer."""
-        special_ids = tuple(sorted(set(tokenizer.all_special_ids)))
-        return cls(tokenizer.mask_token_id, special_ids, tokenizer.pad_token_id, **settings)
-
-    def __post_init__(self):
-        if len(self.shares) != 4 or min(self.shares) < 0 or abs(sum(self.shares) - 1) > 1e-6:
-            raise ValueError(f"shares={self.shares}: four shares (bidirectional, causal, prefix, window) of sum 1.")
-        if not self.rates or not all(0 < rate < 1 for rate in self.rates):
-            raise ValueError(f"rates={self.rates}: shares of hidden words between 0 and 1, e.g. (0.15,).")
-
-    def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
-        """Make a batch of rows int64 [B, T], cut to [B, t] with ``cut``; padding, if any, ends a row."""
-        _require_rows(rows)
-        rows = self._cut(rows, generator) if self.cut else rows
-        words = ~torch.isin(rows, torch.tensor(self.special_ids, device=rows.device))  # [B, T]
-        rate = self.rates[_draw(len(self.rates), generator)]
-        hidden = words & (torch.rand(rows.shape, generator=generator, device=generator.device).to(rows.device) < rate)
-        if not hidden.any():
-            hidden[tuple(words.nonzero()[:1].T)] = True  # at least one word is asked for
-        inputs, select, targets = rows.masked_fill(hidden, self.mask_id), hidden.clone(), rows.clone()
-        kind = int(torch.multinomial(torch.tensor(self.shares), 1, generator=generator))
-        if kind in (1, 3):
-            asks_next = ~hidden[:, :-1] & words[:, 1:]
-            targets[:, :-1] = torch.where(asks_next, rows[:, 1:], targets[:, :-1])
-            select[:, :-1] |= asks_next
-        return Batch(inputs, select, targets[select], self._mask(kind, rows, generator))
-
-    def _mask(self, kind: int, rows: Tensor, generator: torch.Generator) -> Tensor | None:
-        """Draw the batch's mask: additive [1, 1, T, T]; without one, bool [B, T] where there is padding, or none."""
-        length = rows.shape[1]
-        real = rows != self.pad_id if self.pad_id is not None else torch.ones_like(rows, dtype=torch.bool)
-        if kind == 1:
-            return causal_mask(length).to(rows.device)
-        if kind == 2:  # a prefix holds no padding
-            return prefix_mask(1 + _draw(int(real.sum(dim=1).min()), generator), length).to(rows.device)
-        if kind == 3:
-            return sliding_window_mask(1 + _draw(self.WIDEST, generator), length).to(rows.device)
-        return None if real.all() else real
-
-    def _cut(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """End half of the batches after a random word, with the rows' last token, [SEP], behind it."""
-        words = rows.shape[1] - 2
-        if words <= self.SHORTEST or _draw(2, generator):
-            return rows
-        kept = self.SHORTEST + _draw(words - self.SHORTEST, generator)
-        return torch.cat([rows[:, : kept + 1], rows[:, -1:]], dim=1)
-
-
-def _draw(below: int, generator: torch.Generator) -> int:
-    """Draw a whole number from 0 to below - 1."""
-    return int(torch.randint(below, (1,), generator=generator, device=generator.device))
 
 
 @dataclass(frozen=True)
@@ -248,7 +119,8 @@ class PreTraining:
         )  # fmt: skip
 
 
-def _require_rows(rows) -> None:
+def require_rows(rows) -> None:
+    """Raise TypeError for anything but a tensor of rows."""
     if not isinstance(rows, Tensor):
         raise TypeError(f"rows is a {type(rows).__name__}: give its input_ids, or use objectives.PreTraining.")
 

@@ -4,32 +4,36 @@
     torchrun --standalone --nproc-per-node=2 -m course_lib.train.scaling --steps 200     # two processes, one model
 
 A small model leaves a GPU idle: starting the work costs more time than the work. Models of one shape are stacked
-along a new first axis, so that each operation is started once for all of them (torch.func).
+along a new first axis, so that each operation is started once for all of them (torch.func). Processes that ``torchrun``
+started share one run by data parallelism, over gloo (CPU) or NCCL (CUDA).
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from course_lib import runtime
 from course_lib.model.attention import bidirectional_mask, padding_mask
-from course_lib.model.bodies import autocast, logits_at
-from course_lib.train import loop, processes
-from course_lib.train.history import Diverged, History, numbers
+from course_lib.model.fast import autocast, logits_at
+from course_lib.train import loop
+from course_lib.train.batch import Batch
+from course_lib.train.history import History
 from course_lib.train.masking import IGNORE
-from course_lib.train.objectives import Batch, Objective
+from course_lib.train.objectives import Objective
+from course_lib.train.watch import Watch
 
-__all__ = ["can_stack", "train_seeds"]
+__all__ = ["can_stack", "joined", "train_seeds", "train_together"]
 
 STACKED = {"input_ids", "select", "targets", "attention_mask"}  # the fields of a batch that this module knows
 
@@ -54,89 +58,41 @@ def train_seeds(
     seeds, models = list(seeds), []
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds={seeds}: at least one, and each only once.")
-    if processes.rank()[1] > 1:
-        raise ValueError("train_seeds stays in one process: start it without torchrun.")
-    each_rows = [rows] * len(seeds) if isinstance(rows, Tensor) else list(rows)
-    each_evaluate = list(evaluate) if isinstance(evaluate, Sequence) else [evaluate] * len(seeds)
-    if not len(seeds) == len(each_rows) == len(each_evaluate):
-        raise ValueError(f"{len(each_rows)} texts and {len(each_evaluate)} evaluations for {len(seeds)} seeds.")
+    texts = [rows] * len(seeds) if isinstance(rows, Tensor) else list(rows)
+    asking = list(evaluate) if isinstance(evaluate, Sequence) else [evaluate] * len(seeds)
     device = runtime.device()
     for seed in seeds:
         runtime.seed_all(seed)
         models.append(build().to(device).train())
-    for one, text, asked in zip(models, each_rows, each_evaluate, strict=True):
-        loop._check(one, text, objective, steps, batch_size, learning_rate, 0, asked, evaluations)
-    if problem := _obstacle(models[0], each_rows[0], objective):
+    for model, text, ask in zip(models, texts, asking, strict=True):
+        loop.check(model, text, objective, steps, batch_size, learning_rate, 0, ask, evaluations)
+    if problem := _obstacle(models[0], texts[0], objective):
         raise ValueError(f"{problem} Train the seeds one by one with loop.train.")
-    stack = _Stack(models, device)
-    optimizer = torch.optim.AdamW(
-        stack.weights.values(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type != "mps"
-    )
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    drawn_from = zip(each_rows, generators, strict=True)
-    batches = zip(*(loop._batches(text, batch_size, steps, g) for text, g in drawn_from), strict=True)
-    histories, good = [History(f"{name}, seed {seed}") for seed in seeds], stack.copy()
-    check_every, note_every = (1 if device.type == "cpu" else 20), max(1, steps // 50)
-    evaluate_at = {round(steps * (i + 1) / evaluations) for i in range(evaluations)} if evaluate else set()
-    loss_sum, right, predicted = 0.0, 0.0, 0.0
-    seen, spent, resumed = [0] * len(seeds), 0.0, time.perf_counter()
-    bar = runtime.bar(steps, f"{name}, {len(seeds)} seeds")
-    try:
-        for step, rows_now in enumerate(batches, 1):
-            rate = loop._one_cycle(step, steps, learning_rate)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            drawn = [objective(r, g) for r, g in zip(rows_now, generators, strict=True)]
-            n = torch.tensor([len(batch.targets) for batch in drawn])
-            if not n.all():
-                raise ValueError(f"Step {step}: no token of a batch is to be predicted. Use larger batches.")
-            nats, hits = stack.read(drawn)  # [S] each
-            loss = nats / n.to(device)
-            optimizer.zero_grad()
-            loss.sum().backward()  # each weight belongs to one seed: the sum mixes nothing
-            slope = stack.clip(1.0)
-            noting = step % note_every == 0 or step == steps
-            if noting or step % check_every == 0:
-                finite = (loss.detach().isfinite() & slope.isfinite()).tolist()
-                if not all(finite):
-                    stack.restore(good)
-                    bad = finite.index(False)
-                    raise Diverged(
-                        f"The loss of {histories[bad].name!r} became {loss[bad].item()} and its gradient "
-                        f"{slope[bad].item()} at step {step} (learning rate {rate:.2g}). All models are back in their "
-                        f"last good state. Try a lower rate, e.g. {learning_rate / 3:.1g}.",
-                        histories[bad], models[bad],
-                    )  # fmt: skip
-                if noting:
-                    good = stack.copy()
-            optimizer.step()
-            seen = [before + batch.tokens for before, batch in zip(seen, drawn, strict=True)]
-            loss_sum, right, predicted = loss_sum + nats.detach(), right + hits, predicted + n
-            if noting:
-                now = spent + time.perf_counter() - resumed
-                columns = (loss_sum.cpu() / predicted).tolist(), (right.cpu() / predicted).tolist()
-                for history, tokens, *one in zip(histories, seen, *columns, strict=True):
-                    history.note(step, tokens, now, *one)
-                bar.set_postfix_str(f"{sum(seen) / now:,.0f} tokens/s")
-                loss_sum, right, predicted = 0.0, 0.0, 0.0
-            if step in evaluate_at:
-                spent += time.perf_counter() - resumed
-                stack.write_back()
-                for model, history, tokens, asked in zip(models, histories, seen, each_evaluate, strict=True):
-                    for key, value in numbers(asked(model)).items():
-                        history.evals.setdefault(key, []).append(value)
-                    history.eval_tokens.append(tokens)
-                resumed = time.perf_counter()
-            bar.update()
-    except KeyboardInterrupt:
-        print(f"{name}: stopped by you after {max(seen):,} tokens for each seed; kept as it is.")
-        histories = [replace(history, interrupted=True) for history in histories]
-    finally:
-        bar.close()
+    stack, generators = _Stack(models, device), [torch.Generator().manual_seed(seed) for seed in seeds]
+    optimizer = loop.adamw(stack.weights.values(), device)
+    orders = [loop.order(len(text), batch_size, steps, g) for text, g in zip(texts, generators, strict=True)]
+
+    def measure():
         stack.write_back()
-        for model in models:
-            model.eval()
-    return list(zip(models, histories, strict=True))
+        return [ask(model) for ask, model in zip(asking, models, strict=True)]
+
+    names = [f"{name}, seed {seed}" for seed in seeds]
+    watch = Watch(models, names, stack.weights, steps, learning_rate, measure if evaluate else None, evaluations)
+    try:
+        with watch:
+            for step, takes in enumerate(zip(*orders, strict=True), 1):
+                optimizer.param_groups[0]["lr"] = loop.one_cycle(step, steps, learning_rate)
+                drawn = [objective(text[take], g) for text, take, g in zip(texts, takes, generators, strict=True)]
+                loss, hits = stack.read(drawn)  # [S] each
+                optimizer.zero_grad()
+                loss.sum().backward()  # each weight belongs to one seed: the sum mixes nothing
+                slope = stack.clip(1.0)
+                watch.check(loss, slope)
+                optimizer.step()
+                watch.add(drawn, loss, hits, torch.zeros_like(hits))
+    finally:
+        stack.write_back()
+    return list(zip(models, watch.histories, strict=True))
 
 
 class _Reader(nn.Module):
@@ -165,7 +121,10 @@ class _Stack:
                 module.padding_idx = None  # vmap would spare this row in the first seed only
 
     def read(self, drawn: list[Batch]) -> tuple[Tensor, Tensor]:
-        """Sum the loss in nats and the hits over one batch per seed: [S], [S]."""
+        """Compute the mean loss in nats, and count the hits, of one batch per seed: [S], [S]."""
+        asked = torch.tensor([len(batch.targets) for batch in drawn])
+        if not asked.all():
+            raise ValueError("No token of a batch is to be predicted. Use larger batches.")
         ids, positions, labels = (x.to(self.device) for x in _aligned(drawn))
         inputs = [ids, positions, labels]
         if any(batch.attention_mask is not None for batch in drawn):
@@ -177,7 +136,8 @@ class _Stack:
             return nats, (logits.detach().argmax(2) == labels).sum()
 
         with autocast(self.device):
-            return vmap(one)(self.weights, self.buffers, *inputs)
+            nats, hits = vmap(one)(self.weights, self.buffers, *inputs)
+        return nats / asked.to(self.device), hits
 
     def clip(self, longest: float) -> Tensor:
         """Shorten each seed's gradient to a norm, as clip_grad_norm_ does for one; returns the norms before: [S]."""
@@ -188,20 +148,11 @@ class _Stack:
             g.mul_(shrink.view(-1, *[1] * (g.ndim - 1)))
         return norms
 
-    def copy(self) -> dict[str, Tensor]:
-        return {key: weight.detach().clone() for key, weight in self.weights.items()}
-
-    @torch.no_grad()
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        for key, weight in self.weights.items():
-            weight.copy_(weights[key])
-
     @torch.no_grad()
     def write_back(self) -> None:
         for i, reader in enumerate(self.readers):
             for key, parameter in reader.named_parameters():
                 parameter.copy_(self.weights[key][i])
-            reader.train()
 
 
 def _without_padding(index: int) -> Callable:
@@ -233,12 +184,92 @@ def _stacked_masks(drawn: list[Batch]) -> Tensor:
 
 def _obstacle(model: PreTrainedModel, rows: Tensor, objective: Objective) -> str:
     """Say why models like this one cannot be stacked, or ''."""
-    rate = max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0.0)
-    if rate > 0:
+    if rate := max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0.0):
         return f"Stacked models cannot draw the dropout of {rate} that each alone would draw."
     batch = objective(rows[:2], torch.Generator().manual_seed(0))
     unknown = [f.name for f in fields(batch) if f.name not in STACKED and getattr(batch, f.name) is not None]
     return f"Stacked training does not know the batch's {', '.join(unknown)}." if unknown else ""
+
+
+@contextmanager
+def joined() -> Iterator[tuple[int, int]]:
+    """Join the processes that ``torchrun`` started with this one; yields (own number, how many), (0, 1) if alone.
+
+    On CUDA every process of a machine takes a GPU of its own.
+    """
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        yield 0, 1
+        return
+    device, local, here = runtime.device(), int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    if device.type == "cuda":
+        if here > torch.cuda.device_count() or (device.index is not None and here > 1):
+            raise ValueError(f"{here} processes need a GPU each: there are {torch.cuda.device_count()}. Start fewer.")
+        torch.cuda.set_device(local if device.index is None else device)
+    elif device.type != "cpu":
+        raise ValueError(f"Processes cannot share the device {device.type!r}; set COURSE_DEVICE=cpu.")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    if distributed.get_rank():
+        os.environ["COURSE_QUIET"] = "1"  # one progress bar is enough
+    try:
+        yield distributed.get_rank(), distributed.get_world_size()
+    finally:
+        distributed.destroy_process_group()
+
+
+def train_together(model: PreTrainedModel, rows, objective: Objective, steps: int, **settings) -> History:
+    """Train as :func:`loop.train` does, inside :func:`joined`: all processes share each batch and end with one model.
+
+    They begin with the first one's weights; each takes its rows of every batch, and as soon as a weight has its
+    gradient, the processes add theirs up. The result is that of one process (without dropout, which each draws for
+    itself). Raises ValueError for batches of fewer rows than there are processes.
+    """
+    if not distributed.is_initialized():
+        return loop.train(model, rows, objective, steps, **settings)
+    for value in model.to(runtime.device()).state_dict().values():
+        distributed.broadcast(value, src=0)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    hooks = [w.register_post_accumulate_grad_hook(lambda w: distributed.all_reduce(w.grad)) for w in trained]
+    try:
+        return loop.train(model, rows, lambda rows, generator: Share(objective(rows, generator)), steps, **settings)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class Share:
+    """One process's rows of a batch, with the counts, the loss and the hits of the whole one."""
+
+    def __init__(self, whole: Batch):
+        mine, together, n = distributed.get_rank(), distributed.get_world_size(), len(whole.select)
+        if n < together:
+            raise ValueError(f"batch_size={n} cannot be shared by {together} processes: each needs at least one row. "
+                             f"Use batch_size={together} or more, or fewer processes.")  # fmt: skip
+        self.asked, self.tokens = whole.asked, whole.tokens
+        self.batch = whole.part(n * mine // together, n * (mine + 1) // together)
+
+    def to(self, device: torch.device) -> Share:
+        """Copy to a device."""
+        self.batch = self.batch.to(device)
+        return self
+
+    def logits(self, model: PreTrainedModel) -> tuple[Tensor, Tensor | None]:
+        """Ask a model about the own rows."""
+        return self.batch.logits(model)
+
+    def loss(self, words: Tensor, pairs: Tensor | None) -> Tensor:
+        """The loss of the whole batch; its gradient is that of the own rows."""
+        own = self.batch.loss(words, pairs, self.asked)
+        return own + (_sum(own) - own.detach())
+
+    def hits(self, words: Tensor, pairs: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Count the right best guesses in the whole batch."""
+        return tuple(map(_sum, self.batch.hits(words, pairs)))
+
+
+def _sum(value: Tensor) -> Tensor:
+    """Add a number up over all processes."""
+    distributed.all_reduce(total := value.detach().clone())
+    return total
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -250,27 +281,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from course_lib.train.objectives import MaskedLM
 
     parser = argparse.ArgumentParser(prog="python -m course_lib.train.scaling", description=main.__doc__)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--batch-size", type=int, default=128, help="rows per step, over all processes (default 128)")
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--seed", type=int, default=0)
+    for name, default in (("--steps", 200), ("--batch-size", 128)):
+        parser.add_argument(name, type=int, default=default)
     options = parser.parse_args(arguments)
     runtime.threads()
     tokenizer = tokenization.word_tokenizer(language.TinyTown.load().vocabulary)
-    corpus = tokenization.encode_documents(tokenizer, corpora.tiny_town(2000, seed=0))
-    rows = packing.blocks(tokenizer, corpus, 32)
-    with processes.joined() as (rank, together):
-        runtime.seed_all(options.seed)
-        model = bodies.tiny_bert(tokenizer)
-        history = loop.train(
-            model, rows, MaskedLM(Masking.of(tokenizer)), options.steps, batch_size=options.batch_size,
-            learning_rate=options.learning_rate, seed=options.seed, name=f"BERT in {together}",
-        )  # fmt: skip
-        if rank == 0:
-            print(
-                f"{together} process(es) on {model.device.type}: {history.tokens_per_second:,.0f} tokens/s, "
-                f"loss {history.loss[-1]:.3f} after {history.tokens[-1]:,} tokens"
-            )
+    rows = packing.blocks(tokenizer, tokenization.encode_documents(tokenizer, corpora.tiny_town(2000, seed=0)), 32)
+    with joined() as (rank, together):
+        runtime.seed_all(0)
+        model, goal = bodies.tiny_bert(tokenizer), MaskedLM(Masking.of(tokenizer))
+        history = train_together(model, rows, goal, options.steps, batch_size=options.batch_size)
+    if rank == 0:
+        speed = f"{history.tokens_per_second:,.0f} tokens/s, loss {history.loss[-1]:.3f}"
+        print(f"{together} process(es) on {model.device.type}: {speed} after {history.tokens[-1]:,} tokens")
 
 
 if __name__ == "__main__":
