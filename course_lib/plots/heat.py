@@ -9,7 +9,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from course_lib.plots.page import INK, PALE, figure, inches, named, style
+from course_lib.plots.colours import INK, PALE
+from course_lib.plots.figure import figure, inches, named, style
 
 __all__ = ["heatmap", "heatmaps"]
 
