@@ -9,12 +9,10 @@ from course_lib.plots.curves import against, curve
 from course_lib.plots.figure import figure, style
 from course_lib.plots.graph import graph
 from course_lib.plots.heat import heatmap, heatmaps
-from course_lib.plots.records import (
-    along, averages, contrasts, curves, effects, ends, held, means, share, spelled, verdict,
-)  # fmt: skip
+from course_lib.plots.records import along, averages, contrasts, curves, effects, ends, held, means, share, spelled
 from course_lib.plots.tables import markdown, table
 
 __all__ = [
     "against", "along", "averages", "bars", "contrasts", "curve", "curves", "differences", "effects", "ends", "figure",
-    "graph", "heatmap", "heatmaps", "held", "interval", "markdown", "means", "share", "spelled", "style", "table", "verdict",
+    "graph", "heatmap", "heatmaps", "held", "interval", "markdown", "means", "share", "spelled", "style", "table",
 ]  # fmt: skip

@@ -100,7 +100,8 @@ def _draw(lines, floor, ceiling, alt, title, caption, limits, across, up, log=""
             ax.set_title(title)
         last = None
         if over_tokens:
-            last = max(max(line.x[-1], *(x[0][-1] for x in (line.band, line.beyond) if x)) for line in lines)
+            drawn = (x for line in lines for x in (line.x, *(more[0] for more in (line.band, line.beyond) if more)))
+            last = max(x[-1] for x in drawn)
             ax.set_xlim(0, last or 1)
             ax.xaxis.set_major_formatter(lambda value, _: thousands(value))
             ax.xaxis.set_major_locator(MaxNLocator(6))

@@ -12,7 +12,7 @@ from course_lib.plots.bars import bars, differences, interval
 from course_lib.plots.curves import against, curve
 from course_lib.plots.tables import table
 
-__all__ = ["along", "averages", "contrasts", "curves", "effects", "ends", "held", "means", "share", "spelled", "verdict"]
+__all__ = ["along", "averages", "contrasts", "curves", "effects", "ends", "held", "means", "share", "spelled"]
 
 
 def curves(record, metric, arms=None, *, live=(), live_metric=None, floor=None, ceiling=None, up=None, **options):
@@ -32,23 +32,23 @@ def curves(record, metric, arms=None, *, live=(), live_metric=None, floor=None, 
     return curve(shown, up, below or None, above or None, bands, **options)
 
 
-def ends(record, metric, arms=None, *, floor=None, ceiling=None, **options):
+def ends(record, metric, arms=None, *, floor=None, ceiling=None, across=None, **options):
     """Draw arms at the end of training as bars: every seed, the 95% interval, floor and ceiling on the same axes.
 
     floor, ceiling: a number, the name of a metric that the record holds, or {arm: one of them}; left out, the record's
-    'floor METRIC' and 'ceiling METRIC' where it has them. Options: those of `bars`.
+    'floor METRIC' and 'ceiling METRIC' where it has them. across: what the axis measures. Options: those of `bars`.
     """
     arms = _arms(record, metric, arms)
     limits = (_limit(record, kind, metric, arms, given) for kind, given in (("floor", floor), ("ceiling", ceiling)))
-    options = {"metric": metric if isinstance(metric, str) else "accuracy"} | options
-    return bars({arm: record.final(arm, _metric(metric, arm)) for arm in arms}, *limits, **options)
+    across = across or (metric if isinstance(metric, str) else "accuracy")
+    return bars({arm: record.final(arm, _metric(metric, arm)) for arm in arms}, *limits, metric=across, **options)
 
 
-def effects(record, metric, pairs, *, scale=1, **options):
+def effects(record, metric, pairs, *, scale=1, across=None, **options):
     """Draw arm minus control with its 95% interval, and the margin stated before the run. Options: of `differences`."""
     rows = [(label, *(scale * x for x in record.difference(metric, *pair))) for label, pair in _pairs(record, pairs)]
-    margin = {"margin": scale * record.margins[metric]} if metric in record.margins else {}
-    return differences(rows, **margin | options)
+    margin = scale * record.margins[metric] if metric in record.margins else None
+    return differences(rows, metric=across or metric, margin=margin, **options)
 
 
 def along(record, metric, places, arms=None, *, floor=None, ceiling=None, most=None, more=None, **options):
@@ -97,15 +97,9 @@ def contrasts(record, metrics, pairs, *, scale=1, digits=3, wide=False, caption=
         return table([[label, *row] for (label, _), row in zip(pairs, cells, strict=True)], ["", *names], caption)
     rows = [
         [*([name] if len(names) > 1 else []), label, *(scale * x for x in record.difference(m, *pair)),
-         verdict(record, m, *pair)] for name, m in names.items() for label, pair in pairs
+         _verdict(record, m, *pair)] for name, m in names.items() for label, pair in pairs
     ]  # fmt: skip
     return table(rows, ["measured", "", "mean", "low", "high", "verdict"][len(names) == 1 :], caption, digits)
-
-
-def verdict(record, metric, arm, control):
-    """Say what the interval of arm minus control allows: 'higher', 'lower' or 'not told apart', and 'equivalent'."""
-    within = metric in record.margins and record.equivalent(metric, arm, control)
-    return record.finding(metric, arm, control) + (", equivalent" if within else "")
 
 
 def held(parts, *, scale=1, digits=2, first="expected", caption=None):
@@ -133,6 +127,12 @@ def spelled(span, scale=1, digits=3):
     """Write (mean, low, high) as '+0.12 (+0.08 to +0.16)'."""
     mean, low, high = (scale * x for x in span)
     return f"{mean:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+
+
+def _verdict(record, metric, arm, control):
+    """Say what the interval of arm minus control allows: 'higher', 'lower' or 'not told apart', and 'equivalent'."""
+    within = metric in record.margins and record.equivalent(metric, arm, control)
+    return record.finding(metric, arm, control) + (", equivalent" if within else "")
 
 
 def _arms(record, metric, arms):
