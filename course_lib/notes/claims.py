@@ -157,8 +157,8 @@ def search(containing: str = "", verdict: str | None = None, lesson: str | None 
     chosen = _chosen(verdict, lesson, containing)
     title = f"{len(chosen)} of {len(load())} claims"
     body = "".join(
-        f'<details style="{CARD.format(VERDICTS[c.verdict])};overflow-wrap:anywhere"><summary><b>{c.id}</b> · {c.verdict} · '
-        f"{html.escape(c.claim)} {html.escape(c.claim_zh)}</summary>"
+        f'<details style="{CARD.format(VERDICTS[c.verdict])};overflow-wrap:anywhere"><summary>'
+        f"<b>{c.id}</b> · {c.verdict} · {html.escape(c.claim)} {html.escape(c.claim_zh)}</summary>"
         f"{_divs(_rows(c)[2:] + [('Lesson', c.lesson)])}</details>"
         for c in chosen
     )

@@ -26,7 +26,7 @@ def interval(values):
     return t_interval(values) if values.size > 1 else (float(values[0]),) * 3
 
 
-def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", caption=None, limits=None, labels=None):
+def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", limits=None, labels=None):
     """Draw arms as horizontal bars with every seed as a dot, the 95% interval, and floor and ceiling marks.
 
     rows: {arm: [one number per seed]} or [(arm, numbers)]; a single number is an arm with one seed.
@@ -61,7 +61,7 @@ def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", 
             ax.annotate("mean ± 95%", (1.02, 0), (0, -22), xycoords="axes fraction", **below)
         if title:
             ax.set_title(title)
-        return figure(fig, alt, caption, {name: look[0] for name, look in looks.items()})
+        return figure(fig, alt, {name: look[0] for name, look in looks.items()})
 
 
 def _draw_arm(ax, index, seeds, colour):
@@ -74,9 +74,8 @@ def _draw_arm(ax, index, seeds, colour):
         offsets = np.linspace(-0.16, 0.16, len(seeds))
         ax.plot(seeds, index + offsets, "o", color="white", markeredgecolor=INK, markersize=5)
     spread = f" ± {high - mean:.3f}" if len(seeds) > 1 else ""
-    ax.annotate(
-        f"{mean:.3f}{spread}", (1.02, index), xycoords=("axes fraction", "data"), va="center", fontsize=11
-    )
+    beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 11}
+    ax.annotate(f"{mean:.3f}{spread}", (1.02, index), **beside)
     return max(high, *seeds)
 
 
@@ -103,7 +102,7 @@ def at_arm(limit, name):
     return limit.get(name) if isinstance(limit, Mapping) else limit
 
 
-def differences(rows, *, alt, title=None, metric="difference", caption=None, margin=None):
+def differences(rows, *, alt, title=None, metric="difference", margin=None):
     """Draw differences between arms with their 95% intervals around a line at zero, the largest on top.
 
     rows: [(name, difference, low, high)], all in one unit. An interval with zero in it is drawn open: no difference
@@ -130,7 +129,7 @@ def differences(rows, *, alt, title=None, metric="difference", caption=None, mar
         ax.set_xlabel(metric)
         if title:
             ax.set_title(title, loc="left")
-        return figure(fig, alt, caption)
+        return figure(fig, alt)
 
 
 def _refuse_unless_finite(what, name, numbers):

@@ -33,9 +33,7 @@ class Line:
         return (self.y[there[-1]], self.x[there[-1]], self.name) if there.size else None
 
 
-def curve(
-    histories, metric="loss", floor=None, ceiling=None, spread=None, *, alt, title=None, caption=None, limits=None
-):
+def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, alt, title=None, limits=None):
     """Draw a metric of one or more histories over the tokens seen, between its floor and its ceiling.
 
     histories: a History or a list of them; metric: 'loss', 'accuracy' or a name in History.evals.
@@ -55,12 +53,10 @@ def curve(
                 line.beyond = band["tokens"], band["mean"]
         lines.append(line)
     up = {"loss": "loss (nats per token)"}.get(metric, metric)
-    return _draw(lines, floor, ceiling, alt, title, caption, limits, "tokens seen", up, over_tokens=True)
+    return _draw(lines, floor, ceiling, alt, title, limits, "tokens seen", up, over_tokens=True)
 
 
-def against(
-    x, lines, floor=None, ceiling=None, *, alt, across, up, marks=None, log="", limits=None, title=None, caption=None
-):
+def against(x, lines, floor=None, ceiling=None, *, alt, across, up, marks=None, log="", limits=None, title=None):
     """Draw {name: [one y per x]} as lines with markers over x; nan leaves a gap.
 
     Instead of y there may be (mean, low, high), a mean with a band. across, up: what the axes measure. floor, ceiling:
@@ -79,10 +75,10 @@ def against(
             raise ValueError(f"{name!r} has {len(y)} values for {x.size} places on the axis: give one for each")
         y, *band = y.T if y.ndim == 2 else (y,)
         drawn.append(Line(name, x, y, (x, *band) if band else None, mark=marks.get(name)))
-    return _draw(drawn, floor, ceiling, alt, title, caption, limits, across, up, log)
+    return _draw(drawn, floor, ceiling, alt, title, limits, across, up, log)
 
 
-def _draw(lines, floor, ceiling, alt, title, caption, limits, across, up, log="", over_tokens=False):
+def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_tokens=False):
     looks = styles(line.name for line in lines)
     with style():
         fig = Figure(figsize=(7.4, 4.2), layout="constrained")
@@ -113,17 +109,15 @@ def _draw(lines, floor, ceiling, alt, title, caption, limits, across, up, log=""
             ax.legend(ax.lines[: len(lines)], [named(line.name) for line in lines], frameon=False, fontsize=11)
         else:
             label_right(ax, labels, last)
-        return figure(fig, alt, caption, {line.name: looks[line.name][0] for line in lines})
+        return figure(fig, alt, {line.name: looks[line.name][0] for line in lines})
 
 
 def _draw_line(ax, line, colour, dashes, marker):
     """Draw a line with all that belongs to it; return its label: (value, place or None, name, colour)."""
     if line.band:
         ax.fill_between(*line.band, color=colour, alpha=0.2, linewidth=0)
-    every = max(len(line.x) // 9, 1)
-    ax.plot(
-        line.x, line.y, color=colour, linestyle=dashes, marker=marker, markersize=5, markevery=every, clip_on=False
-    )
+    points = {"marker": marker, "markersize": 5, "markevery": max(len(line.x) // 9, 1)}
+    ax.plot(line.x, line.y, color=colour, linestyle=dashes, clip_on=False, **points)
     if line.beyond:
         ax.plot(*line.beyond, color=colour, linewidth=1)
     if line.mark is not None:
@@ -141,15 +135,11 @@ def series(history, metric):
         known = ", ".join(["loss", "accuracy", *history.evals])
         raise ValueError(f"history {history.name!r} has no metric {metric!r}; it has: {known}")
     if not len(values) or len(tokens) != len(values):
-        raise ValueError(
-            f"{metric!r} of {history.name!r} has {len(values)} values for {len(tokens)} counts of tokens; "
-            "each value needs its count, and one value is the least"
-        )
-    values = np.asarray(values, dtype=float)
-    keep = ~np.isnan(values)
-    if not keep.any():
+        raise ValueError(f"{metric!r} of {history.name!r} has {len(values)} values for {len(tokens)} counts of tokens")
+    tokens, values = np.asarray(tokens, dtype=float), np.asarray(values, dtype=float)
+    if (lost := np.isnan(values)).all():
         raise ValueError(f"{metric!r} of {history.name!r} holds no number (all nan)")
-    return np.asarray(tokens, dtype=float)[keep], values[keep]
+    return tokens[~lost], values[~lost]
 
 
 def limits_of(limit, name):
@@ -169,16 +159,15 @@ def label_right(ax, labels, last):
     step = 0.062 * (high - low)  # the height of a line of text
     labels = sorted(labels, key=lambda label: label[0])
     heights = [min(max(value, low), high) for value, *_ in labels]
-    for place, height, (value, end, name, colour) in zip(
-        spaced(heights, step, low, high), heights, labels, strict=True
-    ):
+    places = spaced(heights, step, low, high)
+    for place, height, (value, end, name, colour) in zip(places, heights, labels, strict=True):
         shown = f"{named(name)} {value:.3f}" if abs(value) < 10 else f"{named(name)} {value:.3g}"
         from_its_end = 1 if end is None or not last else end / last
+        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
+        leader["relpos"] = 0, 0.5  # to the label's left edge, not through its words
         ax.annotate(
-            shown, xy=(from_its_end, height), xytext=(1.035, place), xycoords=("axes fraction", "data"),
-            textcoords=("axes fraction", "data"), va="center", fontsize=11, color=darker(colour),
-            annotation_clip=False, arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1,
-            "shrinkB": 0, "relpos": (0, 0.5)},  # to the label's left edge, not through its words
+            shown, (from_its_end, height), (1.035, place), ("axes fraction", "data"), ("axes fraction", "data"), leader,
+            annotation_clip=False, va="center", fontsize=11, color=darker(colour),
         )  # fmt: skip
 
 
@@ -207,10 +196,8 @@ def spaced(places, step, low, high):
 
 def thousands(value):
     """Return a count of tokens as short text: 0, 800k, 2.5M."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:g}{unit}"
-    return f"{value:g}"
+    size, unit = next(((size, unit) for size, unit in ((1e6, "M"), (1e3, "k")) if abs(value) >= size), (1, ""))
+    return f"{value / size:g}{unit}"
 
 
 def _apart(places):

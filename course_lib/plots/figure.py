@@ -125,7 +125,7 @@ def _refuse_huge(width, height):
         )
 
 
-def figure(fig, alt, caption=None, arms=None):
+def figure(fig, alt, arms=None):
     """Return a matplotlib figure as an HTML image with alt text, and close it.
 
     `alt` says in a sentence what the picture shows (at least 15 characters); ValueError without it, and for a figure of
@@ -144,6 +144,5 @@ def figure(fig, alt, caption=None, arms=None):
     png = buffer.getvalue()
     data = base64.b64encode(png).decode()
     kept = f' data-arms="{html.escape(json.dumps(arms, ensure_ascii=False))}"' if arms else ""
-    under = f"<figcaption>{html.escape(whole(caption))}</figcaption>" if caption else ""
     image = f'<img alt="{html.escape(alt)}" style="max-width:100%;max-height:80vh" src="data:image/png;base64,{data}">'
-    return Picture(f'<figure style="margin:0"{kept}>{image}{under}</figure>', alt, png, arms)
+    return Picture(f'<figure style="margin:0"{kept}>{image}</figure>', alt, png, arms)

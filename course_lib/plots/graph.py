@@ -8,7 +8,7 @@ from course_lib.plots.figure import figure, legible, style
 __all__ = ["graph"]
 
 
-def graph(boxes, arrows, *, alt, title=None, caption=None, size=(9.4, 3.6)):
+def graph(boxes, arrows, *, alt, title=None, size=(9.4, 3.6)):
     """Draw named boxes at given places, and arrows between them.
 
     boxes: {name: (x, y, text)}, x to the right and y downwards, in steps of one; arrows: [(name, name)], from the
@@ -39,4 +39,4 @@ def graph(boxes, arrows, *, alt, title=None, caption=None, size=(9.4, 3.6)):
             )  # fmt: skip
         if title:
             ax.set_title(title)
-        return figure(fig, alt, caption)
+        return figure(fig, alt)

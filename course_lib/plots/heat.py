@@ -23,16 +23,15 @@ MAY_LOOK = LinearSegmentedColormap.from_list("flat", ["#CFE8F8", "#CFE8F8"])
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#7A3500", "#E69F00", "#FFFFFF", "#56B4E9", "#00304D"])
 
 
-def heatmap(matrix, rows, columns=None, *, alt, title=None, caption=None, **options):
+def heatmap(matrix, rows, columns=None, *, alt, title=None, **options):
     """Draw a matrix with tokens on both axes: the row is who looks, the column at whom.
 
     matrix [T, S]; rows T tokens, columns S tokens (left out: the rows again). Options: those of `heatmaps`.
     """
-    panel = {"matrix": matrix, "title": title}
-    return heatmaps([panel], rows, columns, alt=alt, caption=caption, **options)
+    return heatmaps([{"matrix": matrix, "title": title}], rows, columns, alt=alt, **options)
 
 
-def heatmaps(panels, rows=None, columns=None, *, alt, title=None, caption=None, axes=None, limits=None, text=None):
+def heatmaps(panels, rows=None, columns=None, *, alt, title=None, axes=None, limits=None, text=None):
     """Draw matrices side by side on one colour scale.
 
     panels: [{'matrix': [T, S], 'title': ..., 'rows': ..., 'columns': ...}]; rows and columns fall back to the
@@ -74,7 +73,7 @@ def heatmaps(panels, rows=None, columns=None, *, alt, title=None, caption=None, 
             fig.legend(handles=patches, loc="outside lower left", frameon=False, fontsize=11, ncols=len(patches))
         if title:
             fig.suptitle(title, fontsize=14, x=0.01, ha="left")
-        return figure(fig, alt, caption)
+        return figure(fig, alt)
 
 
 def _refuse_none_or_too_many(panels):

@@ -21,14 +21,14 @@ def curves(record, metric, arms=None, *, live=(), live_metric=None, floor=None, 
     live: histories that you have trained, named as arms, drawn over the recorded seeds by their live_metric.
     floor, ceiling: as in `ends`. up: the name of the vertical axis. Options: those of `curve`.
     """
-    arms = _arms(record, metric, arms)
-    up, bands = up or live_metric or metric, {arm: record.band(arm, _metric(metric, arm)) for arm in arms}
+    up, of = up or live_metric or metric, _by_arm(record, metric, arms)
+    bands = {arm: record.band(arm, name) for arm, name in of.items()}
     lines = {arm: (band["tokens"], band["mean"]) for arm, band in bands.items()}
     for history in [live] if hasattr(live, "tokens") else live:
         lines[history.name] = history.eval_tokens, history.evals[live_metric]
     shown = [SimpleNamespace(name=arm, eval_tokens=x, evals={up: y}) for arm, (x, y) in lines.items()]
-    below, above = (_labelled(record, *kind, metric, arms) for kind in (("floor", floor), ("ceiling", ceiling)))
-    below |= _labelled(record, "untrained", None, metric, arms) if floor is None else {}
+    below, above = _labelled(record, "floor", floor, of), _labelled(record, "ceiling", ceiling, of)
+    below |= _labelled(record, "untrained", None, of) if floor is None else {}
     return curve(shown, up, below or None, above or None, bands, **options)
 
 
@@ -38,10 +38,10 @@ def ends(record, metric, arms=None, *, floor=None, ceiling=None, across=None, **
     floor, ceiling: a number, the name of a metric that the record holds, or {arm: one of them}; left out, the record's
     'floor METRIC' and 'ceiling METRIC' where it has them. across: what the axis measures. Options: those of `bars`.
     """
-    arms = _arms(record, metric, arms)
-    limits = (_limit(record, kind, metric, arms, given) for kind, given in (("floor", floor), ("ceiling", ceiling)))
+    of = _by_arm(record, metric, arms)
+    limits = _limit(record, "floor", floor, of), _limit(record, "ceiling", ceiling, of)
     across = across or (metric if isinstance(metric, str) else "accuracy")
-    return bars({arm: record.final(arm, _metric(metric, arm)) for arm in arms}, *limits, metric=across, **options)
+    return bars({arm: record.final(arm, name) for arm, name in of.items()}, *limits, metric=across, **options)
 
 
 def effects(record, metric, pairs, *, scale=1, across=None, **options):
@@ -51,16 +51,14 @@ def effects(record, metric, pairs, *, scale=1, across=None, **options):
     return differences(rows, metric=across or metric, margin=margin, **options)
 
 
-def along(record, metric, places, arms=None, *, floor=None, ceiling=None, most=None, more=None, **options):
+def along(record, metric, places, arms=None, *, floor=None, ceiling=None, more=None, **options):
     """Draw arms at the end over a quantity that stands in the metric's name, with 95% intervals as bands.
 
-    metric: 'topic, {} labels'; places: the numbers for {}. arms: a list, or {label: arm}. most: what a share cannot
-    exceed, and no interval either. more: {name: values}, other lines. Options: of `against` (across, up, alt, ...).
+    metric: 'topic, {} labels'; places: the numbers for {}. arms: a list, or {label: arm}. more: {name: values}, other
+    lines. Options: those of `against` (across, up, alt, ...).
     """
     arms = arms if isinstance(arms, Mapping) else {arm: arm for arm in arms or record.runs}
     spans = {name: [interval(record.final(arm, metric.format(n))) for n in places] for name, arm in arms.items()}
-    if most is not None:
-        spans = {name: [(mean, low, min(high, most)) for mean, low, high in found] for name, found in spans.items()}
     return against(places, (more or {}) | spans, floor, ceiling, **options)
 
 
@@ -93,13 +91,15 @@ def contrasts(record, metrics, pairs, *, scale=1, digits=3, wide=False, caption=
     names = _names([metrics] if isinstance(metrics, str) else metrics)
     pairs, caption = _pairs(record, pairs), caption or f"95% intervals over {_seeds(record)} seeds"
     if wide:
-        cells = [[spelled(record.difference(m, *pair), scale, digits) for m in names.values()] for _, pair in pairs]
-        return table([[label, *row] for (label, _), row in zip(pairs, cells, strict=True)], ["", *names], caption)
+        rows = [[label, *(spelled(record.difference(m, *pair), scale, digits) for m in names.values())]
+                for label, pair in pairs]  # fmt: skip
+        return table(rows, ["arm minus control", *names], caption)
     rows = [
         [*([name] if len(names) > 1 else []), label, *(scale * x for x in record.difference(m, *pair)),
          _verdict(record, m, *pair)] for name, m in names.items() for label, pair in pairs
     ]  # fmt: skip
-    return table(rows, ["measured", "", "mean", "low", "high", "verdict"][len(names) == 1 :], caption, digits)
+    header = ["measured", "arm minus control", "mean", "low", "high", "verdict"][len(names) == 1 :]
+    return table(rows, header, caption, digits)
 
 
 def held(parts, *, scale=1, digits=2, first="expected", caption=None):
@@ -135,12 +135,10 @@ def _verdict(record, metric, arm, control):
     return record.finding(metric, arm, control) + (", equivalent" if within else "")
 
 
-def _arms(record, metric, arms):
-    return list(arms or (metric if isinstance(metric, Mapping) else record.runs))
-
-
-def _metric(metric, arm):
-    return metric[arm] if isinstance(metric, Mapping) else metric
+def _by_arm(record, metric, arms):
+    """Return {arm: metric} for a metric that is given once or by arm."""
+    metric = metric if isinstance(metric, Mapping) else dict.fromkeys(record.runs, metric)
+    return {arm: metric[arm] for arm in arms or metric}
 
 
 def _names(metrics):
@@ -158,24 +156,24 @@ def _pairs(record, pairs):
     return [*(pairs.items() if isinstance(pairs, Mapping) else ((" minus ".join(pair), pair) for pair in pairs))]
 
 
-def _limit(record, kind, metric, arms, given):
+def _limit(record, kind, given, of):
     """Return a floor or ceiling as one number where all arms have the same, else {arm: number}; None without one."""
     found = {}
-    for arm in arms:
-        one = given.get(arm) if isinstance(given, Mapping) else given
-        name = one if isinstance(one, str) else f"{kind} {_metric(metric, arm)}" if given is None else None
-        if name in next(iter(record.runs[arm].values())):
-            found[arm] = interval(record.final(arm, name))[0]
-        elif name is None and one is not None:
-            found[arm] = float(one)
-    same = len(found) == len(arms) and len({round(value, 3) for value in found.values()}) == 1
+    for arm, metric in of.items():
+        one = given.get(arm) if isinstance(given, Mapping) else f"{kind} {metric}" if given is None else given
+        if not isinstance(one, str):
+            found[arm] = one
+        elif one in next(iter(record.runs[arm].values())):
+            found[arm] = interval(record.final(arm, one))[0]
+    found = {arm: value for arm, value in found.items() if value is not None}
+    same = len(found) == len(of) and len({round(value, 3) for value in found.values()}) == 1
     return next(iter(found.values())) if same else found or None
 
 
-def _labelled(record, kind, given, metric, arms):
+def _labelled(record, kind, given, of):
     """Return {label: number} of a floor or ceiling; one that is given so already stays as it is."""
-    if isinstance(given, Mapping) and not set(given) <= set(arms):
+    if isinstance(given, Mapping) and not set(given) <= set(of):
         return dict(given)
-    found = _limit(record, kind, metric, arms, given)
+    found = _limit(record, kind, given, of)
     one = {} if found is None else {kind: found}
     return {f"{arm} {kind}": value for arm, value in found.items()} if isinstance(found, Mapping) else one
