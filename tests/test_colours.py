@@ -35,6 +35,7 @@ def test_a_learning_rate_changes_no_colour_and_unknown_names_get_what_is_free():
     assert known("causal attention, rate 0.01") == known("causal attention, rate 0.003") == known("causal attention")
     looks = styles(["made up", "two-sided", "another"])
     assert looks["two-sided"] == STYLES["blue"] and len(set(looks.values())) == 3
+    assert len(set(styles(["two-sided", "bidirectional"]).values())) == 2  # one look by the table, in one figure
     assert len(styles([f"arm {n}" for n in range(20)])) == 20
 
 
