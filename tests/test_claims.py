@@ -18,7 +18,7 @@ import yaml
 
 from course_lib import experiments
 from course_lib.notes import claims
-from course_lib.notes.claims import FINDINGS, LESSONS, Comparison, find, load, search, show_claim, table, verify
+from course_lib.notes.claims import FINDINGS, LESSONS, Comparison, find, load, search, show_claim, table
 
 ROOT = Path(__file__).parent.parent
 CLAIMS = load()
@@ -35,6 +35,21 @@ def comparisons(claim):
 
 def references(kind):
     return [(claim, shown) for claim in CLAIMS for shown in claim.evidence if shown.kind == kind]
+
+
+def verify(claim):
+    """Raise ValueError if a claim asserts more than its record's interval, or something else, or has no record."""
+    for shown in comparisons(claim):
+        try:
+            n = shown.numbers()
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{claim.id}: {shown.experiment!r} gives no such result: {error}") from None
+        if shown.expects not in n["findings"]:
+            allowed = " and ".join(map(repr, sorted(n["findings"])))
+            raise ValueError(
+                f"{claim.id} expects {shown.expects!r} of {shown.arm!r} in {shown.experiment!r}, but the interval "
+                f"{n['low']:.3f} to {n['high']:.3f} allows only {allowed}: change `expects` and reword `says`."
+            )
 
 
 @functools.cache

@@ -39,14 +39,11 @@ def look_up(*words: str):
     """
     from course_lib.plots.tables import table
 
-    found = [term for term in load() if not words or any(_holds(term, word) for word in words)]
+    asked = [word.strip().casefold() for word in words] or [""]
+    said = {term: " ".join((term.en, term.zh, term.says, term.says_zh)).casefold() for term in load()}
+    found = [term for term, text in said.items() if any(word in text for word in asked)]
     if not found:
         some = ", ".join(repr(term.en) for term in load()[:4])
         raise ValueError(f"no term holds {' or '.join(map(repr, words))}; there are {some} and others: look_up()")
     rows = [[term.en, term.zh, term.says, term.says_zh, term.lesson] for term in found]
     return table(rows, ["English", "中文", "in one line", "一句话", "lesson"])
-
-
-def _holds(term: Term, word: str) -> bool:
-    """Tell whether a term, in either language, or its explanation holds this word."""
-    return word.strip().casefold() in " ".join((term.en, term.zh, term.says, term.says_zh)).casefold()

@@ -1,29 +1,39 @@
-"""Draw a metric over the tokens seen, between its floor and its ceiling."""
+"""Draw lines between a floor and a ceiling: a metric over the tokens seen, or numbers over any other quantity."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
-from course_lib.plots.page import ARMS, PALE, figure, named, style
+from course_lib.plots.colours import PALE, styles
+from course_lib.plots.figure import figure, named, style
 
-__all__ = ["curve"]
+__all__ = ["against", "curve"]
 
 
-def curve(
-    histories,
-    metric="loss",
-    floor=None,
-    ceiling=None,
-    spread=None,
-    *,
-    alt,
-    title=None,
-    caption=None,
-    limits=None,
-):
+@dataclass
+class Line:
+    """A line to draw: its points, the band (x, low, high) around it, and a mean that goes on beyond it."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    band: tuple | None = None
+    beyond: tuple | None = None  # (x, y)
+    mark: float | None = None  # where a vertical line stands, in its colour
+
+    def end(self):
+        """Return (value, place, name) of what is written at its right end, or None for a line of nothing."""
+        if self.beyond:
+            return self.beyond[1][-1], self.beyond[0][-1], f"{self.name}, recorded"
+        there = np.flatnonzero(~np.isnan(self.y))
+        return (self.y[there[-1]], self.x[there[-1]], self.name) if there.size else None
+
+
+def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, alt, title=None, limits=None):
     """Draw a metric of one or more histories over the tokens seen, between its floor and its ceiling.
 
     histories: a History or a list of them; metric: 'loss', 'accuracy' or a name in History.evals.
@@ -34,74 +44,102 @@ def curve(
     histories = [histories] if hasattr(histories, "tokens") else list(histories)
     if not histories:
         raise ValueError("curve() has no history to draw")
+    lines = []
+    for history in histories:
+        line, band = Line(history.name, *series(history, metric)), (spread or {}).get(history.name)
+        if band:
+            line.band = band["tokens"], band["low"], band["high"]
+            if band["tokens"][-1] > line.x[-1] and "mean" in band:
+                line.beyond = band["tokens"], band["mean"]
+        lines.append(line)
+    up = {"loss": "loss (nats per token)"}.get(metric, metric)
+    return _draw(lines, floor, ceiling, alt, title, limits, "tokens seen", up, over_tokens=True)
+
+
+def against(x, lines, floor=None, ceiling=None, *, alt, across, up, marks=None, log="", limits=None, title=None):
+    """Draw {name: [one y per x]} as lines with markers over x; nan leaves a gap.
+
+    Instead of y there may be (mean, low, high), a mean with a band. across, up: what the axes measure. floor, ceiling:
+    a number, or {label: number}. marks: {name: x}, a vertical line in that line's colour. log: "x", "y" or "xy".
+    limits: (low, high) of the vertical axis. The lines are labelled at their right end.
+    """
+    x, marks = np.asarray(x, dtype=float), marks or {}
+    if not lines:
+        raise ValueError("against() has no line to draw")
+    if unknown := [name for name in marks if name not in lines]:
+        raise ValueError(f"there is no line {unknown[0]!r} to add something to; there are: {', '.join(lines)}")
+    drawn = []
+    for name, y in lines.items():
+        y = np.asarray(y, dtype=float)  # [N], or [N, 3] with the ends of a band
+        if y.shape not in (x.shape, (*x.shape, 3)):
+            raise ValueError(f"{name!r} has {len(y)} values for {x.size} places on the axis: give one for each")
+        y, *band = y.T if y.ndim == 2 else (y,)
+        drawn.append(Line(name, x, y, (x, *band) if band else None, mark=marks.get(name)))
+    return _draw(drawn, floor, ceiling, alt, title, limits, across, up, log)
+
+
+def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_tokens=False):
+    looks = styles(line.name for line in lines)
     with style():
         fig = Figure(figsize=(7.4, 4.2), layout="constrained")
-        ax = fig.add_subplot()
-        labels, last = [], 0.0
-        for index, history in enumerate(histories):
-            colour, line, marker = ARMS[index % len(ARMS)]
-            x, y = series(history, metric)
-            band = (spread or {}).get(history.name)
-            if band:
-                ax.fill_between(
-                    band["tokens"], band["low"], band["high"], color=colour, alpha=0.2, linewidth=0
-                )
-            further = bool(band) and band["tokens"][-1] > x[-1]  # then its end is what the reader should read
-            if further and "mean" in band:
-                ax.plot(band["tokens"], band["mean"], color=colour, linewidth=1)
-            every = max(len(x) // 6, 1)
-            ax.plot(
-                x,
-                y,
-                color=colour,
-                linestyle=line,
-                marker=marker,
-                markersize=5,
-                markevery=every,
-                clip_on=False,
-            )
-            if further and "mean" in band:
-                labels.append((band["mean"][-1], f"{history.name}, recorded", colour, band["tokens"][-1]))
-            else:
-                labels.append((y[-1], history.name, colour, x[-1]))
-            last = max(last, x[-1], band["tokens"][-1] if band else 0.0)
-        for kind, limit, lined in (("floor", floor, (0, (1, 2))), ("ceiling", ceiling, (0, (6, 2)))):
+        ax = fig.add_subplot(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+        labels = [label for line in lines if (label := _draw_line(ax, line, *looks[line.name]))]
+        for kind, limit, dashes in (("floor", floor, (0, (1, 2))), ("ceiling", ceiling, (0, (6, 2)))):
             for name, value in limits_of(limit, kind):
-                ax.axhline(value, color=PALE, linewidth=1.3, linestyle=lined, zorder=1)
-                labels.append((value, name, PALE, None))
+                ax.axhline(value, color=PALE, linewidth=1.3, linestyle=dashes, zorder=1)
+                labels.append((value, None, name, PALE))
         if limits:
             ax.set_ylim(*limits)
-        ax.set_xlabel("tokens seen")
-        ax.set_ylabel({"loss": "loss (nats per token)"}.get(metric, metric))
-        ax.set_xlim(0, last or 1)
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
-        ax.xaxis.set_major_locator(MaxNLocator(6))
+        ax.set_xlabel(across)
+        ax.set_ylabel(up)
         if title:
             ax.set_title(title)
-        label_right(ax, labels, last)
-        return figure(fig, alt, caption)
+        last = None
+        if over_tokens:
+            drawn = (x for line in lines for x in (line.x, *(more[0] for more in (line.band, line.beyond) if more)))
+            last = max(x[-1] for x in drawn)
+            ax.set_xlim(0, last or 1)
+            ax.xaxis.set_major_formatter(lambda value, _: thousands(value))
+            ax.xaxis.set_major_locator(MaxNLocator(6))
+        elif "x" in log:  # whole numbers at the places themselves, not powers of ten
+            ax.set_xticks(lines[0].x, _apart(lines[0].x))
+            ax.xaxis.set_minor_locator(NullLocator())
+        if "y" in log:
+            ax.yaxis.set_major_formatter(lambda value, _: _power(value))
+            ax.legend(ax.lines[: len(lines)], [named(line.name) for line in lines], frameon=False, fontsize=11)
+        else:
+            label_right(ax, labels, last)
+        return figure(fig, alt, {line.name: looks[line.name][0] for line in lines})
+
+
+def _draw_line(ax, line, colour, dashes, marker):
+    """Draw a line with all that belongs to it; return its label: (value, place or None, name, colour)."""
+    if line.band:
+        ax.fill_between(*line.band, color=colour, alpha=0.2, linewidth=0)
+    points = {"marker": marker, "markersize": 5, "markevery": max(len(line.x) // 9, 1)}
+    ax.plot(line.x, line.y, color=colour, linestyle=dashes, clip_on=False, **points)
+    if line.beyond:
+        ax.plot(*line.beyond, color=colour, linewidth=1)
+    if line.mark is not None:
+        ax.axvline(line.mark, color=colour, linewidth=1, linestyle=dashes, zorder=1)
+    return (*line.end(), colour) if line.end() else None
 
 
 def series(history, metric):
     """Return (tokens, values) of a metric without the values that were not measured (nan)."""
-    evals = history.evals
-    if metric in evals:
-        values, tokens = evals[metric], history.eval_tokens
+    if metric in history.evals:
+        values, tokens = history.evals[metric], history.eval_tokens
     elif metric in ("loss", "accuracy", "seconds"):
         values, tokens = getattr(history, metric), history.tokens
     else:
-        known = ", ".join(["loss", "accuracy", *evals])
+        known = ", ".join(["loss", "accuracy", *history.evals])
         raise ValueError(f"history {history.name!r} has no metric {metric!r}; it has: {known}")
     if not len(values) or len(tokens) != len(values):
-        raise ValueError(
-            f"{metric!r} of {history.name!r} has {len(values)} values for {len(tokens)} counts of tokens; "
-            "each value needs its count, and one value is the least"
-        )
-    values = np.asarray(values, dtype=float)
-    keep = ~np.isnan(values)
-    if not keep.any():
+        raise ValueError(f"{metric!r} of {history.name!r} has {len(values)} values for {len(tokens)} counts of tokens")
+    tokens, values = np.asarray(tokens, dtype=float), np.asarray(values, dtype=float)
+    if (lost := np.isnan(values)).all():
         raise ValueError(f"{metric!r} of {history.name!r} holds no number (all nan)")
-    return np.asarray(tokens, dtype=float)[keep], values[keep]
+    return tokens[~lost], values[~lost]
 
 
 def limits_of(limit, name):
@@ -112,28 +150,25 @@ def limits_of(limit, name):
 
 
 def label_right(ax, labels, last):
-    """Write each label beside the right edge at its height, moved apart just as far as they would overlap."""
+    """Write each label beside the right edge at its height, moved apart just as far as they would overlap.
+
+    labels: [(value, place of its line's end or None, name, colour)]; last: where the axis ends, None for the edge.
+    """
     low, high = ax.get_ylim()
     ax.set_ylim(low, high)
     step = 0.062 * (high - low)  # the height of a line of text
-    ordered = sorted(labels, key=lambda label: label[0])
-    heights = [min(max(value, low), high) for value, *_ in ordered]
-    for place, height, label in zip(spaced(heights, step, low, high), heights, ordered, strict=True):
-        value, name, colour, end = label
+    labels = sorted(labels, key=lambda label: label[0])
+    heights = [min(max(value, low), high) for value, *_ in labels]
+    places = spaced(heights, step, low, high)
+    for place, height, (value, end, name, colour) in zip(places, heights, labels, strict=True):
         shown = f"{named(name)} {value:.3f}" if abs(value) < 10 else f"{named(name)} {value:.3g}"
+        from_its_end = 1 if end is None or not last else end / last
+        leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
+        leader["relpos"] = 0, 0.5  # to the label's left edge, not through its words
         ax.annotate(
-            shown,
-            xy=(1 if end is None else end / (last or 1), height),  # from the end of its line
-            xytext=(1.035, place),
-            xycoords=("axes fraction", "data"),
-            textcoords=("axes fraction", "data"),
-            va="center",
-            fontsize=11,
-            color=darker(colour),
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0,
-                        "relpos": (0, 0.5)},  # to the label's left edge, not through its words
-        )
+            shown, (from_its_end, height), (1.035, place), ("axes fraction", "data"), ("axes fraction", "data"), leader,
+            annotation_clip=False, va="center", fontsize=11, color=darker(colour),
+        )  # fmt: skip
 
 
 def darker(colour):
@@ -161,7 +196,20 @@ def spaced(places, step, low, high):
 
 def thousands(value):
     """Return a count of tokens as short text: 0, 800k, 2.5M."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:g}{unit}"
-    return f"{value:g}"
+    size, unit = next(((size, unit) for size, unit in ((1e6, "M"), (1e3, "k")) if abs(value) >= size), (1, ""))
+    return f"{value / size:g}{unit}"
+
+
+def _apart(places):
+    """Name ascending places of a logarithmic axis; one that would run into its neighbour stays blank."""
+    names, last = [], 0.0
+    for place in places:
+        apart = not last or abs(np.log(place / last)) > 0.04 * np.log(places[-1] / places[0])
+        names.append(f"{place:g}" if apart else "")
+        last = place if apart else last
+    return names
+
+
+def _power(value):
+    """Write a power of ten as plain text: 0.01 -> 10⁻² (in the course's figures '$' is a token, not mathematics)."""
+    return "10" + str(round(np.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -2,12 +2,13 @@
 
 from matplotlib.figure import Figure
 
-from course_lib.plots.page import ARMS, INK, PALE, figure, legible, style
+from course_lib.plots.colours import INK, PALE, STYLES
+from course_lib.plots.figure import figure, legible, style
 
 __all__ = ["graph"]
 
 
-def graph(boxes, arrows, *, alt, title=None, caption=None, size=(9.4, 3.6)):
+def graph(boxes, arrows, *, alt, title=None, size=(9.4, 3.6)):
     """Draw named boxes at given places, and arrows between them.
 
     boxes: {name: (x, y, text)}, x to the right and y downwards, in steps of one; arrows: [(name, name)], from the
@@ -20,7 +21,7 @@ def graph(boxes, arrows, *, alt, title=None, caption=None, size=(9.4, 3.6)):
     with style():
         fig = Figure(figsize=size, layout="constrained")
         ax = fig.add_subplot()
-        frame = {"boxstyle": "round,pad=0.45", "facecolor": "#EAF4FB", "edgecolor": ARMS[0][0], "linewidth": 1.2}
+        frame = {"boxstyle": "round,pad=0.45", "facecolor": "#EAF4FB", "edgecolor": STYLES["blue"][0], "linewidth": 1.2}
         drawn = {
             name: ax.text(x, -y, legible(text), ha="center", va="center", fontsize=10.5, color=INK, bbox=frame)
             for name, (x, y, text) in boxes.items()
@@ -38,4 +39,4 @@ def graph(boxes, arrows, *, alt, title=None, caption=None, size=(9.4, 3.6)):
             )  # fmt: skip
         if title:
             ax.set_title(title)
-        return figure(fig, alt, caption)
+        return figure(fig, alt)

@@ -9,7 +9,8 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from course_lib.plots.page import INK, PALE, figure, inches, named, style
+from course_lib.plots.colours import INK, PALE
+from course_lib.plots.figure import figure, inches, named, style
 
 __all__ = ["heatmap", "heatmaps"]
 
@@ -22,18 +23,15 @@ MAY_LOOK = LinearSegmentedColormap.from_list("flat", ["#CFE8F8", "#CFE8F8"])
 SIGNED = LinearSegmentedColormap.from_list("signed", ["#7A3500", "#E69F00", "#FFFFFF", "#56B4E9", "#00304D"])
 
 
-def heatmap(matrix, rows, columns=None, *, alt, title=None, caption=None, **options):
+def heatmap(matrix, rows, columns=None, *, alt, title=None, **options):
     """Draw a matrix with tokens on both axes: the row is who looks, the column at whom.
 
     matrix [T, S]; rows T tokens, columns S tokens (left out: the rows again). Options: those of `heatmaps`.
     """
-    panel = {"matrix": matrix, "title": title}
-    return heatmaps([panel], rows, columns, alt=alt, caption=caption, **options)
+    return heatmaps([{"matrix": matrix, "title": title}], rows, columns, alt=alt, **options)
 
 
-def heatmaps(
-    panels, rows=None, columns=None, *, alt, title=None, caption=None, axes=None, limits=None, text=None
-):
+def heatmaps(panels, rows=None, columns=None, *, alt, title=None, axes=None, limits=None, text=None):
     """Draw matrices side by side on one colour scale.
 
     panels: [{'matrix': [T, S], 'title': ..., 'rows': ..., 'columns': ...}]; rows and columns fall back to the
@@ -42,13 +40,7 @@ def heatmaps(
     limits: (low, high) of the scale. text: write the values into the cells (default: up to 10 x 10).
     """
     panels = [prepared(panel, rows, columns) for panel in panels]
-    if not panels:
-        raise ValueError("heatmaps() has no matrix to draw")
-    if (cells := sum(panel[0].size for panel in panels)) > MOST_CELLS:
-        raise ValueError(
-            f"{len(panels)} matrices with {cells:,} cells are too much for a figure, which holds {MOST_CELLS:,}; draw "
-            "a part, as in matrix[:32, :32] with its 32 tokens"
-        )
+    _refuse_none_or_too_many(panels)
     seen = [values[~hidden & np.isfinite(values)] for values, hidden, *_ in panels]
     # A panel of zeros only (an additive mask, a full view) is painted 'may look' and left out of the scale.
     scaled = [values for values in seen if values.any()]
@@ -71,27 +63,27 @@ def heatmaps(
             ax.set_xlabel(f"column = {names[1]}", color=PALE, fontsize=11)
             ax.set_ylabel(f"row = {names[0]}" if index % across == 0 else "", color=PALE, fontsize=11)
         if visible.size and not binary:
-            bar = fig.colorbar(
-                ScalarMappable(Normalize(low, high), colours), ax=grid, shrink=0.8 / down, pad=0.02
-            )
-            bar.outline.set_visible(False)
-        keys = (
-            [(colours(1.0), "1", None), (colours(0.0), "0", None)]
-            if visible.size and binary and not write
-            else []
-        )
+            scale = ScalarMappable(Normalize(low, high), colours)
+            fig.colorbar(scale, ax=grid, shrink=0.8 / down, pad=0.02).outline.set_visible(False)
+        keys = [(colours(1.0), "1", None), (colours(0.0), "0", None)] if visible.size and binary and not write else []
         if any(hidden.any() for _, hidden, *_ in panels):
             keys.append((MASKED, "masked: may not look", "///"))
         if keys:
-            patches = [
-                Patch(facecolor=face, edgecolor=PALE, hatch=hatch, label=name) for face, name, hatch in keys
-            ]
-            fig.legend(
-                handles=patches, loc="outside lower left", frameon=False, fontsize=11, ncols=len(patches)
-            )
+            patches = [Patch(facecolor=face, edgecolor=PALE, hatch=hatch, label=name) for face, name, hatch in keys]
+            fig.legend(handles=patches, loc="outside lower left", frameon=False, fontsize=11, ncols=len(patches))
         if title:
             fig.suptitle(title, fontsize=14, x=0.01, ha="left")
-        return figure(fig, alt, caption)
+        return figure(fig, alt)
+
+
+def _refuse_none_or_too_many(panels):
+    if not panels:
+        raise ValueError("heatmaps() has no matrix to draw")
+    if (cells := sum(panel[0].size for panel in panels)) > MOST_CELLS:
+        raise ValueError(
+            f"{len(panels)} matrices with {cells:,} cells are too much for a figure, which holds {MOST_CELLS:,}; draw "
+            "a part, as in matrix[:32, :32] with its 32 tokens"
+        )
 
 
 def layout(panels, write, texts):
@@ -121,10 +113,8 @@ def prepared(panel, rows, columns):
     rows = [named(name) for name in panel.get("rows") or rows or ()]
     columns = [named(name) for name in panel.get("columns") or columns or rows]
     if values.shape != (len(rows), len(columns)) or not values.size:
-        raise ValueError(
-            f"the matrix has shape {values.shape}, but there are {len(rows)} row names "
-            f"and {len(columns)} column names"
-        )
+        names = f"{len(rows)} row names and {len(columns)} column names"
+        raise ValueError(f"the matrix has shape {values.shape}, but there are {names}")
     return values, values < -1e4, rows, columns, panel.get("title")  # float16's lowest number is -65504
 
 

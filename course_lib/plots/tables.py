@@ -7,17 +7,17 @@ import unicodedata
 import numpy as np
 from IPython.display import HTML, Markdown
 
-from course_lib.plots.page import whole
+from course_lib.plots.figure import whole
 
 __all__ = ["Table", "markdown", "table"]
 
 
 class Table(HTML):
-    """A table as HTML, with aligned plain text for terminals and screen readers of them."""
+    """A table as HTML, with aligned plain text for terminals and screen readers of them; `rows` are its values."""
 
-    def __init__(self, markup, text):
+    def __init__(self, markup, text, rows=()):
         super().__init__(whole(markup))
-        self.text = whole(text)
+        self.text, self.rows = whole(text), rows
 
     def __repr__(self):
         return self.text
@@ -38,26 +38,22 @@ def table(rows, header, caption=None, digits=3):
         if len(row) != len(header):
             raise ValueError(f"the row {row!r} has {len(row)} cells, but the header has {len(header)}")
     cells = [[written(value, digits) for value in row] for row in rows]
-    numeric = [
-        bool(rows) and all(is_number(row[i]) or row[i] is None for row in rows) for i in range(len(header))
-    ]
+    numeric = [bool(rows) and all(is_number(row[i]) or row[i] is None for row in rows) for i in range(len(header))]
     sides = ["right" if number else "left" for number in numeric]
 
-    def line(texts, tag):
-        out = ""
-        for i, (text, side) in enumerate(zip(texts, sides, strict=True)):
-            name, scope = (
-                ("th", ' scope="col"') if tag == "col" else ("th", ' scope="row"') if i == 0 else ("td", "")
-            )
-            out += f'<{name}{scope} style="text-align:{side}">{html.escape(text)}</{name}>'
-        return f"<tr>{out}</tr>"
+    def line(texts, heading):
+        cells = [
+            (f'th scope="{heading}"' if heading == "col" or i == 0 else "td", side, html.escape(text))
+            for i, (text, side) in enumerate(zip(texts, sides, strict=True))
+        ]
+        return "".join(f'<{tag} style="text-align:{side}">{text}</{tag[:2]}>' for tag, side, text in cells)
 
     over = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    body = "".join(line(row, "row") for row in cells)
-    markup = f"<table>{over}<thead>{line(header, 'col')}</thead><tbody>{body}</tbody></table>"
+    body = "".join(f"<tr>{line(row, 'row')}</tr>" for row in cells)
+    markup = f"<table>{over}<thead><tr>{line(header, 'col')}</tr></thead><tbody>{body}</tbody></table>"
     widths = [max(map(width, column)) for column in zip(header, *cells, strict=True)]
     lines = [padded(row, widths, sides) for row in (header, ["-" * size for size in widths], *cells)]
-    return Table(markup, "\n".join(([caption] if caption else []) + lines))
+    return Table(markup, "\n".join(([caption] if caption else []) + lines), rows)
 
 
 def is_number(value):

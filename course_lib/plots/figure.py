@@ -4,6 +4,7 @@ import base64
 import contextlib
 import html
 import io
+import json
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,17 +17,10 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
-__all__ = ["ARMS", "INK", "PALE", "Picture", "figure", "inches", "legible", "named", "style", "whole"]
+from course_lib.plots.colours import INK, PALE
 
-INK, PALE = "#222222", "#666666"
-ARMS = (  # colour, line style, marker: any two differ in all three
-    ("#0072B2", "-", "o"),
-    ("#D55E00", "--", "s"),
-    ("#009E73", "-.", "^"),
-    ("#CC79A7", ":", "D"),
-    ("#E69F00", (0, (5, 1, 1, 1, 1, 1)), "v"),
-    ("#56B4E9", (0, (1, 1)), "P"),
-)
+__all__ = ["LONGEST_NAME", "MOST_PIXELS", "Picture", "figure", "inches", "legible", "named", "style", "whole"]
+
 LONGEST_NAME = 40  # letters of a name on an axis or beside a line: more would break the layout
 MOST_PIXELS = 5_000  # a side; no page shows more, and the memory that a figure takes grows with the square
 DPI = 110
@@ -34,11 +28,11 @@ FONT = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")  # com
 
 
 class Picture(HTML):
-    """A figure as HTML with alt text; `png` holds the image's bytes, `alt` its description."""
+    """A figure as HTML with alt text: `png` is the image, `alt` its description, `arms` the {name: colour} it shows."""
 
-    def __init__(self, markup, alt, png):
+    def __init__(self, markup, alt, png, arms):
         super().__init__(markup)
-        self.alt, self.png = alt, png
+        self.alt, self.png, self.arms = alt, png, arms
 
     def __repr__(self):
         return f"Figure: {self.alt}"
@@ -48,23 +42,11 @@ class Picture(HTML):
 def style():
     """Draw with the course's style inside `with style():`; text is never mathematics ('$' is a token)."""
     settings = {
-        "font.family": ["DejaVu Sans"],
-        "font.size": 12,
-        "axes.titlesize": 13,
-        "axes.titlelocation": "left",
-        "axes.labelsize": 12,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": PALE,
-        "text.color": INK,
-        "axes.labelcolor": INK,
-        "xtick.labelsize": 11,
-        "ytick.labelsize": 11,
-        "lines.linewidth": 2.2,
-        "hatch.linewidth": 0.8,
-        "figure.dpi": DPI,
-        "text.parse_math": False,
-    }
+        "font.family": ["DejaVu Sans"], "font.size": 12, "axes.titlesize": 13, "axes.titlelocation": "left",
+        "axes.labelsize": 12, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": PALE,
+        "text.color": INK, "axes.labelcolor": INK, "xtick.labelsize": 11, "ytick.labelsize": 11,
+        "lines.linewidth": 2.2, "hatch.linewidth": 0.8, "figure.dpi": DPI, "text.parse_math": False,
+    }  # fmt: skip
     with matplotlib.rc_context(settings):
         yield
 
@@ -143,19 +125,17 @@ def _refuse_huge(width, height):
         )
 
 
-def figure(fig, alt, caption=None):
+def figure(fig, alt, arms=None):
     """Return a matplotlib figure as an HTML image with alt text, and close it.
 
     `alt` says in a sentence what the picture shows (at least 15 characters); ValueError without it, and for a figure of
-    more than MOST_PIXELS a side.
+    more than MOST_PIXELS a side. arms: {name: colour}, kept beside the image.
     """
     if not isinstance(fig, Figure):
-        raise TypeError(
-            f"figure() takes a matplotlib Figure, not {type(fig).__name__}; for axes give ax.figure"
-        )
+        raise TypeError(f"figure() takes a matplotlib Figure, not {type(fig).__name__}; for axes give ax.figure")
     if not isinstance(alt, str) or len(alt.strip()) < 15:
         raise ValueError(f"alt is {alt!r}; say in a sentence of at least 15 characters what the figure shows")
-    alt = whole(" ".join(alt.split()))
+    alt, arms = whole(" ".join(alt.split())), {whole(name): colour for name, colour in (arms or {}).items()}
     _all_legible(fig)
     buffer, extent = io.BytesIO(), _extent(fig)
     fig.savefig(buffer, format="png", dpi=DPI, bbox_inches=extent, facecolor="white", metadata={"Software": None})
@@ -163,6 +143,6 @@ def figure(fig, alt, caption=None):
         sys.modules["matplotlib.pyplot"].close(fig)
     png = buffer.getvalue()
     data = base64.b64encode(png).decode()
-    under = f"<figcaption>{html.escape(whole(caption))}</figcaption>" if caption else ""
+    kept = f' data-arms="{html.escape(json.dumps(arms, ensure_ascii=False))}"' if arms else ""
     image = f'<img alt="{html.escape(alt)}" style="max-width:100%;max-height:80vh" src="data:image/png;base64,{data}">'
-    return Picture(f'<figure style="margin:0">{image}{under}</figure>', alt, png)
+    return Picture(f'<figure style="margin:0"{kept}>{image}</figure>', alt, png, arms)

@@ -1,0 +1,137 @@
+"""Draw arms side by side: every seed, the interval of the mean, floor and ceiling; and differences around zero."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from course_lib.intervals import t_interval
+from course_lib.plots.colours import INK, PALE, STYLES, styles
+from course_lib.plots.figure import figure, named, style
+
+__all__ = ["bars", "differences", "interval"]
+
+SIDES = {"floor": "right", "ceiling": "left"}  # where a label goes when the two marks are close
+HALF_BAR, HALF_MARK = 0.28, 0.32  # of the distance between two bars; a label needs the room above its mark
+
+
+def interval(values):
+    """Return (mean, low, high): the 95% interval of the mean of a few seeds, by Student's t.
+
+    One value has no interval: low and high are then the value itself.
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or not values.size:
+        raise ValueError(f"interval() takes a list with one number per seed, not something of shape {values.shape}")
+    return t_interval(values) if values.size > 1 else (float(values[0]),) * 3
+
+
+def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", limits=None, labels=None):
+    """Draw arms as horizontal bars with every seed as a dot, the 95% interval, and floor and ceiling marks.
+
+    rows: {arm: [one number per seed]} or [(arm, numbers)]; a single number is an arm with one seed.
+    floor, ceiling: a number for all arms, or {arm: number} where they differ. limits: (low, high) in view.
+    labels: {arm: what stands for it on the axis}.
+    """
+    rows = [*(rows.items() if isinstance(rows, Mapping) else rows)]
+    rows = [(name, np.atleast_1d(np.asarray(seeds, dtype=float))) for name, seeds in rows]
+    if not rows:
+        raise ValueError("bars() has no arm to draw")
+    for name, seeds in rows:
+        _refuse_unless_finite("the arm", name, seeds)
+    marks = [
+        (word, line, index, at_arm(limit, name))
+        for word, line, limit in (("floor", ":", floor), ("ceiling", "-", ceiling))
+        for index, (name, _) in enumerate(rows)
+        if at_arm(limit, name) is not None
+    ]
+    looks, shown = styles(name for name, _ in rows), [named((labels or {}).get(name, name)) for name, _ in rows]
+    with style():
+        fig = Figure(figsize=(7.4, 1.25 + 0.7 * len(rows)), layout="constrained")
+        ax = fig.add_subplot()
+        farthest = max([0.0, *(_draw_arm(ax, n, seeds, looks[name][0]) for n, (name, seeds) in enumerate(rows))])
+        farthest = max([farthest, *(value for *_, value in marks)])
+        ax.set_xlim(*(limits or (0, farthest * 1.06 or 1)))
+        _draw_marks(ax, marks)
+        ax.set_yticks(range(len(rows)), shown, fontsize=12)
+        ax.set_ylim(len(rows) - 0.45, -0.8)
+        ax.set_xlabel(metric)
+        if any(seeds.size > 1 for _, seeds in rows):
+            below = {"textcoords": "offset points", "va": "top", "fontsize": 11, "color": PALE}
+            ax.annotate("mean ± 95%", (1.02, 0), (0, -22), xycoords="axes fraction", **below)
+        if title:
+            ax.set_title(title)
+        return figure(fig, alt, {name: look[0] for name, look in looks.items()})
+
+
+def _draw_arm(ax, index, seeds, colour):
+    """Draw an arm's bar, its seeds and their interval; return how far to the right that reaches."""
+    mean, low, high = interval(seeds)
+    ax.barh(index, mean, height=2 * HALF_BAR, color=colour, alpha=0.45, edgecolor=colour, linewidth=1.2)
+    if len(seeds) > 1:
+        ax.plot([low, high], [index, index], color=INK, linewidth=1.6)
+        ax.plot([low, high], [index, index], "|", color=INK, markersize=9, markeredgewidth=1.6)
+        offsets = np.linspace(-0.16, 0.16, len(seeds))
+        ax.plot(seeds, index + offsets, "o", color="white", markeredgecolor=INK, markersize=5)
+    spread = f" ± {high - mean:.3f}" if len(seeds) > 1 else ""
+    beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 11}
+    ax.annotate(f"{mean:.3f}{spread}", (1.02, index), **beside)
+    return max(high, *seeds)
+
+
+def _draw_marks(ax, marks):
+    """Draw floors and ceilings, (word, line style, index of the arm, value) each, with one label for equal ones."""
+    start, said = ax.get_xlim()[0], {}
+    span = ax.get_xlim()[1] - start
+    for word, line, index, value in marks:
+        ax.plot([value, value], [index - HALF_MARK, index + HALF_MARK], color=INK, linewidth=2, linestyle=line)
+        if said.get(word) != value:  # one label for a run of arms with the same limit
+            rival = [at for other, _, row, at in marks if row == index and other != word]
+            side = "center" if not rival or abs(rival[0] - value) > 0.3 * span else SIDES[word]
+            if value - start < 0.1 * span:  # else the axis would cross its words
+                side = "left"
+            ax.annotate(
+                f"{word} {value:.3f}", (value, index - HALF_MARK), (0, 2), textcoords="offset points", ha=side,
+                va="bottom", fontsize=11, color=PALE,
+            )  # fmt: skip
+        said[word] = value
+
+
+def at_arm(limit, name):
+    """Return the floor or ceiling of one arm, or None."""
+    return limit.get(name) if isinstance(limit, Mapping) else limit
+
+
+def differences(rows, *, alt, title=None, metric="difference", margin=None):
+    """Draw differences between arms with their 95% intervals around a line at zero, the largest on top.
+
+    rows: [(name, difference, low, high)], all in one unit. An interval with zero in it is drawn open: no difference
+    was seen. margin: the difference too small to matter that was stated before the run, a band around zero.
+    """
+    rows = sorted(rows, key=lambda row: row[1])
+    if not rows:
+        raise ValueError("differences() has no row to draw")
+    for name, *numbers in rows:
+        _refuse_unless_finite("the difference", name, numbers)
+    with style():
+        fig = Figure(figsize=(7.4, 1.1 + 0.42 * len(rows)), layout="constrained")
+        ax = fig.add_subplot()
+        ax.axvline(0, color=PALE, linewidth=1.3)
+        if margin is not None:
+            ax.axvspan(-margin, margin, color=PALE, alpha=0.15, linewidth=0)
+        for index, (_, mean, low, high) in enumerate(rows):
+            seen = low > 0 or high < 0
+            colour = STYLES["blue"][0] if seen else PALE
+            ax.plot([low, high], [index, index], color=colour, linewidth=2)
+            ax.plot(mean, index, "o", color=colour if seen else "white", markeredgecolor=colour, markersize=7)
+        ax.set_yticks(range(len(rows)), [named(row[0]) for row in rows], fontsize=11)
+        ax.set_ylim(-0.7, len(rows) - 0.3)
+        ax.set_xlabel(metric)
+        if title:
+            ax.set_title(title, loc="left")
+        return figure(fig, alt)
+
+
+def _refuse_unless_finite(what, name, numbers):
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{what} {name!r} has values that are no finite numbers: {[*map(float, numbers)]!r:.100}")

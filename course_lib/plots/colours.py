@@ -1,0 +1,63 @@
+"""An arm's colour, line and marker: one table by name, so that an arm looks the same through the whole course."""
+
+__all__ = ["INK", "PALE", "STYLES", "known", "styles"]
+
+INK, PALE = "#222222", "#666666"
+STYLES = {  # Okabe and Ito's colours, which colour-blind readers tell apart; line and marker do so in print
+    "blue": ("#0072B2", "-", "o"),
+    "vermilion": ("#D55E00", "--", "s"),
+    "green": ("#009E73", "-.", "^"),
+    "purple": ("#CC79A7", ":", "D"),
+    "orange": ("#E69F00", (0, (5, 1, 1, 1, 1, 1)), "v"),
+    "sky": ("#56B4E9", (0, (1, 1)), "P"),
+    "black": ("#000000", (0, (7, 2)), "X"),
+    "yellow": ("#C8B400", (0, (3, 1, 1, 1)), "*"),  # theirs, darker: it is drawn on white
+    "grey": ("#7F7F7F", (0, (3, 3)), "d"),
+}
+# What has one mask, one order or one objective in common has one colour. Arms that meet in a figure differ.
+NAMES = {
+    "blue": """two-sided; bidirectional; bidirectional attention; both sides; BERT; tiny BERT; encoder; WordPiece;
+        masked, two-sided; BERT, left to right; word pieces; dynamic; selected words; 80/10/10; 17%; 32; fine-tuned;
+        fine-tuned, [CLS]; from BERT; fresh text; other document; words and pairs; words first; whole words;
+        ever new mappings; SEGMENT-PAIR + NSP; T = 0.3; scaled; town, cheat, in view; valid sentences; sentences""",
+    "vermilion": """left-only; causal; causal attention; causal mask; left to right; GPT; tiny GPT; decoder;
+        masked, left-only; GPT, left to right; one static mask; every word; 100/0/0; 63%; swapped; SENTENCE-PAIR + NSP;
+        200 rows, 160 times; both from the start; single pieces; one mapping; T = 1.3; not scaled; is_decoder=False;
+        noise, cheat, in view; distinct sentences; whole stories; 512, rate kept; from scratch""",
+    "green": """prefix mask; prefix; RoBERTa; tiny RoBERTa; convolutions; frozen, mean; same document; DOC-SENTENCES;
+        80% [MASK], 20% kept; the same text twice; BERT, random order, 2 sweeps; ever new mappings, one layer; T = 1.0;
+        is_decoder=True; town, honest, in view; 128, rate times 4""",
+    "purple": """both; both in turn; causal, then lifted; LSTM, forget bias 1; from BERT, numbers mixed; [CLS] alone;
+        any rate, left to right; noise, honest, in view; 512, rate retuned""",
+    "orange": """encoder-decoder; every position; causal, 15%; LSTM, forget bias 0; 80% [MASK], 20% replaced; 43%;
+        ten masks; FULL-SENTENCES; words only; 200 rows, 320 times; any rate, random order; noise, cheat, generating;
+        128, rate kept""",
+    "sky": """prefix mask, twice the layers; byte-level BPE; dilated convolutions; frozen; frozen, [CLS]; 7%;
+        look-alike document; SEGMENT-PAIR, no NSP; twice as much fresh text; from BERT, read longer; T = 0.7;
+        BERT, random order; town, honest, generating; 32, rate times 2""",
+    "black": """causal, every word; LSTM, forget bias 2; untrained, mean; untrained, causal; best possible;
+        town, cheat, generating; 512, rate times 4""",
+    "yellow": """noise, honest, generating; 128, rate retuned""",
+    "grey": """untrained; untrained, frozen; untrained, [CLS]; from random; random weights""",
+}  # fmt: skip
+STYLE_OF = {" ".join(name.split()): style for style, names in NAMES.items() for name in names.split(";")}
+
+
+def known(name):
+    """Return the name of an arm's style, or None for a name that the table lacks; a learning rate changes nothing."""
+    return STYLE_OF.get(str(name)) or STYLE_OF.get(str(name).split(", rate")[0])
+
+
+def styles(names):
+    """Return {name: (colour, line style, marker)} for the arms of one figure, all different for up to nine.
+
+    A name that the table lacks, or whose style another arm of the figure has, gets the first that is free.
+    """
+    found, names = {}, list(dict.fromkeys(names))
+    for name in names:
+        if (style := known(name)) and style not in found.values():
+            found[name] = style
+    free = [style for style in STYLES if style not in found.values()] or list(STYLES)
+    for index, name in enumerate(name for name in names if name not in found):
+        found[name] = free[index % len(free)]
+    return {name: STYLES[found[name]] for name in names}

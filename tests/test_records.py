@@ -1,0 +1,144 @@
+"""A record is drawn and tabulated as it is: its means, intervals, floors, ceilings, margins and verdicts."""
+
+import sys
+from statistics import fmean
+
+import pytest
+from matplotlib.colors import to_hex
+
+from course_lib import experiments, plots
+from course_lib.experiments import EXPERIMENTS, Record
+
+ALT = "Two arms of an experiment that was made up for this test."
+
+
+def made_up(**margins):
+    """Two arms, three seeds, two moments; a floor, a ceiling and untrained scores that all arms share."""
+
+    def run(ends):
+        shared = {"floor score": [0.1], "ceiling score": [0.9], "untrained score": [0.05], "tokens": [10, 20]}
+        return {n: shared | {"score": [0.2, end], "cost, 1": [end], "cost, 2": [2 * end], "own": [end]}
+                for n, end in enumerate(ends)}  # fmt: skip
+
+    runs = {"two-sided": run([0.7, 0.8, 0.9]), "left-only": run([0.4, 0.5, 0.6])}
+    return Record("made up", "", runs, [], [], margins)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Catch the axes of each figure before it becomes bytes."""
+    caught, module = [], sys.modules["course_lib.plots.figure"]
+    extent = module._extent
+    monkeypatch.setattr(module, "_extent", lambda fig: caught.append(fig.axes[0]) or extent(fig))
+    return caught
+
+
+def texts(ax):
+    return {text.get_text() for text in ax.texts}
+
+
+def test_curves_hold_means_bands_floor_ceiling_and_the_untrained_model(drawn):
+    picture = plots.curves(made_up(), "score", alt=ALT)
+    [ax] = drawn
+    assert [end for line in ax.lines[:2] for end in line.get_ydata()] == pytest.approx([0.2, 0.8, 0.2, 0.5])
+    band = ax.collections[0].get_paths()[0].vertices
+    assert [*sorted({round(y, 9) for x, y in band if x == 20})] == pytest.approx(plots.interval([0.7, 0.8, 0.9])[1:])
+    limits = {"floor 0.100", "ceiling 0.900", "untrained 0.050"}
+    assert texts(ax) == {"two-sided 0.800", "left-only 0.500"} | limits
+    assert list(picture.arms) == ["two-sided", "left-only"] and ax.get_ylabel() == "score"
+
+
+def test_live_runs_are_drawn_over_the_recorded_ones(drawn):
+    live = experiments_history("two-sided", [5, 10], [0.3, 0.4])
+    plots.curves(made_up(), "score", live=live, live_metric="held-out", floor={"a guess": 0.5}, ceiling=1, alt=ALT)
+    said = texts(drawn[0])
+    assert said == {"two-sided, recorded 0.800", "left-only 0.500", "a guess 0.500", "ceiling 1.000"}
+    assert drawn[0].lines[0].get_ydata().tolist() == [0.3, 0.4]
+
+
+def experiments_history(name, tokens, values):
+    return type("History", (), dict(name=name, tokens=tokens, eval_tokens=tokens, evals={"held-out": values}))()
+
+
+def test_bars_have_all_seeds_and_limits_of_their_own(drawn):
+    metric = {"left-only": "own", "two-sided": "score"}
+    plots.ends(made_up(), metric, floor=0.25, ceiling={"left-only": "ceiling score", "two-sided": 0.95}, alt=ALT)
+    said = texts(drawn[0])
+    assert {"floor 0.250", "ceiling 0.900", "ceiling 0.950"} < said and "0.800 ± 0.248" in said
+    assert [label.get_text() for label in drawn[0].get_yticklabels()] == ["left-only", "two-sided"]
+    plots.ends(made_up(), "score", alt=ALT)
+    assert {"floor 0.100", "ceiling 0.900"} < texts(drawn[1]) and drawn[1].get_xlabel() == "score"
+    plots.ends(made_up(), "own", ceiling="perfect", alt=ALT)  # no arm was measured so: no mark
+    assert not any("ceiling" in text for text in texts(drawn[2]))
+
+
+def test_differences_are_arm_minus_control_with_the_margin(drawn):
+    plots.effects(made_up(score=0.02), "score", "left-only", scale=100, across="points", alt=ALT)
+    dot = next(line for line in drawn[0].lines if line.get_marker() == "o")
+    assert dot.get_xdata()[0] == pytest.approx(30) and drawn[0].get_xlabel() == "points"
+    assert [patch.get_width() for patch in drawn[0].patches] == [4]
+    assert drawn[0].get_yticklabels()[0].get_text() == "two-sided minus left-only"
+    plots.effects(made_up(), "score", {"both sides": ("two-sided", "left-only")}, alt=ALT)
+    assert drawn[1].get_yticklabels()[0].get_text() == "both sides" and not drawn[1].patches
+
+
+def test_a_quantity_in_the_name_of_the_metric_is_an_axis(drawn):
+    plots.along(made_up(), "cost, {}", [1, 2], {"both": "two-sided"}, across="n", up="cost", alt=ALT,
+                more={"best possible": [1, 2]})  # fmt: skip
+    best, both = drawn[0].lines[:2]
+    assert best.get_ydata().tolist() == [1, 2] and both.get_ydata().tolist() == pytest.approx([0.8, 1.6])
+    band = drawn[0].collections[0].get_paths()[0].vertices[:, 1]
+    assert band.max() == pytest.approx(plots.interval([1.4, 1.6, 1.8])[2])
+
+
+def test_tables_of_means():
+    shown = plots.means(made_up(), {"end": "score", "cost": "cost, 2"}, first="arm", rows=[["best", None, 0.5]])
+    assert [cell.split() for cell in repr(shown).splitlines()] == [
+        ["mean", "of", "3", "seeds"], ["arm", "end", "cost"], ["---------", "----", "----"],
+        ["two-sided", "0.80", "1.60"], ["left-only", "0.50", "1.00"], ["best", "–", "0.50"],
+    ]  # fmt: skip
+    with_spread = plots.means(made_up(), ["score"], scale=100, spread=True, digits=1)
+    assert with_spread.rows[0] == ["two-sided", "80.0 ± 24.8"]
+    assert plots.averages(made_up(), ["score"], ["left-only"], scale=10) == {"left-only": [pytest.approx(5)]}
+
+
+def test_tables_of_differences_carry_their_verdicts():
+    record = made_up(own=1.0)
+    one = plots.contrasts(record, "own", "left-only")
+    assert one.rows[0] == ["two-sided minus left-only", *(pytest.approx(0.3) for _ in range(3)), "higher, equivalent"]
+    two = plots.contrasts(record, ["score", "own"], [("left-only", "two-sided")], scale=10)
+    assert [(row[0], round(row[2], 9)) for row in two.rows] == [("score", -3), ("own", -3)]
+    assert [row[-1] for row in two.rows] == ["lower", "lower, equivalent"]
+    wide = plots.contrasts(record, {"end": "score"}, "two-sided", wide=True, digits=1)
+    assert wide.rows == [["left-only minus two-sided", "-0.3 (-0.3 to -0.3)"]]
+
+
+@pytest.mark.parametrize("least, most, said, verdict", [
+    (0.2, 0.6, "0.2 to 0.6", "held"), (0.1, None, "at least 0.1", "held"), (None, 0.15, "at most 0.15", "failed"),
+    (0.3, None, "at least 0.3", "not settled"), (0.55, 1, "0.55 to 1", "failed"), (0, 0.4, "0 to 0.4", "not settled"),
+])  # fmt: skip
+def test_an_expectation_is_held_against_the_whole_interval(least, most, said, verdict):
+    [row] = plots.held([("a part", (0.35, 0.2, 0.5), least, most)]).rows
+    assert row == ["a part", said, 0.35, 0.2, 0.5, verdict]
+
+
+def test_the_share_of_the_way_begins_before_training():
+    run = made_up().runs["two-sided"][0]
+    assert plots.share(run, "score") == pytest.approx([-0.0625, 0.125, 0.75])
+
+
+@pytest.mark.parametrize("name", ["one-mask-apart", "masks-over-epochs"])
+def test_recorded_numbers_are_those_of_the_file(name):
+    """Worked out once more from the runs themselves."""
+    record = experiments.load(name)
+    metric = {"one-mask-apart": "fill two-sided accuracy", "masks-over-epochs": "fill nats"}[name]
+    for arm, mean in plots.means(record, [metric]).rows:
+        assert mean == pytest.approx(fmean(run[metric][-1] for run in record.runs[arm].values()))
+    for row, arm in zip(plots.contrasts(record, metric, EXPERIMENTS[name].control).rows, record.runs, strict=False):
+        assert tuple(row[1:4]) == pytest.approx(record.difference(metric, arm, EXPERIMENTS[name].control))
+
+
+def test_bars_take_the_colours_of_the_table(drawn):
+    picture = plots.ends(made_up(), "score", alt=ALT)
+    shown = [to_hex(patch.get_edgecolor()).upper() for patch in drawn[0].patches]
+    assert shown == list(picture.arms.values()) == ["#0072B2", "#D55E00"]
