@@ -20,7 +20,7 @@ import torch
 from course_lib import runtime
 from course_lib.apply import fine_tuning, generation
 from course_lib.apply import translation as pairs_of_sentences
-from course_lib.experiments import corruption, material
+from course_lib.experiments import lesson_05, material
 from course_lib.model import bodies
 from course_lib.text import corpora, in_context_data, packing, tokenization
 from course_lib.text.packing import balanced_pairs, blocks, doc_sentences, full_sentences, segment_pairs
@@ -109,7 +109,7 @@ def any_rate():
 
 
 def loss_everywhere():
-    return run(corruption.LossEverywhere(Masking.of(TOKENIZER)))
+    return run(lesson_05.LossEverywhere(Masking.of(TOKENIZER)))
 
 
 def translation():

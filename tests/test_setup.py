@@ -230,12 +230,12 @@ import course_lib
 from course_lib import paths
 from course_lib.notes import claims, glossary
 from course_lib.town import language
-from course_lib.experiments import design
+from course_lib.experiments import definition
 from course_lib.exercises import drill
 
 for module in pkgutil.walk_packages(course_lib.__path__, "course_lib."):
     importlib.import_module(module.name)
-records = sorted(path.stem for path in design.evidence_dir().glob("*.json") if design.read(path.stem))
+records = sorted(path.stem for path in definition.evidence_dir().glob("*.json") if definition.read(path.stem))
 print(course_lib.__file__, paths.DATA, len(language.TinyTown.load().vocabulary), len(claims.load()),
       len(glossary.load()), len(drill.load()), *records, sep="\\n")
 """
