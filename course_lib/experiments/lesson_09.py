@@ -16,7 +16,7 @@ from course_lib.text import in_context_data
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM
 
-__all__ = ["EXPERIMENTS", "SHOWN", "blank", "by_filling", "by_temperature", "gpt", "learn", "writer"]
+__all__ = ["EXPERIMENTS", "SHOWN", "blank", "by_filling", "by_temperature", "episode_gpt", "learn", "writer"]
 
 SHOWN = (0, 1, 2, 4, 6, 9)  # pairs to be seen before the one that is asked about
 
@@ -77,7 +77,7 @@ def _judged(data: Material, ids: torch.Tensor, steps: int) -> dict[str, float]:
 
 
 # --- a small GPT trained on episodes: does it learn new mappings from its context alone?
-def gpt(layers: int = 2) -> GPT2LMHeadModel:
+def episode_gpt(layers: int = 2) -> GPT2LMHeadModel:
     """Build the GPT of the episodes. Its weights start as wide as BERT's do here: with 0.02 nothing is looked up."""
     return bodies.tiny_gpt(in_context_data.tokenizer(), n_layer=layers, initializer_range=bodies.WIDE_START)
 
@@ -106,7 +106,7 @@ def learn(seed: int, mappings: str, layers: int, steps: int, pairs: int) -> Plan
         return found | {"old mapping accuracy": in_context_data.answers(model, same).double().mean().item()}
 
     goal = CausalLM.of(in_context_data.tokenizer())
-    return Plan(functools.partial(gpt, layers), training.rows, goal, measure, steps, batch_size)
+    return Plan(functools.partial(episode_gpt, layers), training.rows, goal, measure, steps, batch_size)
 
 
 # --- what is asked and expected
