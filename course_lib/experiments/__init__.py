@@ -4,17 +4,9 @@
 ``data/evidence/NAME.json``: killed at any moment, it goes on where it was.
 """
 
-from course_lib.experiments import (
-    definition,
-    lesson_02,
-    lesson_04,
-    lesson_05,
-    lesson_06,
-    lesson_07,
-    lesson_08,
-    lesson_09,
-    lesson_10,
-)  # fmt: skip
+import importlib
+
+from course_lib.experiments import definition
 from course_lib.experiments.definition import Experiment, Record, evidence_dir, findings
 from course_lib.experiments.materials import LENGTH, Material, material
 from course_lib.experiments.recording import BeingRecorded, WorkerLost, record
@@ -24,8 +16,10 @@ __all__ = [
     "findings", "load", "material", "record",
 ]  # fmt: skip
 
-LESSONS = (lesson_02, lesson_04, lesson_05, lesson_06, lesson_07, lesson_08, lesson_09, lesson_10)
-EXPERIMENTS: dict[str, Experiment] = {each.name: each for lesson in LESSONS for each in lesson.EXPERIMENTS}
+LESSONS = ("02", "04", "05", "06", "07", "08", "09", "10")
+EXPERIMENTS: dict[str, Experiment] = {
+    each.name: each for n in LESSONS for each in importlib.import_module(f"{__name__}.lesson_{n}").EXPERIMENTS
+}
 
 
 def find(name: str) -> Experiment:

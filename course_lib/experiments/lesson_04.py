@@ -16,7 +16,7 @@ from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM
 
-__all__ = ["EXPERIMENTS", "limits", "read_and_fill"]
+__all__ = ["EXPERIMENTS", "LEFT", "limits", "read_and_fill"]
 
 LEFT = {"fill two-sided": False, "fill left-only": True, "next word": True}  # question -> is it read to the left only?
 
