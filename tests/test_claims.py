@@ -68,7 +68,7 @@ def names_of_tests(path):
 
 def test_a_mean_is_the_same_number_on_every_python(monkeypatch):
     """sum() of floats rounds in another way since Python 3.12: a tie at the third decimal came out as two numbers."""
-    record = experiments.design.Record("r", "", {"a": dict(enumerate({"m": [x]} for x in (0.1965, 0.195, 0.2045, 0.2015,
+    record = experiments.Record("r", "", {"a": dict(enumerate({"m": [x]} for x in (0.1965, 0.195, 0.2045, 0.2015,
                                        0.195))), "b": {n: {"m": [0.5]} for n in range(5)}}, [], [])  # fmt: skip
     monkeypatch.setattr(experiments, "load", lambda name: record)
     assert Comparison("r", "m", "a", "b", "lower", "").numbers()["arm_mean"] == 0.1985

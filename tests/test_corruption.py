@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from course_lib import experiments, runtime
-from course_lib.experiments import corruption, frozen, pieces
-from course_lib.experiments.corruption import LossEverywhere, Places, Probes
+from course_lib.experiments import lesson_05, materials
+from course_lib.experiments.copy_probe import Places
+from course_lib.experiments.lesson_05 import HIDDEN, VISIBLE, LossEverywhere, Probes
 from course_lib.model import bodies
 from course_lib.text.tokenization import train_wordpiece
 from course_lib.train.masking import Masking
@@ -93,15 +94,15 @@ def test_rates_are_named_by_what_is_counted(arm):
     rate = experiments.find("masking-rate").arms[arm]["rate"]
     selected = Masking.of(TOKENIZER, rate=rate)(ROWS, torch.Generator().manual_seed(0)).selected.sum(dim=1)
     assert {f"{100 * n / 30:.0f}%" for n in selected.tolist()} == {arm}
-    if arm in corruption.TEST_RATES:
-        assert corruption.TEST_RATES[arm] == rate
+    if arm in lesson_05.TEST_RATES:
+        assert lesson_05.TEST_RATES[arm] == rate
 
 
 def test_every_seed_reads_and_is_asked_about_a_text_of_its_own():
-    one, other = (corruption._text(seed, 50) for seed in (0, 1))
+    one, other = (materials.material(rows=50, held_out=1000, seed=seed) for seed in (0, 1))
     told = {tuple(row) for row in [*one.rows.tolist(), *one.held_out.tolist()]}
     assert not told & {tuple(row) for row in [*other.rows.tolist(), *other.held_out.tolist()]}
-    first, second = (pieces.town_in_pieces(rows=50, held_out=50, seed=seed) for seed in (0, 1))
+    first, second = (materials.material(rows=50, held_out=50, seed=seed, pieces=150) for seed in (0, 1))
     assert not torch.equal(first.rows, second.rows) and not torch.equal(first.held_out, second.held_out)
     assert first.tokenizer.get_vocab() == second.tokenizer.get_vocab()
 
@@ -118,23 +119,24 @@ def test_probes_measure_every_model_on_the_same_questions():
 @pytest.mark.slow
 def test_a_run_gives_lists_over_training(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    first, second = (corruption.corrupted([0], mask=1.0, random=0.0, steps=10, batch_size=4, rows=2000) for _ in "ab")
+    settings = {"mask": 1.0, "random": 0.0, "steps": 10, "batch_size": 4, "rows": 2000}
+    first, second = (lesson_05.corrupted(0, **settings) for _ in "ab")
     assert first == second, "the second run comes from the cache"
-    assert {len(values) for values in first[0].values()} == {4} and first[0]["tokens"][-1] == 10 * 4 * 32
-    _, history = corruption.pretrained(0, mask=1.0, random=0.0, steps=10, batch_size=4, rows=2000)
-    assert history.evals["fill 17% nats"] == first[0]["fill 17% nats"]
+    assert {len(values) for values in first.values()} == {4} and first["tokens"][-1] == 10 * 4 * 32
+    _, history, *_ = lesson_05.pretrained(0, **settings)
+    assert history.evals["fill 17% nats"] == first["fill 17% nats"]
 
 
 @pytest.mark.slow
 def test_tags_are_learned_by_a_frozen_and_by_a_fine_tuned_body(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    found = frozen.tagged([0], labelled=16, mask=1.0, random=0.0, steps=20, batch_size=8, rows=2000)[0]
-    assert {len(values) for values in found.values()} == {1} and found["tokens"] == [20 * 8 * 32]
+    found = lesson_05.tagged(0, labelled=16, mask=1.0, random=0.0, steps=20, batch_size=8, rows=2000)
+    assert found["tokens"] == 20 * 8 * 32
     for what in ("", ", new words"):
-        ways = [found[f"{way}{what} accuracy"][0] for way in ("frozen", "fine-tuned")]
+        ways = [found[f"{way}{what} accuracy"] for way in ("frozen", "fine-tuned")]
         assert all(0 <= way <= 1 for way in ways)
-        assert found[f"frozen minus fine-tuned{what} accuracy"] == [ways[0] - ways[1]]
-    assert found["fine-tuned accuracy"][0] > 0.8  # always O: 0.77
+        assert found[f"frozen minus fine-tuned{what} accuracy"] == ways[0] - ways[1]
+    assert found["fine-tuned accuracy"] > 0.8  # always O: 0.77
 
 
 def test_tied_means_one_matrix():
@@ -168,14 +170,14 @@ def test_one_piece_of_one_split_word_is_asked_for_in_each_row():
         [torch.tensor(WORDPIECE(text)["input_ids"]) for text in texts], batch_first=True,
         padding_value=WORDPIECE.pad_token_id,
     )  # fmt: skip
-    asked = pieces.one_piece_each(WORDPIECE, rows)
-    near, far = asked[pieces.VISIBLE].batch, asked[pieces.HIDDEN].batch
+    asked = lesson_05.one_piece_each(WORDPIECE, rows)
+    near, far = asked[VISIBLE].batch, asked[HIDDEN].batch
     assert torch.equal(near.select, far.select) and torch.equal(near.targets, far.targets)
     assert near.select.sum(dim=1).tolist() == [1] * len(near.select) and len(near.select) >= 2
     mask = WORDPIECE.mask_token_id
     assert torch.equal(near.input_ids == mask, near.select)
     assert ((far.input_ids == mask).sum(dim=1) > 1).all() and (far.input_ids == mask)[near.select].all()
-    words = pieces.WholeWordMasking.of(WORDPIECE).words(asked[pieces.VISIBLE].rows)
+    words = lesson_05.WholeWordMasking.of(WORDPIECE).words(asked[VISIBLE].rows)
     for number, hidden in zip(words, far.input_ids == mask, strict=True):
         (word,) = number[hidden].unique().tolist()
         assert torch.equal(number == word, hidden), "the whole word is hidden, and nothing else"
@@ -183,4 +185,4 @@ def test_one_piece_of_one_split_word_is_asked_for_in_each_row():
 
 def test_rows_without_a_split_word_are_refused():
     with pytest.raises(ValueError, match="none of the 1 rows"):
-        pieces.one_piece_each(WORDPIECE, torch.tensor([WORDPIECE("[UNK]")["input_ids"]]))
+        lesson_05.one_piece_each(WORDPIECE, torch.tensor([WORDPIECE("[UNK]")["input_ids"]]))

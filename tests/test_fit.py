@@ -20,7 +20,7 @@ from transformers.models.bert import modeling_bert
 
 from course_lib import runtime
 from course_lib.apply import generation, translation
-from course_lib.experiments import corruption, transfer
+from course_lib.experiments import lesson_05, lesson_08
 from course_lib.model import attention, fast
 from course_lib.model.bodies import causal_bert, pair_bert, tiny_bert, tiny_gpt
 from course_lib.text.packing import Pairs
@@ -95,11 +95,11 @@ COURSE_OBJECTIVES = {
     "both": BothMasks(MASKED, CAUSAL), "pairs": PreTraining(0, MASKED), "pairs alone": PreTraining(0),
     "any rate": generation.AnyRate.of(TOKENIZER), "translation": translation.Translation.of(TOKENIZER),
     "whole words": MaskedLM(whole_words.WholeWordMasking(**vars(Masking.of(TOKENIZER)) | {"continuations": (7,)})),
-    "loss everywhere": corruption.LossEverywhere(MASKED.masking),
+    "loss everywhere": lesson_05.LossEverywhere(MASKED.masking),
 }  # fmt: skip
 ASKING = {"held out": HeldOut(ROWS, MASKED), "pairs": HeldOut(PAIRS, PreTraining(0)),
           "translation": translation.HeldOutPairs(ROWS, translation.Translation.of(TOKENIZER)),
-          "probe": transfer.Probe("topic", 16, 0)}  # fmt: skip
+          "probe": lesson_08.Probe("topic", 16, 0)}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*COURSE_OBJECTIVES, *(f"evaluate: {name}" for name in ASKING)])

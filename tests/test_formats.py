@@ -5,14 +5,16 @@ import random
 import pytest
 import torch
 
-from course_lib.experiments import formats
+from course_lib.experiments import excerpts, lesson_07
 from course_lib.text import packing
 from course_lib.train.masking import IGNORE
+
+FORMATS = ("segment-pair", "sentence-pair", "full-sentences", "doc-sentences")
 
 
 @pytest.fixture(scope="module")
 def data():
-    return formats.stories(documents=60, held_out=40)
+    return excerpts.stories(documents=60, held_out=40)
 
 
 def words_asked(asked):
@@ -24,11 +26,11 @@ def words_asked(asked):
 @pytest.mark.parametrize("pairs", [False, True])
 def test_every_context_asks_for_the_same_words(data, pairs):
     first = words_asked(data.fourth_sentence(0, pairs=False))
-    for context in formats.CONTEXTS:
+    for context in excerpts.CONTEXTS:
         assert words_asked(data.fourth_sentence(context, pairs)) == first
 
 
-@pytest.mark.parametrize("context", formats.CONTEXTS)
+@pytest.mark.parametrize("context", excerpts.CONTEXTS)
 @pytest.mark.parametrize("pairs", [False, True])
 def test_what_is_in_view_is_the_end_of_the_beginning(data, context, pairs):
     tokenizer, asked = data.tokenizer, data.fourth_sentence(context, pairs)
@@ -56,12 +58,12 @@ def test_segments_are_given_to_models_of_pairs_only(data):
 
 
 def test_each_form_makes_the_rows_that_it_is_named_for(data):
-    made = {form: data.rows(form, random.Random(0)) for form in formats.FORMATS}
+    made = {form: data.rows(form, random.Random(0)) for form in FORMATS}
     pad, sep = data.tokenizer.pad_token_id, data.tokenizer.sep_token_id
     for form, rows in made.items():
         assert isinstance(rows, packing.Pairs) == form.endswith("pair"), form
         ids = rows.input_ids if form.endswith("pair") else rows
-        assert ids.shape[1] <= formats.ROW and ids.max() < len(data.tokenizer)
+        assert ids.shape[1] <= excerpts.ROW and ids.max() < len(data.tokenizer)
     full, doc = made["full-sentences"], made["doc-sentences"]
     assert not (full == pad).any() and (doc == pad).any()
     assert ((full == sep).sum(dim=1) > 1).any() and ((doc == sep).sum(dim=1) == 1).all()
@@ -72,24 +74,19 @@ def test_each_form_makes_the_rows_that_it_is_named_for(data):
 
 
 def test_four_sentences_fit_into_every_row(data):
-    assert all(sum(map(len, story[:4])) <= formats.ROW - 3 for story in data.held_out)
+    assert all(sum(map(len, story[:4])) <= excerpts.ROW - 3 for story in data.held_out)
     assert all(len(story) == 12 for story in data.train)
 
 
 def test_a_short_run_returns_all_numbers_and_repeats(monkeypatch):
     monkeypatch.setenv("COURSE_PRECISION", "fp32")
-    settings = dict(form="sentence-pair", nsp=True, documents=40, tokens_per_step=64, steps=10)
-    [first], [again] = (formats.read_format([3], **settings) for _ in range(2))
-    expected = {"tokens"} | {f"context {n} {unit}" for n in formats.CONTEXTS for unit in ("nats", "accuracy")}
+    settings = dict(form="sentence-pair", nsp=True, documents=40, tokens_per_step=64, steps=10, learning_rate=2e-3)
+    first, again = (lesson_07.read_format(3, **settings) for _ in range(2))
+    expected = {"tokens"} | {f"context {n} {unit}" for n in excerpts.CONTEXTS for unit in ("nats", "accuracy")}
     assert set(first) == expected and {len(values) for values in first.values()} == {10}
     assert first == again
     tokens = [b - a for a, b in zip([0, *first["tokens"]], first["tokens"], strict=False)]
     assert all(40 < step < 90 for step in tokens)  # about as many tokens per step as asked for, whatever the rows
-
-
-def test_an_unknown_form_is_refused():
-    with pytest.raises(ValueError, match="form='pairs' is unknown"):
-        formats.read_format([0], form="pairs")
 
 
 def test_labels_mark_nothing_but_words(data):

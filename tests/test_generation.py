@@ -413,16 +413,13 @@ def test_the_divergence_of_a_perfect_writer_is_zero_and_only_at_temperature_one(
 # --- the experiments' measuring functions
 def test_the_writers_of_the_experiments_on_a_tiny_budget(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    from course_lib.experiments import writing
+    from course_lib.experiments import lesson_09
 
     expected = {"tokens", "valid sentences", "valid stories", "distinct sentences", "surprise nats"}
     monkeypatch.setattr(generation, "judge", lambda oracle, texts: judge(oracle, [[*texts[0], "."], *texts]))
-    [cold] = writing.by_temperature([0], 0.5, steps=2, stories=3)
-    assert set(cold) == expected | {"divergence nats"} and cold["tokens"] == [2 * 32 * 32]
+    cold = lesson_09.by_temperature(0, 0.5, steps=2, stories=3)
+    assert set(cold) == expected | {"divergence nats"} and cold["tokens"] == 2 * 32 * 32
     for objective, order in (("causal", "left to right"), ("masked", "random"), ("any rate", "right to left")):
-        [found] = writing.by_filling([0], objective, order, sweeps=0, steps=2, stories=3)
-        assert set(found) == expected and all(len(numbers) == 1 for numbers in found.values())
-    with pytest.raises(ValueError, match="objective='gpt' is unknown"):
-        writing.by_filling([0], "gpt", steps=2)
-    blank = writing.blank(experiments.material(), 2, masked=True)
-    assert blank.shape == (2, 32) and writing.blank(experiments.material(), 2, masked=False).shape == (2, 1)
+        assert set(lesson_09.by_filling(0, objective, order, sweeps=0, steps=2, stories=3)) == expected
+    blank = lesson_09.blank(experiments.material(), 2, masked=True)
+    assert blank.shape == (2, 32) and lesson_09.blank(experiments.material(), 2, masked=False).shape == (2, 1)

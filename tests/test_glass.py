@@ -12,7 +12,7 @@ from transformers import AutoConfig, BertForPreTraining, EncoderDecoderModel
 
 from course_lib import glass
 from course_lib.apply import translation
-from course_lib.experiments import pairs, translating
+from course_lib.experiments import lesson_10, town_pairs
 from course_lib.glass import build, making, picture, reading
 from course_lib.text import tokenization
 from course_lib.town.language import TinyTown
@@ -175,7 +175,7 @@ def test_five_moments_come_along_and_ability_arrives_between_them():
 
 def test_the_pair_model_is_held_against_the_exact_reader():
     """It judges far better than a coin, and not better than what can be known."""
-    data = pairs.town_pairs(100, 800)
+    data = town_pairs.town_pairs(100, 800)
     asked = data.held_out("other document", 400)
     model = BertForPreTraining.from_pretrained(build.PAIR, dtype=torch.float32).eval()
     goal = PreTraining(data.tokenizer.pad_token_id, None)
@@ -195,7 +195,7 @@ def test_the_page_s_pairs_carry_the_exact_reader_s_own_answers():
 
 def test_the_encoder_decoder_translates():
     """Every word of the target follows from the source, so that the ceiling is one."""
-    data = translating.sentence_pairs(100, held_out=100)
+    data = lesson_10.sentence_pairs(100, held_out=100)
     model = EncoderDecoderModel.from_pretrained(build.TRANSLATE, dtype=torch.float32).eval()
     batch = translation.Translation.of(data.tokenizer)(data.held_out)
     with torch.no_grad():

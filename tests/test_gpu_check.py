@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from course_lib import experiments
-from course_lib.experiments import Experiment, plan
+from course_lib.experiments import Experiment, materials
 from course_lib.model import bodies
 from course_lib.text import tokenization
 from course_lib.town import language
@@ -25,7 +25,7 @@ def as_it_was(monkeypatch):
     threads = torch.get_num_threads()
     monkeypatch.setenv("COURSE_DEVICE", "cpu")
     monkeypatch.setenv("COURSE_PRECISION", "fp32")
-    monkeypatch.setattr(plan, "_stacks", plan._stacks)
+    monkeypatch.setattr(materials, "_stacks", materials._stacks)
     yield
     torch.set_num_threads(threads)
 
@@ -113,8 +113,8 @@ def test_without_a_gpu_it_says_what_it_can_do(capsys):
 # --- records made by a stack: what `evidence` does on a GPU
 
 
-def arm(seeds, rate):
-    """Train a small BERT per seed through a plan: the measuring function of the experiment below."""
+def arm(seed, rate):
+    """Plan a small BERT: the measuring function of the experiment below."""
     town = language.TinyTown.load()
     tokenizer = tokenization.word_tokenizer(town.vocabulary)
     rows = torch.randint(5, 60, (40, 8), generator=torch.Generator().manual_seed(0))
@@ -124,19 +124,19 @@ def arm(seeds, rate):
         return {"size": sum(p.detach().norm().item() for p in model.parameters())}
 
     goal = MaskedLM(Masking.of(tokenizer))
-    return plan.Plan(build, rows, goal, size, steps=10, batch_size=4, learning_rate=rate).run(seeds)
+    return materials.Plan(build, rows, goal, size, steps=10, batch_size=4, learning_rate=rate)
 
 
 def test_a_record_made_by_stacks_is_the_record_made_one_by_one(monkeypatch, tmp_path):
     experiment = Experiment(
         "stack", "Is it?", "It is.", "rate", {"slow": {"rate": 1e-3}, "fast": {"rate": 4e-3}}, "slow", {},
-        run="test_gpu_check:arm",
+        run=arm,
     )  # fmt: skip
     made, stacked = {}, []
-    train = plan.scaling.train_seeds
-    monkeypatch.setattr(plan.scaling, "train_seeds", lambda *a, **k: stacked.append(a[4]) or train(*a, **k))
+    train = materials.scaling.train_seeds
+    monkeypatch.setattr(materials.scaling, "train_seeds", lambda *a, **k: stacked.append(a[4]) or train(*a, **k))
     for together in (1, 2):
-        monkeypatch.setattr(plan, "_stacks", lambda each: len(each) > 1)  # a processor stands in for the GPU
+        monkeypatch.setattr(materials, "_stacks", lambda each: len(each) > 1)  # a processor stands in for the GPU
         for name in ("COURSE_EVIDENCE", "COURSE_CACHE"):
             monkeypatch.setenv(name, str(tmp_path / f"{name} {together}"))
         path = experiments.record(experiment, seeds=3, jobs=1, note=lambda _: None, together=together)

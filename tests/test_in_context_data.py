@@ -103,11 +103,9 @@ def test_the_best_accuracy_rises_from_a_guess_towards_one():
 
 
 def test_the_experiment_measures_on_a_tiny_budget():
-    from course_lib.experiments.in_context import SHOWN, learn
+    from course_lib.experiments.lesson_09 import SHOWN, learn
 
-    [run] = learn([0], steps=10, layers=1)
+    run = learn(0, "anew", layers=1, steps=10, pairs=10).train(0)
     assert {f"{n} shown accuracy" for n in SHOWN} < set(run)
     assert {"tokens", "letter shown accuracy", "letter not shown accuracy", "old mapping accuracy"} < set(run)
     assert {len(column) for column in run.values()} == {10} and run["tokens"][-1] == 10 * 32 * 22
-    with pytest.raises(ValueError, match="mappings='two' is unknown"):
-        learn([0], mappings="two")

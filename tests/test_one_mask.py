@@ -4,31 +4,33 @@ import pytest
 import torch
 
 from course_lib import runtime
-from course_lib.experiments import EXPERIMENTS, one_mask, plan, texts
+from course_lib.experiments import EXPERIMENTS, lesson_04, materials
 from course_lib.model import bodies
 from course_lib.train import evaluation
 
 SMALL = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=1)
+SHORT = {"corpus": "tiny town", "objective": "masked", "causal": False, "steps": 10, "batch_size": 4,
+         "learning_rate": 2e-3}  # fmt: skip
 QUESTIONS = ("fill two-sided", "fill left-only", "next word")
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """A few rows and a tiny model: what is measured is the same."""
-    bert, causal, material = bodies.tiny_bert, bodies.causal_bert, texts.material
+    bert, causal, material = bodies.tiny_bert, bodies.causal_bert, materials.material
     monkeypatch.setattr(bodies, "tiny_bert", lambda tokenizer: bert(tokenizer, **SMALL))
     monkeypatch.setattr(bodies, "causal_bert", lambda tokenizer: causal(tokenizer, **SMALL))
-    monkeypatch.setattr(texts, "material", lambda corpus, held_out=12, seed=0: material(corpus, 60, 12, seed))
-    one_mask.limits.cache_clear()
+    monkeypatch.setattr(materials, "material", lambda corpus, held_out=12, seed=0: material(corpus, 60, 12, seed))
+    lesson_04.limits.cache_clear()
     yield
-    one_mask.limits.cache_clear()
+    lesson_04.limits.cache_clear()
 
 
 def test_every_seed_has_its_own_text_limits_and_untrained_start():
-    runs = one_mask.read_and_fill([3, 4], steps=10, batch_size=4, own_text=True)
+    runs = [lesson_04.read_and_fill(seed, **SHORT, own_text=True).train(seed) for seed in (3, 4)]
     for seed, run in zip((3, 4), runs, strict=True):
         assert {len(values) for values in run.values()} == {10}
-        data = texts.material("tiny town", seed=seed)
+        data = materials.material("tiny town", seed=seed)
         for name in QUESTIONS:
             asked = data.next_word() if name == "next word" else data.fill()
             exact = (evaluation.next_word_ceiling(data.oracle, data.tokenizer, asked) if name == "next word" else
@@ -43,19 +45,15 @@ def test_every_seed_has_its_own_text_limits_and_untrained_start():
 
 
 def test_without_a_text_of_its_own_the_run_is_that_of_the_first_edition():
-    (run,) = one_mask.read_and_fill([0], steps=10, batch_size=4)
+    run = lesson_04.read_and_fill(0, **SHORT).train(0)
     assert set(run) == {"tokens"} | {f"{name} {what}" for name in QUESTIONS for what in ("accuracy", "nats")}
 
 
-def test_arms_start_from_the_same_weights_and_read_the_same_text(monkeypatch):
-    plans = []
-    monkeypatch.setattr(plan, "run", lambda made: plans.append(made) or [{"tokens": [1]} for _ in made])
-    experiment = EXPERIMENTS["one-mask-apart"]
-    for arm in experiment.arms:
-        one_mask.read_and_fill([5], **experiment.settings(arm))
-    weights = []
+def test_arms_start_from_the_same_weights_and_read_the_same_text():
+    experiment, weights = EXPERIMENTS["one-mask-apart"], []
+    plans = [lesson_04.read_and_fill(5, **experiment.settings(arm)) for arm in experiment.arms]
     for made in plans:
         runtime.seed_all(5)
-        weights.append(made[5].build().state_dict())
-    assert torch.equal(plans[0][5].rows, plans[1][5].rows)
+        weights.append(made.build().state_dict())
+    assert torch.equal(plans[0].rows, plans[1].rows)
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])

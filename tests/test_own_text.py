@@ -3,7 +3,7 @@
 import pytest
 
 from course_lib.apply import fine_tuning
-from course_lib.experiments import EXPERIMENTS, one_mask, texts, translating
+from course_lib.experiments import EXPERIMENTS, lesson_04, lesson_10, materials
 from course_lib.text import corpora, in_context_data
 from course_lib.town.language import TinyTown
 from course_lib.train import loop
@@ -21,7 +21,7 @@ OWN = [(n, e) for n, e in enumerate(EXPERIMENTS.values()) if e.own_text and e.na
 @pytest.mark.parametrize(("number", "experiment"), OWN, ids=[experiment.name for _, experiment in OWN])
 def test_own_text_means_that_every_draw_moves_with_the_seed(number, experiment, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    tell, split, draw, play = TinyTown.stories, corpora.Corpus.split, translating.sentences, in_context_data.draw
+    tell, split, draw, play = TinyTown.stories, corpora.Corpus.split, lesson_10.sentences, in_context_data.draw
     drawn = set()
 
     def stories(town, n, seed=0, **settings):
@@ -45,16 +45,16 @@ def test_own_text_means_that_every_draw_moves_with_the_seed(number, experiment, 
 
     monkeypatch.setattr(TinyTown, "stories", stories)
     monkeypatch.setattr(in_context_data, "draw", episode)
-    monkeypatch.setattr(translating, "sentences", sentences)
+    monkeypatch.setattr(lesson_10, "sentences", sentences)
     monkeypatch.setattr(corpora.Corpus, "split", held_out)
-    for module, name in ((loop, "train"), (fine_tuning, "fine_tune"), (one_mask, "limits")):
+    for module, name in ((loop, "train"), (fine_tuning, "fine_tune"), (lesson_04, "limits")):
         monkeypatch.setattr(module, name, begin)
-    texts.material.cache_clear()
+    materials.material.cache_clear()
     found = []
     for seed in (7001 + 10 * number, 7002 + 10 * number):  # nobody else's: what is kept in memory would hide a draw
         drawn.clear()
         with pytest.raises(Stop):
-            experiment.function()([seed], **experiment.settings(experiment.control))
+            materials.train_arm(experiment.run, [seed], experiment.settings(experiment.control))
         if experiment.name == "whole-words":
             drawn.discard(0)  # its vocabulary is one for all
         found.append({draws - seed for draws in drawn})

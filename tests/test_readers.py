@@ -1,4 +1,4 @@
-"""The readers of lesson 02: of one size, and each sees exactly what its structure allows."""
+"""The sequence mixers of lesson 02: of one size, and each sees exactly what its structure allows."""
 
 import pytest
 import torch
@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from course_lib.experiments.readers import DILATIONS, FORGET, READERS, WIDTH, Convolutions, reach, reader
+from course_lib.experiments import sequence_mixers
+from course_lib.experiments.sequence_mixers import DILATIONS, FORGET, MIXERS, WIDTH, Convolutions, reach
 from course_lib.model.attention import leakage
 from course_lib.model.bodies import parameters
 
@@ -16,28 +17,28 @@ IDS = torch.randint(WORDS, (T,), generator=torch.Generator().manual_seed(0))
 
 def build(name):
     torch.manual_seed(0)
-    return reader(name, WORDS, ANSWERS, T)
+    return sequence_mixers.build(name, WORDS, ANSWERS, T)
 
 
 def test_they_are_of_about_one_size_so_that_none_wins_by_weight():
-    sizes = [parameters(build(name)) for name in READERS]
+    sizes = [parameters(build(name)) for name in MIXERS]
     assert max(sizes) < 1.12 * min(sizes)
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", MIXERS)
 def test_a_reader_scores_the_answers_at_every_position(name):
     scores = build(name)(IDS[None].expand(3, T))
     assert scores.shape == (3, T, ANSWERS) and torch.isfinite(scores).all()
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", MIXERS)
 def test_one_position_of_each_row_may_be_asked_for(name):
     model, ids, at = build(name), IDS[None].expand(3, T), torch.tensor([5, 63, 0])
     torch.testing.assert_close(model(ids, at), model(ids)[torch.arange(3), at])
     torch.testing.assert_close(model(ids)[:, 7], model(ids, torch.tensor([7, 7, 7])))  # and no hook stays behind
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", MIXERS)
 def test_a_reader_sees_to_the_left_exactly_as_far_as_its_reach(name):
     seen = leakage(build(name), IDS)[-1].flip(0) > 0  # [T], by distance from the last word
     furthest = int(seen.nonzero().max())
@@ -46,7 +47,7 @@ def test_a_reader_sees_to_the_left_exactly_as_far_as_its_reach(name):
         assert seen.all()
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", MIXERS)
 def test_only_the_lstm_and_causal_attention_are_blind_to_what_follows(name):
     later = bool((leakage(build(name), IDS).triu(1) > 0).any())
     assert later is (name not in (*FORGET, "causal attention"))
@@ -102,5 +103,5 @@ def test_the_forget_bias_keeps_what_came_long_ago():
 
 
 def test_an_unknown_reader_is_named():
-    with pytest.raises(ValueError, match="reader='GRU' is unknown; choose one of bidirectional attention, "):
-        reader("GRU", WORDS, ANSWERS, T)
+    with pytest.raises(ValueError, match="name='GRU' is unknown; choose one of bidirectional attention, "):
+        sequence_mixers.build("GRU", WORDS, ANSWERS, T)

@@ -3,15 +3,14 @@
 import pytest
 import torch
 
-from course_lib import experiments, runtime
+from course_lib import runtime
 from course_lib.apply.translation import tiny_encoder_decoder
-from course_lib.experiments import translating
-from course_lib.experiments.about_translation import EXPERIMENTS
-from course_lib.experiments.translating import sentence_pairs, town_bert, translate
+from course_lib.experiments import lesson_10
+from course_lib.experiments.lesson_10 import sentence_pairs, town_bert, translate
 from course_lib.model import bodies
 
 NUMBERS = {f"sentence accuracy{which}" for which in ("", ", short", ", long")} | {"tokens", "word accuracy", "nats"}
-SHORT_RUN = {"pairs": 64, "steps": 10, "batch_size": 8}
+SHORT_RUN = {"reader": "encoder-decoder", "pairs": 64, "steps": 10, "batch_size": 8, "learning_rate": 2e-3}
 
 
 def test_what_is_asked_was_never_seen():
@@ -20,7 +19,7 @@ def test_what_is_asked_was_never_seen():
     assert not set(data.sentences) & set(data.held_out_sentences)
     assert data.held_out_sentences == sentence_pairs(64).held_out_sentences  # the same questions for every run
     lengths = [len(sentence) for sentence in data.held_out_sentences]
-    assert sum(n <= translating.SHORT for n in lengths) > 40 and sum(n >= translating.LONG for n in lengths) > 40
+    assert sum(n <= lesson_10.SHORT for n in lengths) > 40 and sum(n >= lesson_10.LONG for n in lengths) > 40
     assert data.tokenizer.unk_token_id not in data.held_out
 
 
@@ -41,7 +40,7 @@ def check_that_it_can_be_known(data):
     {"reader": "causal", "agreement": "last word"},
 ], ids=str)  # fmt: skip
 def test_a_run_gives_ten_moments_of_each_number(settings):
-    [run] = translate([100], **settings, **SHORT_RUN)
+    run = translate(100, **SHORT_RUN | settings)
     aligned = set() if "view" in settings else {"alignment accuracy", "alignment accuracy, next word"}
     assert set(run) == NUMBERS | aligned
     assert {len(values) for values in run.values()} == {10}
@@ -52,7 +51,7 @@ def test_a_run_gives_ten_moments_of_each_number(settings):
 @pytest.mark.slow
 def test_all_arms_read_the_same_pairs_in_the_same_order():
     readers = ("encoder-decoder", "prefix", "causal")
-    counts = [translate([3], reader=reader, **SHORT_RUN)[0]["tokens"] for reader in readers]
+    counts = [translate(3, **SHORT_RUN | {"reader": reader})["tokens"] for reader in readers]
     assert counts[0] == counts[1] == counts[2]
 
 
@@ -61,14 +60,13 @@ def test_a_warm_encoder_is_the_only_thing_that_differs(monkeypatch):
     """Taken from the plan before any training: with and without a BERT, decoder and cross-attention start alike."""
     built = []
 
-    def only_build(plan, seeds):
-        runtime.seed_all(seeds[0])
+    def only_build(plan, seed):
+        runtime.seed_all(seed)
         built.append(plan.build())
-        return [{}]
 
-    monkeypatch.setattr(translating.Plan, "run", only_build)
+    monkeypatch.setattr(lesson_10.Plan, "train", only_build)
     for steps in (0, 2):
-        translate([7], bert_steps=steps, pairs=64)
+        translate(7, bert_steps=steps, **SHORT_RUN)
     cold, warm = built
     for name, value in cold.decoder.state_dict().items():
         assert torch.equal(value, warm.decoder.state_dict()[name]), name
@@ -82,9 +80,10 @@ def test_a_warm_encoder_is_the_only_thing_that_differs(monkeypatch):
 def test_the_controls_are_what_they_are_called(monkeypatch):
     """Mixed numbers keep their sizes and lose their places; a deeper stack has more layers; each seed its own pairs."""
     plans = []
-    monkeypatch.setattr(translating.Plan, "run", lambda plan, seeds: plans.append(plan) or [{}])
-    translate([7], bert_steps=2, shuffled=True, pairs=64)
-    translate([7, 8], reader="prefix", layers=4, pairs=64)
+    monkeypatch.setattr(lesson_10.Plan, "train", lambda plan, seed: plans.append(plan))
+    translate(7, bert_steps=2, shuffled=True, **SHORT_RUN)
+    for seed in (7, 8):
+        translate(seed, layers=4, **SHORT_RUN | {"reader": "prefix"})
     mixed, bert = plans[0].build().encoder.state_dict(), town_bert(7, 2).bert.state_dict()
     for name, value in bert.items():
         assert torch.equal(mixed[name].flatten().sort().values, value.cpu().flatten().sort().values), name
@@ -98,9 +97,3 @@ def test_the_readers_differ_in_size_as_the_lesson_says():
     tokenizer = sentence_pairs(64).tokenizer
     both, stack = (bodies.parameters(build(tokenizer)) for build in (tiny_encoder_decoder, bodies.tiny_bert))
     assert 1.8 < both / stack < 2.4
-
-
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda e: e.name)
-def test_the_lesson_s_experiments_are_registered(experiment):
-    assert experiments.find(experiment.name) == experiment
-    assert experiment.function() is translate

@@ -4,12 +4,12 @@ import math
 
 import pytest
 
-from course_lib.experiments import vocabularies
-from course_lib.experiments.texts import HELD_OUT_SHARE
+from course_lib.experiments import lesson_07
+from course_lib.experiments.materials import HELD_OUT_SHARE
 from course_lib.text import corpora
 
 SMALL = {"vocab_size": 600, "words": 12_000}
-each_tokenizer = pytest.mark.parametrize("name", vocabularies.TOKENIZERS)
+each_tokenizer = pytest.mark.parametrize("name", lesson_07.TOKENIZERS)
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def exact(monkeypatch):
 
 @each_tokenizer
 def test_the_text_is_cut_and_counted(name):
-    data = vocabularies.tokenized(name, **SMALL)
+    data = lesson_07.tokenized(name, **SMALL)
     _, new = corpora.python_docs(limit_words=SMALL["words"]).split(HELD_OUT_SHARE, seed=0)
     sentences = [sentence for document in new.documents for sentence in document]
     tokens = sum(len(data.tokenizer.tokenize(sentence)) for sentence in sentences)
@@ -30,7 +30,7 @@ def test_the_text_is_cut_and_counted(name):
 
 
 def test_bytes_know_everything_and_case_is_kept_by_both():
-    pieces, bytes_ = (vocabularies.tokenized(name, **SMALL) for name in vocabularies.TOKENIZERS)
+    pieces, bytes_ = (lesson_07.tokenized(name, **SMALL) for name in lesson_07.TOKENIZERS)
     assert bytes_.unknown == 0 and pieces.unknown < 0.01
     for data in (pieces, bytes_):
         assert data.tokenizer.tokenize("The") != data.tokenizer.tokenize("the")
@@ -38,20 +38,20 @@ def test_bytes_know_everything_and_case_is_kept_by_both():
 
 @each_tokenizer
 def test_every_arm_reads_the_text_as_often(name):
-    data = vocabularies.tokenized(name, **SMALL)
-    [run] = vocabularies.read_pieces([0], name, epochs=2, steps=10, **SMALL)
+    data = lesson_07.tokenized(name, **SMALL)
+    run = lesson_07.read_pieces(0, name, epochs=2, steps=10, learning_rate=2e-3, **SMALL)
     assert run["tokens"][-1] / data.rows.numel() == pytest.approx(2, abs=0.05)
 
 
 def test_every_seed_holds_out_documents_of_its_own():
-    first, second = (vocabularies.tokenized("word pieces", seed=seed, **SMALL) for seed in (0, 1))
+    first, second = (lesson_07.tokenized("word pieces", seed=seed, **SMALL) for seed in (0, 1))
     assert first.held_out[:5].tolist() != second.held_out[:5].tolist()
 
 
 @each_tokenizer
 def test_bits_follow_from_nats_and_from_what_a_token_covers(name):
-    data = vocabularies.tokenized(name, seed=1, **SMALL)
-    [run] = vocabularies.read_pieces([1], name, epochs=1, steps=10, **SMALL)
+    data = lesson_07.tokenized(name, seed=1, **SMALL)
+    run = lesson_07.read_pieces(1, name, epochs=1, steps=10, learning_rate=2e-3, **SMALL)
     for nats, bits in zip(run["nats per token"], run["bits per character"], strict=True):
         assert bits == pytest.approx(nats / math.log(2) * data.tokens_per_character)
     assert 1 < run["bits per character"][-1] < 8  # between what English holds and a byte for every character
@@ -60,4 +60,4 @@ def test_bits_follow_from_nats_and_from_what_a_token_covers(name):
 
 def test_an_unknown_tokenizer_is_refused():
     with pytest.raises(ValueError, match="tokenizer='sentencepiece' is unknown; choose one of"):
-        vocabularies.tokenized("sentencepiece")
+        lesson_07.tokenized("sentencepiece")

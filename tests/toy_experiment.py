@@ -8,20 +8,20 @@ from pathlib import Path
 from course_lib import experiments
 from course_lib.experiments import EXPERIMENTS, Experiment
 
-TOY = Experiment(
-    "toy", "Is it?", "It is.", "offset", {"a": {"offset": 0.0}, "b": {"offset": 5.0}}, "a", {"slope": 1.0},
-    run="toy_experiment:measure",
-)  # fmt: skip
 
-
-def measure(seeds, offset, slope, wait=0.05):
-    """Return two moments of a score that depends on the arm and the seed; count every call in a log."""
+def measure(seed, offset, slope, wait=0.05):
+    """Return two moments of a score that depends on the arm and the seed; note every call in a log."""
     with open(Path(os.environ["COURSE_EVIDENCE"]) / "calls.log", "a", encoding="utf-8") as log:
-        log.write(f"{offset} {seeds[0]}\n")
-    if (Path(os.environ["COURSE_EVIDENCE"]) / "stop").exists() and seeds == [3]:
+        log.write(f"{offset} {seed}\n")
+    if (Path(os.environ["COURSE_EVIDENCE"]) / "stop").exists() and seed == 3:
         raise RuntimeError("stopped, as the test asks")
     time.sleep(wait)
-    return [{"tokens": [10, 20], "score": [offset, offset + slope * (seed + 1)]} for seed in seeds]
+    return {"tokens": [10, 20], "score": [offset, offset + slope * (seed + 1)]}
+
+
+TOY = Experiment(
+    "toy", "Is it?", "It is.", "offset", {"a": {"offset": 0.0}, "b": {"offset": 5.0}}, "a", {"slope": 1.0}, measure
+)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def agreement(reduced, seconds):
 def stacking(reduced, seconds):
     """Run an experiment's plan for one seed, and for 32 as one stack: what do 31 more seeds cost?"""
     from course_lib import experiments, runtime
-    from course_lib.experiments import plan as plans
+    from course_lib.experiments import materials
     from course_lib.model import bodies
     from course_lib.train import masking, objectives
 
@@ -86,16 +86,19 @@ def stacking(reduced, seconds):
     data = experiments.material(rows=rows)
     fill = data.fill()
     if reduced:
-        plans._stacks = lambda each: len(each) > 1  # a stack is for GPUs, and works on a processor
-    plan = functools.partial(
-        plans.Plan, functools.partial(bodies.tiny_bert, data.tokenizer), data.rows,
-        objectives.MaskedLM(masking.Masking.of(data.tokenizer)), lambda model: {"nats": fill.score(model).loss},
-    )  # fmt: skip
+        materials._stacks = lambda each: len(each) > 1  # a stack is for GPUs, and works on a processor
+    build = functools.partial(bodies.tiny_bert, data.tokenizer)
+    goal = objectives.MaskedLM(masking.Masking.of(data.tokenizer))
+
+    def run(seed, **settings):
+        return materials.Plan(build, data.rows, goal, lambda model: {"nats": fill.score(model).loss}, **settings)
+
     took, made = {}, {}
     for seeds in (1, many):
-        plan(steps=10, batch_size=4).run(list(range(seeds)))  # the first call of each kind pays for what is made once
+        few = {"steps": 10, "batch_size": 4}  # the first call of each kind pays for what is made once
+        materials.train_arm(run, range(seeds), few)
         started = time.perf_counter()
-        made[seeds] = plan(steps=steps).run(list(range(seeds)))
+        made[seeds] = materials.train_arm(run, range(seeds), {"steps": steps})
         took[seeds] = time.perf_counter() - started
     apart = abs(made[1][0]["nats"][-1] - made[many][0]["nats"][-1])
     gain = many * took[1] / took[many]

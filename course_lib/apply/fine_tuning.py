@@ -26,7 +26,7 @@ __all__ = ["Pooler", "best_spans", "ceiling", "fine_tune", "floor", "hidden_stat
 
 HEADS = {"text": "ForSequenceClassification", "word": "ForTokenClassification", "span": "ForQuestionAnswering"}
 POOLINGS = ("first", "mean", "last")
-RATES = {False: 1e-3, True: 5e-3}  # frozen -> peak learning rate; found on seed 100, see experiments/about_transfer.py
+RATES = {False: 1e-3, True: 5e-3}  # frozen -> peak learning rate; found on seed 100, see experiments/lesson_08.py
 
 
 class Pooler(nn.Module):

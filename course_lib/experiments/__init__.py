@@ -4,36 +4,31 @@
 ``data/evidence/NAME.json``: killed at any moment, it goes on where it was.
 """
 
-from course_lib.experiments import design
-from course_lib.experiments.design import Experiment, Record, evidence_dir, findings
+import importlib
+
+from course_lib.experiments import definition
+from course_lib.experiments.definition import Experiment, Record, evidence_dir, findings
+from course_lib.experiments.materials import LENGTH, Material, material
 from course_lib.experiments.recording import BeingRecorded, WorkerLost, record
-from course_lib.experiments.registry import EXPERIMENTS, find
 
 __all__ = [
-    "EXPERIMENTS",
-    "LENGTH",
-    "BeingRecorded",
-    "Experiment",
-    "Material",
-    "Record",
-    "WorkerLost",
-    "evidence_dir",
-    "find",
-    "findings",
-    "load",
-    "material",
-    "record",
-]
+    "EXPERIMENTS", "LENGTH", "BeingRecorded", "Experiment", "Material", "Record", "WorkerLost", "evidence_dir", "find",
+    "findings", "load", "material", "record",
+]  # fmt: skip
+
+LESSONS = ("02", "04", "05", "06", "07", "08", "09", "10")
+EXPERIMENTS: dict[str, Experiment] = {
+    each.name: each for n in LESSONS for each in importlib.import_module(f"{__name__}.lesson_{n}").EXPERIMENTS
+}
+
+
+def find(name: str) -> Experiment:
+    """Return an experiment by its name; raises ValueError with the list of names."""
+    if name not in EXPERIMENTS:
+        raise ValueError(f"No experiment {name!r}. There are: {', '.join(EXPERIMENTS)}.")
+    return EXPERIMENTS[name]
 
 
 def load(name: str) -> Record:
     """Read a record by the experiment's name; raises ValueError with the command to run if it is not usable."""
-    return design.load(find(name))
-
-
-def __getattr__(name: str):  # the rest needs torch: `evidence --list` and the worker of a light run do without
-    if name in ("LENGTH", "Material", "material"):
-        from course_lib.experiments import texts
-
-        return getattr(texts, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return definition.load(find(name))

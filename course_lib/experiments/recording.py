@@ -6,10 +6,7 @@ Through joblib: by default processes of this machine with one thread each; insid
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import functools
-import hashlib
 import json
 import os
 import platform
@@ -20,15 +17,17 @@ from importlib import metadata
 from pathlib import Path
 
 import joblib
+import torch
 from filelock import FileLock, Timeout
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+from tqdm.auto import tqdm
 
 from course_lib import places, runtime
-from course_lib.experiments.design import Experiment, evidence_dir, read
-from course_lib.town.language import GRAMMAR_FILE
-from course_lib.train import checkpoints
+from course_lib.experiments.definition import Experiment, evidence_dir, read
+from course_lib.experiments.materials import train_arm
 
 __all__ = ["BeingRecorded", "WorkerLost", "environment", "missing", "record", "rounded"]
+
 
 class BeingRecorded(RuntimeError):
     """Say that another process is recording the same experiment."""
@@ -52,48 +51,46 @@ def record(
     """Run what is missing of an experiment and write it down after every run. Returns the record's path.
 
     ``jobs`` processes at once; each is given up to ``together`` seeds of an arm, which a GPU trains as one stack
-    (course_lib.train.scaling). Killed at any moment, the next call goes on: finished runs are in the record, or in the
-    cache when the kill fell between the two. Raises BeingRecorded when another process is at it, WorkerLost when a
-    worker died, OSError when the record cannot be written.
+    (course_lib.train.scaling). Killed at any moment, the next call goes on with what the record lacks. Raises
+    BeingRecorded when another process is at it, WorkerLost when a worker died, OSError when the record cannot be
+    written.
     """
     path, seeds = evidence_dir() / f"{experiment.name}.json", seeds or experiment.seeds
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)  # beside the record: caches may be many
     places.sweep(path.parent, r"\.[\w-]+\.json\.part")
     try:
-        lock.acquire()
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):  # beside the record: caches may be many
+            _record(experiment, path, seeds, jobs, note, together)
     except Timeout:
         raise BeingRecorded(
             f"{experiment.name!r} is being recorded by another process: wait for it, or stop it and try again."
         ) from None
-    try:
-        old = read(experiment.name)
-        todo = missing(experiment, seeds)
-        data = old if old.get("definition") == experiment.definition else _empty(experiment)
-        note(f"{experiment.name}: {len(todo)} runs to do, {jobs} at a time; {_estimate(old, experiment, todo, jobs)}")
-        if not todo:
-            return path
-        bar = _progress(len(todo), experiment.name)
-        work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-            joblib.delayed(_run)(experiment, arm, group) for arm, group in _groups(todo, together)
-        )
-        try:
-            for arm, runs, environment in work:
-                _add(data, arm, runs, environment)
-                _write(path, data)
-                bar.update(len(runs))
-                seed, run = list(runs.items())[-1]
-                bar.set_postfix_str(f"{arm}, seed {seed}: {run['seconds']:.0f} s")
-        except TerminatedWorkerError:
-            raise WorkerLost(
-                f"A worker of {experiment.name!r} was killed from outside (often: too little memory). What was "
-                "finished is kept; run the same command again, with fewer --jobs if it was memory."
-            ) from None
-        finally:
-            bar.close()
-        return path
-    finally:
-        lock.release()
+    except TerminatedWorkerError:
+        raise WorkerLost(
+            f"A worker of {experiment.name!r} was killed from outside (often: too little memory). What was "
+            "finished is kept; run the same command again, with fewer --jobs if it was memory."
+        ) from None
+    return path
+
+
+def _record(
+    experiment: Experiment, path: Path, seeds: int, jobs: int, note: Callable[[str], None], together: int
+) -> None:
+    old, todo = read(experiment.name), missing(experiment, seeds)
+    data = old if old.get("definition") == experiment.definition else _empty(experiment)
+    note(f"{experiment.name}: {len(todo)} runs to do, {jobs} at a time; {_estimate(old, experiment, todo, jobs)}")
+    work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        joblib.delayed(_run)(experiment, arm, group) for arm, group in _groups(todo, together)
+    )
+    with tqdm(total=len(todo), desc=experiment.name, unit="run", disable=not sys.stderr.isatty(), leave=False) as bar:
+        for arm, runs, made_in in work:
+            if made_in not in data["environments"]:
+                data["environments"].append(made_in)
+            number = {"environment": data["environments"].index(made_in)}
+            data["runs"].setdefault(arm, {}).update({str(seed): number | run for seed, run in runs.items()})
+            _write(path, data)
+            bar.update(len(runs))
+            bar.set_postfix_str(f"{arm}, seed {max(runs)}")
 
 
 def _groups(todo: list[tuple[str, int]], together: int) -> list[tuple[str, list[int]]]:
@@ -105,84 +102,28 @@ def _groups(todo: list[tuple[str, int]], together: int) -> list[tuple[str, list[
 
 
 def _run(experiment: Experiment, arm: str, seeds: list[int]) -> tuple[str, dict[int, dict], dict]:
-    """Run one arm with some seeds, or take what an earlier call, or another experiment's same arm, left in the cache.
+    """Run one arm with some seeds: the arm, the run of each seed, and the environment that made them.
 
-    Returns the arm, the run of each seed, and the environment that made them.
+    On one thread: two in each of two processes are slower, and the numbers are the same for any ``jobs``.
     """
-    settings, function = experiment.settings(arm), experiment.function()
-    made_in = environment()
-    entries = {
-        seed: "run-" + checkpoints.fingerprint(
-            seed=seed, settings=settings, run=experiment.run, revision=experiment.revision,
-            library=_library(), environment=made_in,
-        ) for seed in seeds
-    }  # fmt: skip
-    runs = {seed: run for seed, entry in entries.items() if (run := _kept(entry)) is not None}
-    if left := [seed for seed in seeds if seed not in runs]:
-        os.environ["COURSE_QUIET"] = "1"
-        started = time.perf_counter()
-        with _one_thread():
-            numbers = function(left, **settings)
-        seconds = round((time.perf_counter() - started) / len(left), 1)
-        for seed, found in zip(left, numbers, strict=True):
-            run = {"date": datetime.date.today().isoformat(), "seconds": seconds}
-            run |= {"together": len(left)} if len(left) > 1 else {}
-            runs[seed] = run | {"numbers": rounded(found)}
-            _keep(entries[seed], runs[seed])
-    return arm, {seed: runs[seed] for seed in seeds}, made_in
-
-
-@functools.cache
-def _library() -> str:
-    """Hash the whole library and the grammar: a run kept in the cache by other code is never taken up again."""
-    digest, folder = hashlib.sha256(GRAMMAR_FILE.read_bytes()), Path(__file__).resolve().parent.parent
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
-    return digest.hexdigest()[:16]
-
-
-def _kept(entry: str) -> dict | None:
+    os.environ["COURSE_QUIET"] = "1"
+    started, threads = time.perf_counter(), torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        folder = checkpoints.load(entry)
-        return folder and json.loads((folder / "run.json").read_text("utf-8"))
-    except OSError:  # deleted under our eyes: run again
-        return None
-
-
-def _keep(entry: str, run: dict) -> None:
-    checkpoints.save(entry, lambda draft: (draft / "run.json").write_text(json.dumps(run), "utf-8"))
-
-
-@contextlib.contextmanager
-def _one_thread():
-    """One thread per run: two in each of two processes are slower, and the numbers are the same for any --jobs."""
-    torch = sys.modules.get("torch")  # a run that does not need torch should not wait for it
-    before = torch.get_num_threads() if torch else 1
-    try:
-        if torch:
-            torch.set_num_threads(1)
-        yield
+        found = train_arm(experiment.run, seeds, experiment.settings(arm))
     finally:
-        if torch:
-            torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+    seconds = round((time.perf_counter() - started) / len(seeds), 1)
+    made = {"date": datetime.date.today().isoformat(), "seconds": seconds}
+    made |= {"together": len(seeds)} if len(seeds) > 1 else {}
+    runs = {seed: made | {"numbers": rounded(numbers)} for seed, numbers in zip(seeds, found, strict=True)}
+    return arm, runs, environment()
 
 
 def _empty(experiment: Experiment) -> dict:
-    return {
-        "name": experiment.name, "question": experiment.question, "expectation": experiment.expectation,
-        "vary": experiment.vary, "control": experiment.control, "common": experiment.common,
-        "arms": experiment.arms, "revision": experiment.revision, "written": experiment.written,
-        "margins": experiment.margins, "own_text": experiment.own_text, "definition": experiment.definition,
-        "environments": [], "runs": {},
-    }  # fmt: skip
-
-
-def _add(data: dict, arm: str, runs: dict[int, dict], environment: dict) -> None:
-    """Put runs of one arm into the record, with the number of the environment that they were made in."""
-    if environment not in data["environments"]:
-        data["environments"].append(environment)
-    made = data["environments"].index(environment)
-    data["runs"].setdefault(arm, {}).update({str(seed): {"environment": made, **run} for seed, run in runs.items()})
+    names = ("name", "question", "expectation", "vary", "control", "common", "arms", "revision", "written", "margins",
+             "own_text", "definition")  # fmt: skip
+    return {name: getattr(experiment, name) for name in names} | {"environments": [], "runs": {}}
 
 
 def _estimate(old: dict, experiment: Experiment, todo: list[tuple[str, int]], jobs: int) -> str:
@@ -196,25 +137,17 @@ def _estimate(old: dict, experiment: Experiment, todo: list[tuple[str, int]], jo
     return f"about {max(1, round(seconds / 60))} min if it goes as last time"
 
 
-def _progress(runs: int, name: str):
-    from tqdm.auto import tqdm
-
-    return tqdm(total=runs, desc=name, unit="run", disable=not sys.stderr.isatty(), leave=False)
-
-
-def rounded(numbers: dict) -> dict:
+def rounded(numbers: dict[str, list]) -> dict[str, list]:
     """Round the floats in lists of numbers, by name, to five digits after the point."""
     return {key: [round(v, 5) if isinstance(v, float) else v for v in values] for key, values in numbers.items()}
 
 
-def environment() -> dict:
+def environment() -> dict[str, str]:
     """Describe what the numbers were made with; only facts that cannot identify a person or a place."""
-    made = {"python": platform.python_version(), "machine": platform.machine(), "device": "cpu"}
-    if "torch" not in sys.modules:
-        return made
     device = runtime.device()
     versions = {name: metadata.version(name) for name in ("torch", "transformers")}
-    return made | versions | {"device": device.type, "precision": str(runtime.precision(device)).split(".")[-1]}
+    made = {"python": platform.python_version(), "machine": platform.machine(), "device": device.type}
+    return made | versions | {"precision": str(runtime.precision(device)).split(".")[-1]}
 
 
 def _write(path: Path, data: dict) -> None:

@@ -14,7 +14,6 @@ import functools
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from course_lib import runtime
 from course_lib.experiments import recording
 from course_lib.experiments.every_mask import EveryMask
+from course_lib.experiments.lesson_04 import LEFT
 from course_lib.model import bodies
 from course_lib.train import loop
 from course_lib.train.evaluation import HeldOut
@@ -67,7 +67,6 @@ BATCH_SIZE, LEARNING_RATE, TOKENS = 128, 2e-3, 30_000_000
 TRAINING = ("steps", "tokens", "seconds", "loss", "accuracy")  # of the history, kept in run.json
 MOMENTS = 20  # of measuring, evenly over training
 ARMS = ("bidirectional", "left-only", "causal", "both")
-LEFT = {"fill two-sided": False, "fill left-only": True, "next word": True}  # question -> is it read to the left only?
 
 
 @dataclass(frozen=True)
@@ -128,13 +127,9 @@ def prepare(folder: Path) -> None:
         "rows": len(rows), "rows held out": len(held_out), "length": LENGTH, "vocabulary": len(tokenizer),
         "floors": {f"{name} {what}": getattr(score, attribute) for name, score in floors.items()
                    for what, attribute in (("accuracy", "accuracy"), ("nats", "loss"))},
-        "rows digest": _digest(tensors),
+        "rows digest": hashlib.sha256(safetensors.torch.save(tensors)).hexdigest(),
     }  # fmt: skip
     (folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
-
-
-def _digest(tensors: dict[str, Tensor]) -> str:
-    return hashlib.sha256(safetensors.torch.save(tensors)).hexdigest()
 
 
 def _objective(arm: str, tokenizer: PreTrainedTokenizerBase) -> tuple[bool, Objective]:
@@ -186,20 +181,12 @@ def train(
         "numbers": recording.rounded({"tokens": history.eval_tokens, **history.evals}),
         "training": recording.rounded({key: asdict(history)[key] for key in TRAINING}),
     }  # fmt: skip
-    return _write(folder, model, data.tokenizer, run)
-
-
-def _write(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: dict) -> Path:
-    """Fill a draft beside the folder and rename it: a run that is cut off leaves nothing that looks complete."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        model.half().save_pretrained(draft)
-        tokenizer.save_pretrained(draft)
-        (draft / "run.json").write_text(json.dumps(run, indent=1) + "\n", "utf-8")
-        os.replace(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=to) as draft:  # cut off, it leaves nothing
+        model.half().save_pretrained(f"{draft}/run")
+        data.tokenizer.save_pretrained(f"{draft}/run")
+        Path(draft, "run", "run.json").write_text(json.dumps(run, indent=1) + "\n", "utf-8")
+        os.replace(f"{draft}/run", folder)
     return folder
 
 
@@ -234,31 +221,25 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one of the two commands."""
     parser = argparse.ArgumentParser(prog="python -m course_lib.experiments.twins", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    preparing = commands.add_parser("prepare", help="read the docstrings, train the tokenizer, cut the rows")
-    preparing.add_argument("--data", type=Path, required=True, help="folder to write to")
-    training_ = commands.add_parser("train", help="train an arm with one or more seeds")
-    training_.add_argument("--arm", choices=ARMS, required=True)
-    training_.add_argument("--seed", type=int, nargs="+", default=[0])
-    training_.add_argument("--data", type=Path, required=True, help="folder that prepare wrote")
-    training_.add_argument("--to", type=Path, required=True, help="folder for the results, one folder a run")
-    training_.add_argument("--tokens", type=int, default=TOKENS)
-    training_.add_argument("--batch-size", type=int, default=BATCH_SIZE)
-    training_.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
-    training_.add_argument("--moments", type=int, default=MOMENTS, help="how often to measure")
-    options = parser.parse_args(arguments)
-    if options.command == "prepare":
-        prepare(options.data)
+    first = commands.add_parser("prepare", help="read the docstrings, train the tokenizer, cut the rows")
+    second = commands.add_parser("train", help="train an arm with one or more seeds")
+    second.add_argument("--arm", choices=ARMS, required=True)
+    second.add_argument("--seed", type=int, nargs="+", default=[0])
+    for command in (first, second):
+        command.add_argument("--data", type=Path, required=True, help="folder that prepare writes")
+    second.add_argument("--to", type=Path, required=True, help="folder for the results, one folder a run")
+    for name, usual in train.__kwdefaults__.items():
+        second.add_argument(f"--{name.replace('_', '-')}", type=type(usual), default=usual)
+    options = vars(parser.parse_args(arguments))
+    if options.pop("command") == "prepare":
+        prepare(options["data"])
         return
     runtime.threads()
-    data = Data.load(options.data)
-    for seed in options.seed:
-        folder = train(
-            options.arm, seed, data, options.to, tokens=options.tokens, batch_size=options.batch_size,
-            learning_rate=options.learning_rate, moments=options.moments,
-        )  # fmt: skip
-        run = json.loads((folder / "run.json").read_text("utf-8"))
+    data = Data.load(options.pop("data"))
+    for seed in options.pop("seed"):
+        run = json.loads((train(seed=seed, data=data, **options) / "run.json").read_text("utf-8"))
         final = {name: values[-1] for name, values in run["numbers"].items()}
-        print(f"{options.arm} {seed}: {run['seconds']} s, {run['tokens_per_second']:,} tokens/s, {final}", flush=True)
+        print(f"{run['arm']} {seed}: {run['seconds']} s, {run['tokens_per_second']:,} tokens/s, {final}", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from transformers import EncoderDecoderModel
 
 from course_lib import runtime
 from course_lib.apply import translation
-from course_lib.experiments import pairs, translating
+from course_lib.experiments import lesson_10, town_pairs
 from course_lib.glass.reading import CHECKPOINT, PAIR, pair_examples, rounded
 from course_lib.places import DATA
 from course_lib.town.language import TinyTown
@@ -115,7 +115,7 @@ def shape_of(checkpoint: Path, weights: dict[str, np.ndarray]) -> dict:
 
 def pair(checkpoint: Path = PAIR) -> dict:
     """Prepare the model that judges pairs, and held-out pairs with the exact reader's P(B follows A)."""
-    weights = weights_of(checkpoint / "model.safetensors", pairs.LENGTH, 2)
+    weights = weights_of(checkpoint / "model.safetensors", town_pairs.LENGTH, 2)
     packed = _text(rounded(weights)[0])
     return {"model": shape_of(checkpoint, weights), "weights": packed, "examples": pair_examples()}
 
@@ -129,7 +129,7 @@ def translate(checkpoint: Path = TRANSLATE, wanted: int = 6) -> list[dict]:
         checkpoint, attn_implementation="eager", dtype=torch.float32,
         use_safetensors=True, trust_remote_code=False, local_files_only=True,
     ).eval()  # fmt: skip
-    data = translating.sentence_pairs(100, held_out=60)
+    data = lesson_10.sentence_pairs(100, held_out=60)
     goal, found = translation.Translation.of(data.tokenizer), []
     for row in data.held_out[:wanted]:
         batch = goal(row[None])

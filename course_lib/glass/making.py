@@ -26,7 +26,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
 from course_lib.apply import translation
-from course_lib.experiments import pairs, recording, texts, translating
+from course_lib.experiments import lesson_10, materials, recording, town_pairs
 from course_lib.experiments.every_mask import EveryMask
 from course_lib.model import bodies
 from course_lib.places import DATA
@@ -48,7 +48,7 @@ def town_both(
     ``rows`` int64 [N, 32] replaces the ``stories`` of seed 0 by ready-made rows of the same.
     """
     recipe = {name: value for name, value in locals().items() if name not in ("folder", "rows")}
-    data = texts.material(rows=stories if rows is None else 1000)
+    data = materials.material(rows=stories if rows is None else 1000)
     rows = data.rows if rows is None else rows
     runtime.seed_all(seed)
     model = bodies.tiny_bert(
@@ -78,7 +78,7 @@ def town_pair(
 ) -> None:  # fmt: skip
     """Train a BERT with both heads: masked words of whole stories first, then words and pairs (BERT, appendix A.2)."""
     recipe = {name: value for name, value in locals().items() if name != "folder"}
-    data = pairs.town_pairs(stories, seed=seed)
+    data = town_pairs.town_pairs(stories, seed=seed)
     words = MaskedLM(Masking.of(data.tokenizer))
     runtime.seed_all(seed)
     model = bodies.pair_bert(data.tokenizer, **_size(width, heads))
@@ -96,7 +96,7 @@ def town_translate(
 ) -> None:  # fmt: skip
     """Train an encoder-decoder to translate Tiny Town's sentences into its sister language (lesson 10)."""
     recipe = {name: value for name, value in locals().items() if name != "folder"}
-    data = translating.sentence_pairs(pairs, seed=seed)
+    data = lesson_10.sentence_pairs(pairs, seed=seed)
     runtime.seed_all(seed)
     model = translation.tiny_encoder_decoder(data.tokenizer, **_size(width, heads))
     started = time.perf_counter()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import BertForMaskedLM, BertForPreTraining, PreTrainedTokenizerBase
 
-from course_lib.experiments import pairs
+from course_lib.experiments import town_pairs
 from course_lib.model import attention
 from course_lib.places import DATA
 from course_lib.text import tokenization
@@ -184,7 +184,7 @@ def read(view: View, folder: Path = CHECKPOINT) -> Reading:
 @functools.cache
 def pair_examples(wanted: int = 8) -> tuple[dict, ...]:
     """List held-out pairs of segments, half of them true: a, b, follows, and the exact reader's P(B follows A)."""
-    data, examples = pairs.town_pairs(100, 400), []
+    data, examples = town_pairs.town_pairs(100, 400), []
     made, texts = data.held_out("other document", 60), [story.sentences for story in data.stories[1]]
     for row in range(len(made)):
         a, b = (texts[document][first:end] for document, first, end in made.origins[row].tolist())

@@ -1,14 +1,14 @@
-"""What an experiment is, and what a record of it holds: nothing here needs torch."""
+"""What an experiment is, and what a record of it holds."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from course_lib.intervals import t_interval
 from course_lib.places import DATA
 from course_lib.train import checkpoints
 
@@ -19,8 +19,8 @@ __all__ = ["Experiment", "Record", "evidence_dir", "findings", "load", "read"]
 class Experiment:
     """A question, what we expect (written before the run), and arms that differ in the argument named ``vary``.
 
-    ``run`` is 'module:function' ('.module' for one of this folder), imported only when it runs. The function
-    takes a list of seeds and keyword arguments; for each seed it returns lists of numbers by name, of one length.
+    ``run(seed, **settings)`` trains and measures one seed of an arm: it returns a ``materials.Plan`` or what it found,
+    named numbers or named lists of one length.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Experiment:
     arms: dict[str, dict]  # arm -> the arguments of `run` that it sets
     control: str
     common: dict  # arguments that all arms share
-    run: str = ".one_mask:read_and_fill"
+    run: Callable
     seeds: int = 5  # the fewest that a record needs; more may be recorded
     revision: int = 1  # raised by whoever changes what `run` trains or measures (tests/test_golden.py notices)
     written: str = ""  # the day of the expectation, YYYY-MM-DD; '' for the first edition's, which are undated
@@ -48,20 +48,15 @@ class Experiment:
         """Return all arguments of one arm."""
         return self.common | self.arms[arm]
 
-    def function(self) -> Callable[..., list[dict]]:
-        """Import and return the measuring function."""
-        module, _, name = self.run.partition(":")
-        return getattr(importlib.import_module(module, __package__), name)
-
     @property
     def definition(self) -> str:
         """Hash what the numbers are made by and held against: a record of another definition is out of date.
 
-        Source text is not in it: a comment or a new name changes nothing. Whoever changes what is measured raises
-        ``revision``; the golden runs fail when somebody forgets.
+        Source text and the place of ``run`` are not in it: a comment, a new name or a move changes nothing. Whoever
+        changes what is measured raises ``revision``; the golden runs fail when somebody forgets.
         """
         return checkpoints.fingerprint(
-            arms=self.arms, common=self.common, run=self.run, revision=self.revision, expectation=self.expectation,
+            name=self.name, arms=self.arms, common=self.common, revision=self.revision, expectation=self.expectation,
             written=self.written, margins=self.margins, own_text=self.own_text,
         )  # fmt: skip
 
@@ -92,10 +87,12 @@ class Record:
         """The last value of a metric for each seed of an arm."""
         return [run[metric][-1] for run in self.runs[arm].values()]
 
+    def interval(self, arm: str, metric: str) -> tuple[float, float, float]:
+        """Mean over seeds of the last value of a metric, with its 95% t interval: (mean, low, high)."""
+        return t_interval(self.final(arm, metric))
+
     def band(self, arm: str, metric: str) -> dict[str, list[float]]:
         """Over training, the 95% interval of the mean over seeds: lists tokens, low, mean, high."""
-        from course_lib.train.evaluation import t_interval
-
         runs = list(self.runs[arm].values())
         columns = [t_interval(values) for values in zip(*(run[metric] for run in runs), strict=True)]
         mean, low, high = (list(column) for column in zip(*columns, strict=True))
@@ -103,8 +100,6 @@ class Record:
 
     def difference(self, metric: str, arm: str, control: str) -> tuple[float, float, float]:
         """Mean of arm minus control at the end, seed by seed, with its 95% t interval."""
-        from course_lib.train.evaluation import t_interval
-
         return t_interval([a - b for a, b in zip(self.final(arm, metric), self.final(control, metric), strict=True)])
 
     def finding(self, metric: str, arm: str, control: str) -> str:
@@ -159,10 +154,9 @@ def load(experiment: Experiment) -> Record:
         raise ValueError(f"{name!r} has not been recorded yet. {fix}")
     if data["definition"] != experiment.definition:
         raise ValueError(f"The record of {name!r} was made by another definition of the experiment. {fix}")
-    short = [arm for arm in experiment.arms if len(data["runs"].get(arm, {})) < experiment.seeds]
-    if short:
+    counts = {arm: len(data["runs"].get(arm, {})) for arm in experiment.arms}
+    if short := [arm for arm, n in counts.items() if n < experiment.seeds]:
         raise ValueError(f"The record of {name!r} lacks seeds in {short}. {fix}")
-    counts = {arm: len(data["runs"][arm]) for arm in experiment.arms}
     if len(set(counts.values())) > 1:  # a recording of more seeds was stopped half way: arms are compared seed by seed
         raise ValueError(f"The record of {name!r} has unequal seeds: {counts}. {fix} --seeds {max(counts.values())}")
     runs = {arm: {seed: run["numbers"] for seed, run in data["runs"][arm].items()} for arm in experiment.arms}

@@ -9,16 +9,16 @@ from transformers import BertConfig, BertModel
 
 from course_lib.model.bodies import WIDE_START
 
-__all__ = ["DILATIONS", "FORGET", "KERNEL", "READERS", "Convolutions", "Reader", "reach", "reader"]
+__all__ = ["DILATIONS", "FORGET", "KERNEL", "MIXERS", "Convolutions", "SequenceMixer", "build", "reach"]
 
 WIDTH = 64
 KERNEL = 3  # words that one convolution sees: one to the left, itself, one to the right
 DILATIONS = {"convolutions": (1, 1, 1, 1), "dilated convolutions": (1, 3, 9, 27)}
 FORGET = {f"LSTM, forget bias {bias}": float(bias) for bias in (0, 1, 2)}  # 0: PyTorch's start, 1: the usual advice
-READERS = ("bidirectional attention", "causal attention", *FORGET, *DILATIONS)
+MIXERS = ("bidirectional attention", "causal attention", *FORGET, *DILATIONS)
 
 
-class Reader(nn.Module):
+class SequenceMixer(nn.Module):
     """Word ids in, a score for each answer out: int64 [B, T] -> float [B, T, answers].
 
     Only ``mix`` (float [B, T, D] -> [B, T, W], or ids of an own embedding) lets positions talk to each other.
@@ -74,25 +74,25 @@ def reach(name: str) -> float:
     return sum(d * (KERNEL - 1) // 2 for d in DILATIONS[name]) if name in DILATIONS else float("inf")
 
 
-def reader(name: str, words: int, answers: int, length: int) -> Reader:
-    """Build one of READERS with about 56,000 parameters; first weights come from torch's global generator.
+def build(name: str, words: int, answers: int, length: int) -> SequenceMixer:
+    """Build one of MIXERS with about 56,000 parameters; first weights come from torch's global generator.
 
-    ``words`` is the size of the vocabulary, ``length`` the longest row. The attention readers are one layer of
+    ``words`` is the size of the vocabulary, ``length`` the longest row. The two with attention are one layer of
     ``transformers``' BertModel. Raises ValueError for another name.
     """
-    if name not in READERS:
-        raise ValueError(f"reader={name!r} is unknown; choose one of {', '.join(READERS)}.")
+    if name not in MIXERS:
+        raise ValueError(f"name={name!r} is unknown; choose one of {', '.join(MIXERS)}.")
     if name.endswith("attention"):
         config = BertConfig(
             vocab_size=words, hidden_size=WIDTH, num_hidden_layers=1, num_attention_heads=4, intermediate_size=256,
             max_position_embeddings=length, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
             initializer_range=WIDE_START, is_decoder=name.startswith("causal"), use_cache=False,
         )  # fmt: skip
-        return Reader(nn.Identity(), BertModel(config, add_pooling_layer=False), WIDTH, answers)
+        return SequenceMixer(nn.Identity(), BertModel(config, add_pooling_layer=False), WIDTH, answers)
     if name in DILATIONS:
-        return Reader(nn.Embedding(words, WIDTH), Convolutions(WIDTH, DILATIONS[name]), WIDTH, answers)
+        return SequenceMixer(nn.Embedding(words, WIDTH), Convolutions(WIDTH, DILATIONS[name]), WIDTH, answers)
     hidden = 84  # then it has as many parameters as the others
     lstm = nn.LSTM(WIDTH, hidden, batch_first=True)
     with torch.no_grad():
         lstm.bias_ih_l0[hidden : 2 * hidden] += FORGET[name]  # the gates' order in PyTorch: input, forget, cell, output
-    return Reader(nn.Embedding(words, WIDTH), lstm, hidden, answers)
+    return SequenceMixer(nn.Embedding(words, WIDTH), lstm, hidden, answers)

@@ -1,4 +1,4 @@
-"""A pronoun and the word it stands for, many words apart: who learns to find it, and how far?"""
+"""Lesson 02's experiments: a pronoun and its name at growing distance, told apart by kind or by order."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_lib import runtime
-from course_lib.experiments.design import Record
-from course_lib.experiments.readers import Reader, reader
+from course_lib.experiments.definition import Experiment, Record
+from course_lib.experiments.sequence_mixers import SequenceMixer, build
 
 __all__ = [
-    "DISTANCES", "FILLERS", "LENGTH", "NAMES", "PRONOUNS", "TASKS", "WORDS", "better_rate", "resolve", "rows", "score",
-    "steps_until", "train", "words",
+    "DISTANCES", "EXPERIMENTS", "LENGTH", "NAMES", "PRONOUNS", "TASKS", "WORDS", "better_rate", "resolve", "rows",
+    "score", "steps_until", "train", "words",
 ]  # fmt: skip
 
 PRONOUNS = {
@@ -75,14 +75,14 @@ def words(ids: Tensor) -> list[str]:
 def train(
     name: str, seed: int, steps: int, learning_rate: float = 1e-2, task: str = "kind", batch_size: int = 32,
     evaluate=None, every: int = 50,
-) -> tuple[Reader, list[tuple[int, dict]]]:  # fmt: skip
-    """Train one of ``readers.READERS`` on fresh rows; returns it and what ``evaluate`` said [(step, numbers)].
+) -> tuple[SequenceMixer, list[tuple[int, dict]]]:  # fmt: skip
+    """Train one of ``sequence_mixers.MIXERS`` on fresh rows; returns it and what ``evaluate`` said [(step, numbers)].
 
     Adam with a linear warm-up over the first twentieth and a linear decay; gradients are clipped at norm 1.
     """
     runtime.seed_all(seed)
     device = runtime.device()
-    model = reader(name, len(WORDS), len(NAMES), LENGTH).to(device)
+    model = build(name, len(WORDS), len(NAMES), LENGTH).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: min((n + 1) / (steps / 20), 1.02 - n / steps, 1.0))
     generator, seen = torch.Generator().manual_seed(seed), []
@@ -101,8 +101,9 @@ def train(
 
 @torch.no_grad()
 def score(
-    model: Reader, task: str = "kind", distances: tuple[int, ...] = DISTANCES, n: int = 100, seed: int = TEST_FROM
-) -> dict[str, float]:
+    model: SequenceMixer, task: str = "kind", distances: tuple[int, ...] = DISTANCES, n: int = 100,
+    seed: int = TEST_FROM,
+) -> dict[str, float]:  # fmt: skip
     """Return {'accuracy at D': share of n held-out pronouns resolved} for each distance D, and 'accuracy', their mean.
 
     The rows of distance D are drawn by ``seed`` + D.
@@ -116,27 +117,23 @@ def score(
 
 
 def resolve(
-    seeds: list[int], reader: str = "causal attention", task: str = "kind", steps: int = 800,
-    learning_rate: float = 1e-2, batch_size: int = 32, moments: int = 32,
-) -> list[dict]:  # fmt: skip
-    """Train one reader per seed on pronouns at mixed distances and measure it on the way, distance by distance.
+    seed: int, reader: str, task: str, steps: int, learning_rate: float, batch_size: int, moments: int
+) -> dict[str, list]:
+    """Train one reader on pronouns at mixed distances and measure it on the way, distance by distance.
 
-    Returns for each seed lists over training: step, tokens, 'accuracy at D' for each of DISTANCES and 'accuracy',
-    their mean, on test rows of that seed (50 per distance on the way, 500 at the end); and, the same all along,
-    'validation accuracy', the end's mean on other rows, to choose a learning rate by. The floor is 1 / 8, guessing
-    among the names of the pronoun's kind; the ceiling is 1: the right name is always there.
+    Returns lists over training: step, tokens, 'accuracy at D' for each of DISTANCES and 'accuracy', their mean, on test
+    rows of the seed (50 per distance on the way, 500 at the end); and, the same all along, 'validation accuracy', the
+    end's mean on other rows, to choose a learning rate by. The floor is 1 / 8, guessing among the names of the
+    pronoun's kind; the ceiling is 1: the right name is always there.
     """
-    every, found = max(1, steps // moments), []
-    for seed in seeds:
-        test, other = TEST_FROM + 100 * seed, VALIDATION_FROM + 100 * seed
-        evaluate = partial(score, task=task, n=ON_THE_WAY, seed=test)
-        model, seen = train(reader, seed, steps, learning_rate, task, batch_size, evaluate, every)
-        seen[-1] = steps, score(model, task, n=AT_THE_END, seed=test)
-        numbers = {name: [scores[name] for _, scores in seen] for name in seen[0][1]}
-        numbers["validation accuracy"] = [score(model, task, seed=other)["accuracy"]] * len(seen)
-        passed = [step for step, _ in seen]
-        found.append({"step": passed, "tokens": [step * batch_size * LENGTH for step in passed], **numbers})
-    return found
+    test, other = TEST_FROM + 100 * seed, VALIDATION_FROM + 100 * seed
+    evaluate = partial(score, task=task, n=ON_THE_WAY, seed=test)
+    model, seen = train(reader, seed, steps, learning_rate, task, batch_size, evaluate, max(1, steps // moments))
+    seen[-1] = steps, score(model, task, n=AT_THE_END, seed=test)
+    numbers = {name: [scores[name] for _, scores in seen] for name in seen[0][1]}
+    numbers["validation accuracy"] = [score(model, task, seed=other)["accuracy"]] * len(seen)
+    passed = [step for step, _ in seen]
+    return {"step": passed, "tokens": [step * batch_size * LENGTH for step in passed], **numbers}
 
 
 def better_rate(record: Record, reader: str) -> str:
@@ -152,3 +149,44 @@ def steps_until(record: Record, arm: str, distance: int, share: float = 0.9) -> 
              float("inf"))
         for run in record.runs[arm].values()
     ]  # fmt: skip
+
+
+_ATTENTION = ("bidirectional attention", "causal attention")
+_COMMON = {"batch_size": 32}
+_MADE_BY = {"run": resolve, "revision": 2, "written": "2026-11-26", "own_text": True}
+
+
+def _both_rates(readers: tuple[str, ...]) -> dict[str, dict]:
+    """Give every reader the same two learning rates, so that none looks bad for want of a rate that suits it."""
+    rates = (0.01, 0.003)
+    return {f"{name}, rate {rate}": {"reader": name, "learning_rate": rate} for name in readers for rate in rates}
+
+
+# The first edition's records (one forget bias, the better rate chosen on the rows that it reported) were known when
+# these expectations were written. Seed 100 was tried to fix the numbers of steps (0.001 was worse for the LSTM and no
+# better for causal attention).
+EXPERIMENTS = (
+    Experiment(
+        "path-length",
+        "A pronoun stands up to 63 words after its name, and its kind says which name is meant. Which reader learns "
+        "it, how far, and how soon?",
+        "Each at the rate that is better on other rows, mean over ten distances: both kinds of attention end above "
+        "0.97 and are equivalent, less than 0.02 apart. The LSTM ends less than 0.02 below them, with a forget bias of "
+        "0 as of 1, and later: 9 of 10 right at 60 words takes it at least 1.3 times the steps of bidirectional "
+        "attention with bias 1, and more with bias 0. Convolutions end above 0.9 at 1 word and within 0.05 of 1/8 one "
+        "word beyond their reach (4 words, dilated 40).",
+        "reader", _both_rates((*_ATTENTION, "LSTM, forget bias 0", "LSTM, forget bias 1", "convolutions",
+                               "dilated convolutions")),
+        "bidirectional attention, rate 0.003", _COMMON | {"task": "kind", "steps": 500, "moments": 20}, **_MADE_BY,
+        margins={"accuracy": 0.02, "accuracy at 60": 0.02},
+    ),
+    Experiment(
+        "last-named",
+        "Four names of one kind, and the pronoun means the last of them: does the shortest path still win?",
+        "No: the LSTM reads in order and ends above 0.98, mean over ten distances at the rate that is better on other "
+        "rows. Both kinds of attention have to build order from their position embeddings and end 0.005 to 0.08 below "
+        "it, less than 0.03 from each other.",
+        "reader", _both_rates((*_ATTENTION, "LSTM, forget bias 1")), "LSTM, forget bias 1, rate 0.01",
+        _COMMON | {"task": "order", "steps": 700, "moments": 28}, **_MADE_BY, margins={"accuracy": 0.03},
+    ),
+)  # fmt: skip

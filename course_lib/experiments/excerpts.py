@@ -1,0 +1,122 @@
+"""Tiny Town's long stories in RoBERTa's input formats, and what a perfect reader makes of text cut out of them."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from course_lib.experiments.materials import HELD_OUT_FROM, town_words
+from course_lib.text import corpora, packing, tokenization
+from course_lib.text.packing import Pairs
+from course_lib.town.language import TinyTown
+from course_lib.town.oracle import Oracle
+from course_lib.train.evaluation import HeldOut, Score
+from course_lib.train.masking import IGNORE, Masking
+from course_lib.train.objectives import Batch
+
+__all__ = ["CONTEXTS", "ExcerptReader", "Stories", "context_ceiling", "stories"]
+
+CONTEXTS = (0, 1, 2, 3)  # sentences to be seen before the one that is asked about, the fourth of a story
+ROW = 40  # tokens per row; two sentences have 25 at most, and SENTENCE-PAIR's rows are no longer than 32
+
+
+@dataclass(frozen=True)
+class Stories:
+    """Tiny Town's stories of twelve sentences, too long for one row, and held-out ones to ask about."""
+
+    town: TinyTown
+    tokenizer: PreTrainedTokenizerBase
+    train: list[list[list[int]]]  # document -> sentence -> ids
+    held_out: list[list[list[int]]]
+
+    def rows(self, form: str, rng: Random) -> Tensor | Pairs:
+        """Pack the training stories into rows of at most 40 tokens."""
+        if form == "segment-pair":
+            return packing.segment_pairs(self.tokenizer, self.train, ROW, rng)
+        if form == "sentence-pair":
+            return packing.balanced_pairs(self.tokenizer, self.train, 32, rng, sentences=1)
+        pack = {"full-sentences": packing.full_sentences, "doc-sentences": packing.doc_sentences}[form]
+        return pack(self.tokenizer, self.train, ROW)
+
+    def fourth_sentence(self, context: int, pairs: bool) -> HeldOut:
+        """Ask for half of the words of each story's fourth sentence, with ``context`` sentences before it in view.
+
+        The words that are asked for, all of them [MASK], are always the same. With ``pairs`` the context is segment A
+        and the sentence is segment B, otherwise all is one text.
+        """
+        tokenizer, generator = self.tokenizer, torch.Generator().manual_seed(1234)
+        cls, sep = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
+        masking = Masking.of(tokenizer, rate=0.5, mask=1.0, random=0.0)
+        shape = (len(self.held_out), ROW)
+        ids, types = torch.full(shape, tokenizer.pad_token_id), torch.zeros(shape, dtype=torch.long)
+        labels = torch.full(shape, IGNORE)
+        for row, story in enumerate(self.held_out):
+            before = [word for sentence in story[3 - context : 3] for word in sentence]
+            before = cls + before + (sep if pairs and context else [])
+            text = before + story[3] + sep
+            ids[row, : len(text)] = torch.tensor(text)
+            types[row, len(before) : len(text)] = int(pairs and context > 0)
+            labels[row, len(before) : len(text) - 1] = masking(torch.tensor([story[3]]), generator).labels[0]
+        select = labels != IGNORE
+        hidden = ids.masked_fill(select, tokenizer.mask_token_id)
+        batch = Batch(hidden, select, labels[select], ids != tokenizer.pad_token_id, types if pairs else None)
+        return HeldOut(ids, lambda rows, generator: batch)
+
+
+@functools.lru_cache(maxsize=2)
+def stories(documents: int = 10_000, held_out: int = 400, seed: int = 0) -> Stories:
+    """Generate and encode Tiny Town's stories of twelve sentences; ``seed`` draws them, held-out ones too."""
+    town, tokenizer = town_words()
+    parts = ((documents, seed), (held_out, HELD_OUT_FROM + seed))
+    train, asked = (
+        tokenization.encode_documents(tokenizer, corpora.tiny_town(n, seed=drawn, sentences=12)) for n, drawn in parts
+    )
+    asked = [story for story in asked if sum(map(len, story[:4])) <= ROW - 3]  # four sentences fit into a row
+    return Stories(town, tokenizer, train, asked)
+
+
+class ExcerptReader(Oracle):
+    """The exact reader of text that begins with a later sentence of a story, number ``sentence`` counted from 0.
+
+    It knows how far into the story the text begins, and nothing of what was written before.
+    """
+
+    def __init__(self, town: TinyTown, sentence: int):
+        if sentence < 0:
+            raise ValueError(f"sentence={sentence}: a story's sentences are counted from 0.")
+        super().__init__(town)
+        kind = np.eye(len(self._kinds))[self._kinds.index(town.start)]
+        self._kind_at_first = kind @ np.linalg.matrix_power(self._chain, sentence)  # [K]
+
+    def _first(self) -> np.ndarray:
+        """Distribution over (state, hidden variables) before the excerpt's first word: [S, Z], sums to 1."""
+        first = np.zeros((self._S, self._Z))
+        chances = self._kind_at_first[self._kind_of[self._starts]] * self._path_probability[self._starts]
+        first[self._starts] = chances[:, None] / self._Z
+        return first
+
+
+def context_ceiling(stories: Stories, context: int) -> Score:
+    """Score the exact reader on the words of ``Stories.fourth_sentence``, with ``context`` sentences in view.
+
+    No model can do better on average, however its text was cut.
+    """
+    if context not in CONTEXTS:
+        raise ValueError(f"context={context} is none of {CONTEXTS}: the fourth sentence has three before it.")
+    reader, held_out = ExcerptReader(stories.town, max(CONTEXTS) - context), stories.fourth_sentence(context, False)
+    tokenizer, nats, right = stories.tokenizer, [], []
+    words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    for inputs, select, row in zip(held_out.batch.input_ids, held_out.batch.select, held_out.rows, strict=True):
+        size = int((row != tokenizer.pad_token_id).sum()) - 2  # rows end in padding, unlike evaluation.ceiling's
+        seen = [None if t == tokenizer.mask_token_id else words[t] for t in inputs[1 : 1 + size].tolist()]
+        at = select[1 : 1 + size].nonzero().flatten().tolist()
+        p, targets = reader.restore(seen, at), [reader.word_id[words[row[1 + t]]] for t in at]
+        nats.append(-np.log(p[np.arange(len(at)), targets]))
+        right.append(p.argmax(axis=1) == targets)
+    return Score(np.concatenate(nats), np.concatenate(right))
