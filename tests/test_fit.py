@@ -537,6 +537,15 @@ def script(body, **variables):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("change", ["", "masking.IGNORE = -7"])
+def test_what_is_changed_before_the_first_fit_is_seen(change):
+    kept = seconds(fitted())
+    process = script(f"from course_lib.train import masking\n{change}\nprint(fitted()[1].seconds)")
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    assert (str(kept) in out) == (not change)
+
+
 def test_a_disk_that_is_really_full_loses_no_model():
     """No file may grow beyond 50 kB in the other process: the operating system itself refuses the write."""
     pytest.importorskip("resource", reason="this system cannot limit the size of files")
