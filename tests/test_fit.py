@@ -205,17 +205,31 @@ def parametrized(model):
     parametrize.register_parametrization(layer(model).output.dense, "weight", Half())
 
 
-def own_forward(model):
-    old = model.bert.forward
-    model.bert.forward = lambda *args, **kwargs: old(*args, **kwargs | {"attention_mask": None})
+def of_a_cell(code, put):
+    """Put what a cell defines into the model, and the same under the same name again, edited."""
+
+    def both(m):
+        for change in ("x", "x * 0"):
+            made = cell(code.format(change=change), nn=nn)["mine"]
+
+            def build(made=made):
+                put(model := bert(), made)
+                return model
+
+            yield dict(build=build)
+
+    return both
 
 
-def swapped_part(model):
-    class Silent(nn.Linear):
+OWN_PART = """
+    class mine(nn.Linear):
         def forward(self, x):
-            return super().forward(x) * 0
-
-    layer(model).output.dense = Silent(64, 32)
+            return super().forward({change})
+"""
+OWN_FORWARD = """
+    def mine(x):
+        return {change}
+"""
 
 
 def same_sum(model):
@@ -315,8 +329,10 @@ EDITS = {
     "a hook on a gradient": built(lambda model: weight(model).register_hook(lambda gradient: gradient * 0)),
     "a hook on every module": a_hook_on_everything,
     "a parametrization": built(parametrized),
-    "forward of one instance": built(own_forward),
-    "a part of one's own class": built(swapped_part),
+    "forward of one instance": of_a_cell(
+        OWN_FORWARD, lambda model, mine: setattr(layer(model).output.dropout, "forward", mine)),
+    "a part of one's own class": of_a_cell(
+        OWN_PART, lambda model, mine: setattr(layer(model).output, "dense", mine(64, 32))),
     "the model's class": subclass_of_the_model,
     "dropout switched on afterwards": built(lambda model: setattr(model.bert.embeddings.dropout, "p", 0.5)),
     "another epsilon": built(lambda model: setattr(model.bert.embeddings.LayerNorm, "eps", 1.0)),
@@ -519,6 +535,15 @@ def script(body, **variables):
         env={**os.environ, "OMP_NUM_THREADS": "1", **variables}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["", "masking.IGNORE = -7"])
+def test_what_is_changed_before_the_first_fit_is_seen(change):
+    kept = seconds(fitted())
+    process = script(f"from course_lib.train import masking\n{change}\nprint(fitted()[1].seconds)")
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    assert (str(kept) in out) == (not change)
 
 
 def test_a_disk_that_is_really_full_loses_no_model():
