@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from course_lib.exercises.engine import Exercise, Mistake
+from course_lib.exercises.old import Exercise, Mistake
 
 __all__ = ["EXERCISES"]
 
