@@ -231,7 +231,7 @@ from course_lib import paths
 from course_lib.notes import claims, glossary
 from course_lib.town import language
 from course_lib.experiments import design
-from course_lib.exercises import drill
+from course_lib.notes import drill
 
 for module in pkgutil.walk_packages(course_lib.__path__, "course_lib."):
     importlib.import_module(module.name)

@@ -95,9 +95,10 @@ def sample(make, count=100):
 
 def search(make, condition, count=100):
     """Show `count` inputs to condition(input); once it returns True, go on to smaller ones. Errors end the search."""
+    from random import Random
+
     from hypothesis import HealthCheck, Phase, errors, find, settings, strategies
     from hypothesis.internal.conjecture.providers import HypothesisProvider
-    from random import Random
 
     @strategies.composite
     def inputs(draw):

@@ -184,7 +184,8 @@ class Reader:
     def __call__(self, ids):
         T = len(ids)
         code = (torch.arange(T) + 1) * ((ids + 1) if self.word is None else (ids == self.word).long())
-        return (torch.tensor(self.sees)[:T, :T] @ code)[:, None].float()
+        seen = 0.001 * (torch.tensor(self.sees) @ code)
+        return torch.stack([torch.ones(T), seen], dim=1)  # [T, 2]
 
 
 def reader(T, sees, word=None):

@@ -78,11 +78,15 @@ def checked(place, entry, fields):
         raise ValueError(f"{place}: {wrong[0]!r} is no text: put it in quotes")
 
 
-@functools.cache
 def read(kind, number):
     """Return all items of one kind ('exercises', 'predictions' or 'quizzes') of a lesson by name; ValueError if none."""
     if isinstance(number, bool) or not isinstance(number, int) or number not in numbers():
         raise slip(ValueError(f"there is no lesson {number!r}; the lessons are {numbers()}"))
+    return _read(kind, number)
+
+
+@functools.cache
+def _read(kind, number):
     entries = texts(number)[kind]
     if kind != "exercises":
         return {name: question(name, entry) for name, entry in entries.items()}

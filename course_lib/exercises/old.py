@@ -13,7 +13,7 @@ class Mistake:
     symptom: object = None
 
 
-def Exercise(name, lesson, minutes, difficulty, reference, cases, mistakes, hints, alternatives=(),  # noqa: N802
+def Exercise(name, lesson, minutes, difficulty, reference, cases, mistakes, hints, alternatives=(),
              compare=compare.same):  # fmt: skip
     texts = {"minutes": minutes, "stars": difficulty, "hints": list(hints), "mistakes": {m.name: m.message for m in mistakes}}
     functions = {m.name: m.function for m in mistakes}
