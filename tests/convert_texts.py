@@ -1,4 +1,4 @@
-"""Print the texts of a lesson in its old form as YAML: `python tests/convert_texts.py 05`. Goes with the last old one."""
+"""Print the texts of a lesson in its old form as YAML: `python tests/convert_texts.py 05`. To be deleted with it."""
 
 import importlib
 import sys
@@ -11,7 +11,8 @@ def main(number):
 
     def asked(item):
         options = {key: {"says": text, "because": item.because[key]} for key, text in item.options.items()}
-        return {"text": item.text, "options": options} | ({"answer": item.answer} if getattr(item, "answer", "") else {})
+        answer = {"answer": item.answer} if getattr(item, "answer", "") else {}
+        return {"text": item.text, "options": options} | answer
 
     content = {
         "title": module.TITLE,

@@ -65,9 +65,8 @@ def test_mistakes_are_refused_each_with_its_own_message(number, exercise):
     messages = exercise.texts["mistakes"]
     assert len(messages) >= 3 and len(set(messages.values())) == len(messages)
     for name, mistake in exercise.mistakes.items():
-        first, again = verdict(mistake, exercise), verdict(mistake, exercise)
+        first = verdict(mistake, exercise)
         assert (first.status, first.mistake) == ("not yet", name), f"{name!r} is taken for {first}"
-        assert first == again, "the same verdict at every call"
         assert not re.search(r"0x[0-9a-f]{5}|/tmp|/home", repr(first.card()))
 
 
@@ -273,9 +272,9 @@ def test_check_shows_and_records(capsys):
 
     check(hide)
     assert capsys.readouterr().out == (
-        "Not yet, because in item 1, it returns 'baker', not '[MASK]'.\n"
-        "  input: hide(words=['the', 'baker', 'slept', '.'], position=1)\n"
-        "  asked for: ['the', '[MASK]', 'slept', '.']\n"
+        "Not yet, because in item 2, it returns 'slept', not '[MASK]'.\n"
+        "  input: hide(words=['the', 'baker', 'slept', '.'], position=2)\n"
+        "  asked for: ['the', 'baker', '[MASK]', '.']\n"
         "  yours: ['the', 'baker', 'slept', '.']\n"
     )
     check(lambda words, position: words[:position] + ["[MASK]"] + words[position + 1 :], "hide")

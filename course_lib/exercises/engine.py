@@ -2,7 +2,7 @@
 
 An exercise stands in lesson_NN.py, its texts in lesson_NN.yaml under the reference's name (lesson_00 is a small pair):
 
-    def causal(T):                       # the reference; its docstring is the contract, word for word as in the notebook
+    def causal(T):  # the reference; its docstring is the contract, word for word as in the notebook
         \"""Return booleans [T, T]: may position i (row) see position j (column)? ...\"""
         return torch.ones(T, T).tril().bool()
 
@@ -17,7 +17,7 @@ An exercise stands in lesson_NN.py, its texts in lesson_NN.yaml under the refere
     )
 
 `trains`: the answer is a loss, whose gradients must agree too. `trial` and `judge`: for functions that take a
-generator. `trial(seed)` returns arguments so large that no two seeds give the same result, and judge([(args, got), ...])
+generator. `trial(seed)` returns arguments so large that no two seeds give the same result; judge([(args, got), ...])
 on a few of them returns None, or what the counts show: text, or (the name of a mistake, {numbers for its message}).
 Where the reference raises an error, the same kind of error is asked for.
 """

@@ -47,7 +47,7 @@ def texts(number):
         return _old_texts(number)
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if unknown := set(content) - {"title", *KINDS}:
-        raise ValueError(f"{path.name}: {sorted(unknown)} are no parts of a lesson; those are title, {', '.join(KINDS)}")
+        raise ValueError(f"{path.name}: {sorted(unknown)} are no parts of a lesson: title, {', '.join(KINDS)}")
     for kind, fields in FIELDS.items():
         for name, entry in content.setdefault(kind, {}).items():
             checked(f"{path.name}: {kind}: {name}", entry, fields)
@@ -79,7 +79,7 @@ def checked(place, entry, fields):
 
 
 def read(kind, number):
-    """Return all items of one kind ('exercises', 'predictions' or 'quizzes') of a lesson by name; ValueError if none."""
+    """Return all items of one kind ('exercises', 'predictions' or 'quizzes') of a lesson by name, or ValueError."""
     if isinstance(number, bool) or not isinstance(number, int) or number not in numbers():
         raise slip(ValueError(f"there is no lesson {number!r}; the lessons are {numbers()}"))
     return _read(kind, number)
@@ -92,7 +92,7 @@ def _read(kind, number):
         return {name: question(name, entry) for name, entry in entries.items()}
     made = importlib.import_module(f"course_lib.exercises.lesson_{number:02d}").EXERCISES
     if [exercise.name for exercise in made] != list(entries):
-        raise ValueError(f"lesson {number:02d} has the exercises {[e.name for e in made]} and texts for {list(entries)}")
+        raise ValueError(f"lesson {number:02d} has {[e.name for e in made]}, and texts for {list(entries)}")
     return {exercise.name: exercise.with_texts(entries[exercise.name]) for exercise in made}
 
 

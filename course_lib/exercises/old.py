@@ -15,7 +15,8 @@ class Mistake:
 
 def Exercise(name, lesson, minutes, difficulty, reference, cases, mistakes, hints, alternatives=(),
              compare=compare.same):  # fmt: skip
-    texts = {"minutes": minutes, "stars": difficulty, "hints": list(hints), "mistakes": {m.name: m.message for m in mistakes}}
+    messages = {m.name: m.message for m in mistakes}
+    texts = {"minutes": minutes, "stars": difficulty, "hints": list(hints), "mistakes": messages}
     functions = {m.name: m.function for m in mistakes}
     return engine.Exercise(
         reference, second=alternatives[0], inputs=None, edges=lambda: list(cases()), mistakes=functions,

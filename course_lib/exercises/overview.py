@@ -27,5 +27,6 @@ def row(number, done):
     )
     return [
         f"{number:02d} {lessons.texts(number)['title']}", f"{len(guesses)} of {len(asked)}",
-        f"{right} of {len(guesses)}", f"{solved} of {len(entries['exercises'])}", f"{passed} of {len(entries['quizzes'])}",
+        f"{right} of {len(guesses)}",
+        f"{solved} of {len(entries['exercises'])}", f"{passed} of {len(entries['quizzes'])}",
     ]  # fmt: skip

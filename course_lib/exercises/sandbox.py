@@ -23,10 +23,10 @@ __all__ = ["Outcome", "Sandbox", "TooLong", "delegating", "limited", "undisturbe
 SECONDS = 3.0  # for one call
 _delegated: list[str] = []  # names of the references that were called since the list was last cleared
 
-GENERATORS = {
-    "Python's": (random.getstate, random.setstate),
-    "NumPy's": (lambda: np.random.get_state(legacy=False), np.random.set_state),
-    "PyTorch's": (torch.get_rng_state, torch.set_rng_state),
+GENERATORS = {  # (read, write, what of the state can be compared)
+    "Python's": (random.getstate, random.setstate, lambda state: state),
+    "NumPy's": (np.random.get_state, np.random.set_state, lambda state: (state[1].tobytes(), state[2])),
+    "PyTorch's": (torch.get_rng_state, torch.set_rng_state, lambda state: state.numpy().tobytes()),
 }
 SWITCHES = (  # (read, write): put back where a call has changed them
     (torch.get_default_dtype, torch.set_default_dtype),
@@ -61,13 +61,13 @@ class Outcome:
 
 
 class Sandbox:
-    """Run functions on the inputs of one exercise; what torch and numpy are when it is made, they are after each run."""
+    """Run functions on the inputs of one exercise; what torch and numpy are when it is made, they are afterwards."""
 
     def __init__(self, name, reference, trains=False):
         self.name, self.trains = name, trains
         self.parameters = list(inspect.signature(reference).parameters)
         self.held = [
-            (holder, {key: value for key, value in vars(holder).items() if key[0] != "_" and callable(value)})
+            (holder, {key: value for key, value in vars(holder).items() if key[0] != "_" and watched(holder, value)})
             for holder in PATCHABLE
         ]
 
@@ -100,29 +100,33 @@ class Sandbox:
             now = vars(holder)
             for key in [key for key, value in values.items() if now.get(key) is not value]:
                 setattr(holder, key, values[key])
+            for key in [key for key in now if key[0] != "_" and key not in values] if holder is torch.Tensor else ():
+                delattr(holder, key)  # it hides a method of the class below
+
+
+def watched(holder, value):
+    """Return whether a public name is put back if it changes: functions, and all that a tensor has."""
+    return callable(value) or holder is torch.Tensor
 
 
 @contextlib.contextmanager
 def undisturbed():
     """Seed the global generators, and put them and all switches back whatever happens; yields who was drawn from."""
-    states = [read() for read, _ in GENERATORS.values()]
+    states = [read() for read, _, _ in GENERATORS.values()]
     switches = [read() for read, _ in SWITCHES]
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
-    seeded = [str(read()) if name != "PyTorch's" else read() for name, (read, _) in GENERATORS.items()]
+    seeded = [mark(read()) for read, _, mark in GENERATORS.values()]
 
     def touched():
-        for (name, (read, _)), start in zip(GENERATORS.items(), seeded, strict=True):
-            now = read()
-            if not (torch.equal(now, start) if name == "PyTorch's" else str(now) == start):
-                return name
-        return ""
+        marks = [mark(read()) for read, _, mark in GENERATORS.values()]
+        return next((name for name, old, new in zip(GENERATORS, seeded, marks, strict=True) if old != new), "")
 
     try:
         yield touched
     finally:
-        for (_, write), state in zip(GENERATORS.values(), states, strict=True):
+        for (_, write, _), state in zip(GENERATORS.values(), states, strict=True):
             write(state)
         for (read, write), state in zip(SWITCHES, switches, strict=True):
             if read() != state:

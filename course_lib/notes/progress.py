@@ -61,7 +61,7 @@ def load():
 
 
 def record(section, name, update):
-    """Replace one entry by update(old entry or None) and return it. It never raises: what cannot be saved is remembered.
+    """Replace one entry by update(old entry or None) and return it; what cannot be saved is remembered, never raised.
 
     The file is read, merged and replaced under a lock, so no kernel sees half a file or loses an entry.
     """
