@@ -89,7 +89,7 @@ class Sandbox:
             finally:
                 self.mend()
             drawn = touched()
-        named = zip(self.parameters, before, handed, strict=True)
+        named = zip(self.parameters, before, handed, strict=False)  # some have defaults
         mutated = tuple(name for name, old, new in named if spoilt(old, new))
         slopes = gradients(value, leaves) if self.trains else None
         return Outcome(value, error, line, mutated, self.name in _delegated, printed.getvalue(), drawn, slopes)
@@ -116,7 +116,7 @@ def undisturbed():
     switches = [read() for read, _ in SWITCHES]
     random.seed(0)
     np.random.seed(0)
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # torch.manual_seed also remembers a traceback for each device
     seeded = [mark(read()) for read, _, mark in GENERATORS.values()]
 
     def touched():

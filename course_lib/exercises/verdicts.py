@@ -39,7 +39,7 @@ class Verdict:
 
 def described(name, names, args):
     """Return the call as text, name(lengths=[2, 3], T=4); an argument of several lines stands on its own."""
-    parts = [f"{label}={brief(value)}" for label, value in zip(names, args, strict=True)]
+    parts = [f"{label}={brief(value)}" for label, value in zip(names, args, strict=False)]
     if not any("\n" in part for part in parts):
         return f"{name}({', '.join(parts)})"
     lines = [part.replace("\n", "\n" + " " * (part.index("=") + 1)) for part in parts]
