@@ -20,6 +20,15 @@ def last_real_by_flip(outputs, attention_mask):
     return outputs.gather(1, last[:, None, None].expand(-1, 1, outputs.shape[2]))[:, 0]
 
 
+def longest_match_by_prefix(word, vocabulary, first=True):
+    for end in range(len(word), 0, -1):
+        piece = ("" if first else "##") + word[:end]
+        if piece in vocabulary:
+            rest = longest_match_by_prefix(word[end:], vocabulary, False)
+            return rest if rest == ["[UNK]"] else [piece, *rest]
+    return ["[UNK]"] if word else []
+
+
 RIGHT = {
     "left_context": [by_removal],
     "hide": [hide_by_copy],
@@ -29,4 +38,8 @@ RIGHT = {
         lambda q, k: (q @ k.T / q.shape[1] ** 0.5 + torch.full((len(q), len(q)), -1e30).triu(1)).softmax(-1)
     ],
     "last_real": [last_real_by_flip],
+    "longest_match": [longest_match_by_prefix],
+    "segment_ids": [lambda a, b: (0,) * (a + 2) + (1,) * (b + 1) * bool(b)],
+    "first_pieces": [lambda ids: [i for i, word in enumerate(ids) if word not in (None, [None, *ids][i])]],
+    "roberta_positions": [lambda ids, pad: torch.where(ids == pad, pad, (ids != pad).int().cumsum(1) + pad)],
 }
