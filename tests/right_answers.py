@@ -1,5 +1,7 @@
 """Other right answers to the exercises, found in other ways: {name: functions}. Every check accepts them all."""
 
+import math
+
 import torch
 
 
@@ -29,6 +31,11 @@ def longest_match_by_prefix(word, vocabulary, first=True):
     return ["[UNK]"] if word else []
 
 
+def multi_query_by_torch(x, W_q, W_k, W_v):
+    attend = torch.nn.functional.scaled_dot_product_attention
+    return torch.cat([attend(x @ W, x @ W_k, x @ W_v) for W in W_q], dim=-1)
+
+
 RIGHT = {
     "left_context": [by_removal],
     "hide": [hide_by_copy],
@@ -42,4 +49,8 @@ RIGHT = {
     "segment_ids": [lambda a, b: (0,) * (a + 2) + (1,) * (b + 1) * bool(b)],
     "first_pieces": [lambda ids: [i for i, word in enumerate(ids) if word not in (None, [None, *ids][i])]],
     "roberta_positions": [lambda ids, pad: torch.where(ids == pad, pad, (ids != pad).int().cumsum(1) + pad)],
+    "multi_query": [multi_query_by_torch],
+    "conv_reach": [lambda kernel, dilations: sum((kernel - 1) // 2 * dilation for dilation in dilations)],
+    "needed_lead": [lambda T, share: math.log(share) - math.log1p(-share) + math.log(T - 1)],
+    "grouped_products": [lambda T, D, H, G: 2 * T * D * (D + D * G / H + T)],
 }
