@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import torch
+from torch.nn import functional as F
 
 
 def by_removal(words, position):
@@ -32,8 +34,13 @@ def longest_match_by_prefix(word, vocabulary, first=True):
 
 
 def multi_query_by_torch(x, W_q, W_k, W_v):
-    attend = torch.nn.functional.scaled_dot_product_attention
-    return torch.cat([attend(x @ W, x @ W_k, x @ W_v) for W in W_q], dim=-1)
+    return torch.cat([F.scaled_dot_product_attention(x @ W, x @ W_k, x @ W_v) for W in W_q], dim=-1)
+
+
+def selected_loss_by_weights(logits, labels):
+    wanted = labels >= 0
+    picked = logits.log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return -(picked * wanted).sum() / wanted.sum()
 
 
 RIGHT = {
@@ -53,4 +60,10 @@ RIGHT = {
     "conv_reach": [lambda kernel, dilations: sum((kernel - 1) // 2 * dilation for dilation in dilations)],
     "needed_lead": [lambda T, share: math.log(share) - math.log1p(-share) + math.log(T - 1)],
     "grouped_products": [lambda T, D, H, G: 2 * T * D * (D + D * G / H + T)],
+    "next_word_targets": [lambda ids: F.pad(ids[:, 1:], (0, 1), value=-100)],
+    "selected_loss": [
+        selected_loss_by_weights,
+        lambda logits, labels: F.cross_entropy(logits.flatten(0, 1), labels.flatten()),
+    ],
+    "corpus_perplexity": [lambda batches: np.exp(np.average([b[0] for b in batches], weights=[b[1] for b in batches]))],
 }
