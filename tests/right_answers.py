@@ -43,6 +43,33 @@ def selected_loss_by_weights(logits, labels):
     return -(picked * wanted).sum() / wanted.sum()
 
 
+def kind_of_mask_by_sums(seen):
+    T, rows = len(seen), seen.long()
+    for kind, low, high in (
+        [("bidirectional", T, T), ("causal", T, 0)]
+        + [("prefix", T, -p) for p in range(2, T)]
+        + [("window", w, side) for w in range(T) for side in (0, w)]
+    ):
+        mask = torch.ones(T, T).tril(max(high, 0)).triu(-low)
+        if high < 0:
+            mask[:, :-high] = 1
+        if bool((mask.long() == rows).all()):
+            return kind
+    return "other"
+
+
+def span_corruption_by_position(tokens, spans):
+    span_of = {i: n for n, (start, end) in enumerate(spans) for i in range(start, end)}
+    inputs, targets = [], []
+    for i, token in enumerate(tokens):
+        n = span_of.get(i)
+        if n is not None and (i, n) == (spans[n][0], n):
+            inputs.append(f"<extra_id_{n}>")
+            targets.append(f"<extra_id_{n}>")
+        (inputs if n is None else targets).append(token)
+    return inputs, [*targets, f"<extra_id_{len(spans)}>"]
+
+
 RIGHT = {
     "left_context": [by_removal],
     "hide": [hide_by_copy],
@@ -66,4 +93,9 @@ RIGHT = {
         lambda logits, labels: F.cross_entropy(logits.flatten(0, 1), labels.flatten()),
     ],
     "corpus_perplexity": [lambda batches: np.exp(np.average([b[0] for b in batches], weights=[b[1] for b in batches]))],
+    "query_stream": [lambda order, n: torch.ones(2 * [len(order)]).tril(-1)[-n:, torch.tensor(order).argsort()] > 0],
+    "kind_of_mask": [kind_of_mask_by_sums],
+    "cross_tensors": [lambda names: [n for n in names if "cross" in n or ".EncDec" in n or ".encoder_attn" in n]],
+    "electra_labels": [lambda original, sampled, selected: torch.logical_and(selected, sampled.ne(original)).int()],
+    "span_corruption": [span_corruption_by_position],
 }

@@ -8,8 +8,6 @@ from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
-# --- longest match
-
 KNOWN = {*"readunk", *("##" + letter for letter in "readunklbs"), "read", "un", "##read", "##er", "##able", "reader"}
 PIECES = [mark + piece for mark in ("", "##") for piece in ("a", "b", "c", "ab", "ba", "bc", "aba", "bab", "cab")]
 
@@ -57,9 +55,6 @@ def longest_match_edges():
     yield "aba", {"a", "ab", "##a", "##ba"}
 
 
-# --- segments
-
-
 def segment_ids(length_a, length_b):
     second = [1] * (length_b + 1) if length_b else []
     return [0] * (length_a + 2) + second
@@ -68,9 +63,6 @@ def segment_ids(length_a, length_b):
 def segment_ids_by_tokens(length_a, length_b):
     tokens = ["[CLS]", *["a"] * length_a, "[SEP]"] + ([*["b"] * length_b, "[SEP]"] if length_b else [])
     return [int(position > length_a + 1) for position in range(len(tokens))]
-
-
-# --- the first piece of each word
 
 
 def first_pieces(word_ids):
@@ -101,9 +93,6 @@ def where(word_ids, first):
     return [i for i, word in enumerate(word_ids) if word is not None and first(i)]
 
 
-# --- RoBERTa's positions
-
-
 def roberta_positions(ids, pad):
     real = ids != pad  # [B, T]
     return real.cumsum(dim=1) * real + pad
@@ -114,10 +103,6 @@ def roberta_positions_by_loop(ids, pad):
     return torch.tensor(
         [[pad + (t != pad) * sum(s != pad for s in row[: i + 1]) for i, t in enumerate(row)] for row in rows]
     )
-
-
-def positions_inputs(d):
-    return d.ids(d.integer(1, 3), d.integer(1, 5), V=4), d.integer(0, 3)
 
 
 def positions_edges():
@@ -170,7 +155,7 @@ EXERCISES = (
         roberta_positions,
         second=roberta_positions_by_loop,
         edges=lambda: list(positions_edges()),
-        inputs=positions_inputs,
+        inputs=lambda d: (d.ids(d.integer(1, 3), d.integer(1, 5), V=4), d.integer(0, 3)),
         mistakes={
             "from zero": lambda ids, pad: torch.arange(ids.shape[1]).repeat(len(ids), 1),
             "padding counted": lambda ids, pad: torch.arange(pad + 1, pad + 1 + ids.shape[1]).repeat(len(ids), 1),

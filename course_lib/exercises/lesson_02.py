@@ -8,8 +8,6 @@ from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
-# --- heads that share keys and values
-
 
 def multi_query(x, W_q, W_k, W_v):
     q, k, v = x @ W_q, x @ W_k, x @ W_v  # [H, T, d], [T, d], [T, e]
@@ -51,9 +49,6 @@ def joined(outputs):
     return outputs.transpose(0, 1).flatten(1)
 
 
-# --- how far convolutions see
-
-
 def conv_reach(kernel, dilations):
     return kernel // 2 * sum(dilations)
 
@@ -63,9 +58,6 @@ def conv_reach_by_sets(kernel, dilations):
     for dilation in dilations:
         seen = {place + dilation * step for place in seen for step in range(-half, half + 1)}
     return max(seen)
-
-
-# --- the lead for a share of the weight
 
 
 def needed_lead(T, share):
@@ -78,9 +70,6 @@ def needed_lead_by_search(T, share):
         middle = (low + high) / 2
         low, high = (middle, high) if math.exp(middle) / (math.exp(middle) + T - 1) < share else (low, middle)
     return low
-
-
-# --- what attention costs when heads share keys and values
 
 
 def grouped_products(T, D, H, G):

@@ -9,16 +9,11 @@ from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
-# --- what each position is asked for
-
 
 def next_word_targets(ids):
     targets = torch.full_like(ids, -100)  # [B, T]
     targets[:, :-1] = ids[:, 1:]
     return targets
-
-
-# --- the loss at the selected positions
 
 
 def selected_loss(logits, labels):
@@ -66,9 +61,6 @@ def selected_inputs(d):
     return d.floats(B, T, V, values=(0.0, 1.0, -1.0, 0.5, 2.0, -1.62, 300.0, -300.0)), labels
 
 
-# --- perplexity of a whole text
-
-
 def corpus_perplexity(batches):
     nats = sum(loss * words for loss, words in batches)
     return math.exp(nats / sum(words for _, words in batches))
@@ -77,9 +69,6 @@ def corpus_perplexity(batches):
 def corpus_perplexity_by_product(batches):
     total = sum(words for _, words in batches)
     return math.prod(math.exp(loss) ** (words / total) for loss, words in batches)
-
-
-# --- how many questions a row asks
 
 
 def terms_in_loss(length, objective, rate=0.15):
