@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from course_lib import experiments
-from course_lib.exercises.values import within_binomial
+from course_lib.exercises.compare import within_binomial
 from course_lib.experiments import Record
 from course_lib.experiments import lesson_02 as distance
 from course_lib.experiments.sequence_mixers import DILATIONS, reach

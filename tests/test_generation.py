@@ -23,7 +23,7 @@ from course_lib.apply.generation import (
     words_of,
     write,
 )
-from course_lib.exercises import values
+from course_lib.exercises import compare as values
 from course_lib.model import bodies
 from course_lib.text import tokenization
 from course_lib.town.language import TinyTown

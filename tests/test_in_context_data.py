@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from course_lib.exercises import values
+from course_lib.exercises import compare as values
 from course_lib.text import in_context_data
 from course_lib.text.in_context_data import DIGITS, LETTERS, answers, best_accuracy, draw
 

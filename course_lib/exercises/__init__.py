@@ -4,7 +4,7 @@
 """
 
 from course_lib.exercises.engine import check, reference
-from course_lib.exercises.hints import hint, solution
+from course_lib.exercises.help import hint, solution
 from course_lib.exercises.overview import progress
 from course_lib.exercises.questions import predict, quiz, reveal
 

@@ -1,124 +1,94 @@
 """Check a learner's function against a reference, and recognise the usual mistakes.
 
-What a lesson module writes (lesson_00.py is a complete small one):
+An exercise stands in lesson_NN.py, its texts in lesson_NN.yaml under the reference's name (lesson_00 is a small pair):
 
-    import torch
-    from course_lib.exercises.engine import Exercise, Mistake
-    from course_lib.exercises.questions import Question, Quiz
-
-    TITLE = "Attention masks"
-
-    def causal(T):  # the reference, which solution("causal") shows: it uses no helper of the lesson module
+    def causal(T):  # the reference; its docstring is the contract, word for word as in the notebook
+        \"""Return booleans [T, T]: may position i (row) see position j (column)? ...\"""
         return torch.ones(T, T).tril().bool()
-
-    def causal_cases():  # tuples of arguments, the smallest first; the same ones at every call
-        yield (1,)
-        yield (4,)
 
     EXERCISES = (
         Exercise(
-            name="causal", lesson=3, minutes=5, difficulty=1,  # difficulty 1 (easy) to 3 (hard)
-            reference=causal,
-            cases=causal_cases,
-            mistakes=(  # at least 3; each message is its own and completes "Not yet, because ..."
-                Mistake("upper half", lambda T: torch.ones(T, T).triu().bool(),
-                        "your mask shows the future instead of the past: rows are those who look."),
-            ),
-            hints=("Draw 4 rows by hand first.", "`Tensor.tril` keeps the lower triangle."),  # at least 2
-            alternatives=(lambda T: torch.arange(T)[:, None] >= torch.arange(T),),  # other right answers
-            # compare=...  (got, expected, *args) -> None if right, else the reason; values.same if left out
+            causal,
+            second=lambda T: torch.arange(T)[:, None] >= torch.arange(T),  # found another way; tests compare the two
+            edges=lambda: [(1,), (4,)],                                    # always tried, the most telling first
+            inputs=lambda d: (d.integer(1, 9),),                           # the whole domain at random (inputs.Draw)
+            mistakes={"upper half": lambda T: torch.ones(T, T).triu().bool()},  # its message stands in the YAML
         ),
     )
-    QUESTIONS = (Question(name="causal-leak", lesson=3, text="...", options={"a": "...", "b": "..."},
-                          because={"a": "one sentence", "b": "one sentence"}),)
-    QUIZZES = (Quiz(name="mask-or-pad", lesson=3, text="...", options={"a": "...", "b": "..."}, answer="a",
-                    because={"a": "why right", "b": "why not"}),)
 
-What the notebook shows:
-
-    def causal(T):
-        \"""The full task, with shapes.\"""
-        return reference("causal")(T)  # <- replace this line
-
-    check(causal)          # not attempted | right | not yet, because ...
-    hint("causal", 1)      # without the number: the next hint at every call
-    solution("causal")
-
-Random functions take their generator as an argument (torch.Generator, numpy's or random.Random; each
-run gets its own copy). Their `compare` uses `values.within_binomial`, and their mistakes have a `symptom`: a
-function of all outcomes [(args, got), ...] that says whether the mistake shows, as equal outputs cannot be
-asked for. Where the reference raises an error, the learner's function is asked for the same kind of error.
+`trains`: the answer is a loss, whose gradients must agree too. `trial` and `judge`: for functions that take a
+generator. `trial(seed)` returns arguments so large that no two seeds give the same result; judge([(args, got), ...])
+on a few of them returns None, or what the counts show: text, or (the name of a mistake, {numbers for its message}).
+Where the reference raises an error, the same kind of error is asked for.
 """
 
-import textwrap
+import functools
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from course_lib.exercises import registry, runs, values
-from course_lib.exercises.show import Card, inline, plain, pre, show, slip
-from course_lib.exercises.store import now, record
+from course_lib.exercises import compare, inputs, lessons, sandbox
+from course_lib.exercises.compare import brief
+from course_lib.exercises.verdicts import Verdict, described, first_line
+from course_lib.notes.cards import show, slip
+from course_lib.notes.progress import now, record
 
-__all__ = ["Exercise", "Mistake", "Verdict", "check", "reference", "verdict"]
+__all__ = ["Exercise", "check", "reference", "verdict"]
 
-LEADS = {"right": "Right: ", "not attempted": "Not attempted yet: ", "not yet": "Not yet, because "}
+SECONDS = 2.0  # for drawn inputs, and once more for making a failing one smaller
+TRIALS = 3
+NO_GRADIENT = (
+    "the number is right, but nothing can be trained with it: it does not hang on the inputs any more. `.item()`, "
+    "`.detach()`, `float(...)` and numpy cut a loss off; return the tensor itself."
+)
+SAME_FOR_ALL = (
+    "two generators with different seeds give the same result. Hand `generator` on to every random function, and seed "
+    "nothing yourself."
+)
+RESEEDED = (
+    "called twice with one generator it gives the same result both times, so that every batch is treated alike: "
+    "something seeds the generator anew, or works on a copy. Just draw from it."
+)
+UNREPEATABLE = "two generators in the same state give different results: some of its randomness comes from elsewhere."
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """A known wrong answer: a function with the mistake, and the message for a learner who made it."""
-
-    name: str
-    function: Callable
-    message: str  # completes "Not yet, because ..."
-    symptom: Callable | None = None  # for random functions: outcomes [(args, got), ...] -> bool
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """One exercise with all that its check needs; see the example at the top of this module."""
 
-    name: str
-    lesson: int
-    minutes: int
-    difficulty: int
     reference: Callable
-    cases: Callable
-    mistakes: tuple[Mistake, ...]
-    hints: tuple[str, ...]
-    alternatives: tuple[Callable, ...] = ()
-    compare: Callable = values.same
+    second: Callable
+    edges: Callable
+    inputs: Callable | None
+    mistakes: dict[str, Callable]
+    compare: Callable = compare.same  # (got, expected, *args) -> None if right, else the reason
+    trains: bool = False
+    trial: Callable | None = None
+    judge: Callable = lambda outcomes: None
+    name: str = ""
+    texts: dict = field(default_factory=dict)
 
+    def with_texts(self, texts):
+        """Return the exercise with its entry of lesson_NN.yaml; ValueError where mistakes and messages differ."""
+        if set(texts["mistakes"]) != set(self.mistakes):
+            odd = sorted(set(texts["mistakes"]) ^ set(self.mistakes))
+            raise ValueError(f"{self.name}: {odd} have a message or a function, and need both")
+        return replace(self, texts=texts)
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a check found: status 'right', 'not attempted' or 'not yet', the reason and what to look at."""
+    def __post_init__(self):
+        if not self.name:
+            object.__setattr__(self, "name", self.reference.__name__)
 
-    name: str
-    status: str
-    message: str
-    details: tuple[tuple[str, str], ...] = ()  # (label, preformatted text): input, expected, got
-    mistake: str = ""  # the name of the recognised mistake
+    @functools.cached_property
+    def samples(self):
+        """The inputs of a check with what the reference gives: all edges, then 100 drawn ones."""
+        drawn = inputs.sample(self.inputs) if self.inputs else []
+        box = self.sandbox()
+        return [(args, box.run(self.reference, args)) for args in [*self.edges(), *drawn]]
 
-    def card(self):
-        """Return the verdict for the page, with the same in plain text."""
-        lead = LEADS[self.status]
-        body = f"<b>{lead}</b>{inline(self.message)}"
-        text = lead + plain(self.message)
-        if self.details:
-            rows = [(label, inline if label == "difference" else pre, shown) for label, shown in self.details]
-            cells = "".join(
-                # no stripes: what is preformatted would stand in a box of the page's colour
-                f'<tr style="background:none"><th scope="row" style="text-align:left;vertical-align:top">'
-                f'{inline(label)}</th>'
-                f'<td style="text-align:left">{render(shown)}</td></tr>'
-                for label, render, shown in rows
-            )
-            body += f"<table>{cells}</table>"
-            for label, shown in self.details:
-                text += f"\n  {label}: " + (
-                    shown if "\n" not in shown else "\n" + textwrap.indent(shown, "    ")
-                )
-        return Card(body, text, {"not attempted": "open"}.get(self.status, self.status))
+    def sandbox(self):
+        """Return a place to run answers in."""
+        return sandbox.Sandbox(self.name, self.reference, self.trains)
 
 
 def check(function, name=None):
@@ -126,8 +96,11 @@ def check(function, name=None):
 
     The exercise is the one with the function's own name unless `name` is given. A right answer is recorded.
     """
-    exercise = registry.find("EXERCISES", name or name_of(function))
-    result = verdict(function, exercise)
+    exercise = lessons.find("exercises", name or name_of(function))
+    try:
+        result = verdict(function, exercise)
+    except KeyboardInterrupt:
+        raise slip(KeyboardInterrupt("you stopped the check; nothing is recorded")) from None
     show(result.card())
     if result.status != "not attempted":
         record("exercises", exercise.name, lambda old: attempt(old or {}, result.status == "right"))
@@ -136,9 +109,7 @@ def check(function, name=None):
 def attempt(entry, right):
     """Return the progress entry after one more attempt."""
     entry = {**entry, "tries": entry.get("tries", 0) + 1}
-    if right and not entry.get("right"):
-        entry["right"] = now()
-    return entry
+    return {**entry, "right": now()} if right and not entry.get("right") else entry
 
 
 def name_of(function):
@@ -146,7 +117,7 @@ def name_of(function):
     if not callable(function):
         text = (
             f"check() takes your function itself, without brackets or quotes, as in check(my_function); "
-            f"this is {values.kind_of(function)}: {values.brief(function)}"
+            f"this is {compare.kind_of(function)}: {brief(function)}"
         )
         raise slip(TypeError(text))
     name = getattr(function, "__name__", "<lambda>")
@@ -156,42 +127,79 @@ def name_of(function):
     return name
 
 
+def reference(name):
+    """Return the reference answer of an exercise, for the line that you are going to replace."""
+    return sandbox.delegating(name, lessons.find("exercises", name).reference)
+
+
 def verdict(function, exercise):
     """Return the Verdict on a function without showing or recording anything."""
-    cases = list(exercise.cases())
-    outcomes, first = [], None
-    for args in cases:
-        names = runs.arguments(exercise.reference, args)
-        got = runs.run(function, args, exercise.name, names)
+    with sandbox.undisturbed():
+        return _verdict(function, exercise, exercise.samples, exercise.sandbox())
+
+
+def _verdict(function, exercise, samples, box):
+    failing, tried, end = None, 0, time.monotonic() + SECONDS
+    always = len(exercise.edges())
+    for args, expected in samples:
+        if tried >= always and time.monotonic() > end:
+            break
+        got, tried = box.run(function, args), tried + 1
         if got.delegated:
             call = f'reference("{exercise.name}")'
-            message = (
-                f"the function still calls `{call}`. Put your own lines there, then run both cells again."
-            )
-            return Verdict(exercise.name, "not attempted", message)
-        if first is None:
-            expected = runs.run(exercise.reference, args, exercise.name, names)
-            problem = difference(exercise, args, got, expected)
-            if problem:
-                first = (args, names, got, expected, problem)
-        outcomes.append((args, got))
-    if first is None:
-        where = f" on all {len(cases)} inputs" if len(cases) > 1 else ""
+            text = f"the function still calls `{call}`. Put your own lines there, then run both cells again."
+            return Verdict(exercise.name, "not attempted", text)
+        if problem := difference(exercise, args, got, expected):
+            failing = (args, got, expected, problem)
+            break
+    if failing is None:
+        if exercise.trial and (found := misdrawn(function, exercise, box)):
+            return found
+        where = f" on all {tried} inputs" if tried > 1 else ""
         return Verdict(exercise.name, "right", f"your function gives what is asked for{where}.")
-    args, names, got, expected, problem = first
-    found = recognised(exercise, outcomes)
-    details = [("first input that differs", described(exercise.name, names, args))]
+    if tried > always and not isinstance(failing[1].error, sandbox.TooLong):
+        failing = smaller(function, exercise, box, failing)
+    return explained(function, exercise, samples, box, *failing)
+
+
+def smaller(function, exercise, box, failing):
+    """Return the smallest failing input that can be found in time, with its outcomes."""
+    end = time.monotonic() + SECONDS
+
+    def fails(args):
+        nonlocal failing
+        if time.monotonic() > end:
+            return False
+        expected, got = box.run(exercise.reference, args), box.run(function, args)
+        problem = difference(exercise, args, got, expected)
+        if problem:
+            failing = (args, got, expected, problem)
+        return bool(problem)
+
+    inputs.search(exercise.inputs, fails)
+    return failing
+
+
+def explained(function, exercise, samples, box, args, got, expected, problem):
+    """Return the Verdict on a wrong answer: the mistake if it is a known one, and the input that shows it."""
+    details = [("input", described(exercise.name, box.parameters, args))]
     if got.error is None and expected.error is None and not got.mutated:
-        details += [("asked for", brief(expected.value)), ("yours", brief(got.value))]
-    if found is None:
+        asked = "one right answer" if exercise.trial else "asked for"
+        details += [(asked, brief(expected.value)), ("yours", brief(got.value))]
+    if got.printed.strip():
+        details.append(("printed", got.printed.strip()[:500]))
+    name = recognised(function, exercise, [args, *(args for args, _ in samples[:40])], box, got)
+    if name is None:
         return Verdict(exercise.name, "not yet", problem, tuple(details))
     if not got.mutated:  # then the mistake's message says it already
         details.append(("difference", problem))
-    return Verdict(exercise.name, "not yet", found.message, tuple(details), found.name)
+    return Verdict(exercise.name, "not yet", exercise.texts["mistakes"][name], tuple(details), name)
 
 
 def difference(exercise, args, got, expected):
     """Return in words what is wrong with one outcome, or None."""
+    if isinstance(got.error, sandbox.TooLong):
+        return f"it does not end: stopped after {sandbox.SECONDS:g} seconds. Which condition should end its loop?"
     if got.error is not None:
         if expected.error is not None and isinstance(got.error, type(expected.error)):
             return None
@@ -200,81 +208,100 @@ def difference(exercise, args, got, expected):
         return f"it raises {type(got.error).__name__}{wanted}{where}: {first_line(got.error)}"
     if expected.error is not None:
         kind = type(expected.error).__name__
-        returned = f"but yours returns {brief(got.value)}"
-        return f"this input should raise {kind} ({first_line(expected.error)}), {returned}."
-    spoilt = [f"`{name}`" for name in got.mutated if name not in expected.mutated]
-    if spoilt:
+        return f"this input should raise {kind} ({first_line(expected.error)}), but yours returns {brief(got.value)}."
+    if spoilt := [f"`{name}`" for name in got.mutated if name not in expected.mutated]:
         return (
             f"it changes its input {' and '.join(spoilt)} in place: the caller's data are spoilt. "
             "Work on a copy, or build a new value."
         )
+    if exercise.trial and got.touched:
+        return f"it draws from {got.touched} global generator, so that the caller's seed does not decide its result."
+    problem = compared(exercise, got.value, expected.value, args)
+    if problem is None and exercise.trains:
+        return slopes_differ(got.gradients, expected.gradients)
+    return problem
+
+
+def compared(exercise, got, expected, args):
+    """Return exercise.compare's reason, or None; a value that cannot be compared is a reason too."""
     try:
-        return exercise.compare(got.value, expected.value, *args)
+        return exercise.compare(got, expected, *args)
     except Exception as error:  # a comparison written for right types, given a learner's anything
         reason = f"what it returns cannot be compared ({type(error).__name__}: {first_line(error)})."
         try:
-            return values.same(got.value, expected.value) or reason
-        except Exception:  # nor with another comparison: a sparse tensor, an object whose == raises
+            return compare.same(got, expected) or reason
+        except Exception:  # nor with another comparison: an object whose == raises
             return reason
 
 
-def recognised(exercise, outcomes):
-    """Return the known mistake that gives the same outcomes on every input, or None."""
-    for mistake in exercise.mistakes:
-        if mistake.symptom is not None:
-            try:
-                shows = mistake.symptom([(args, got.value) for args, got in outcomes if got.error is None])
-            except Exception:  # a symptom written for right types, given a learner's anything
-                shows = False
-            if shows:
-                return mistake
-        elif all(alike(exercise, mistake, args, got) for args, got in outcomes):
-            return mistake
-    return None
+def slopes_differ(got, expected):
+    """Return what is wrong with a loss's gradients, or None."""
+    if got is None:
+        return NO_GRADIENT
+    problem = compare.same(got, expected)
+    return problem and f"its value is right, but its gradient is not: {problem}"
 
 
-def alike(exercise, mistake, args, got):
+def recognised(function, exercise, tried, box, got):
+    """Return the name of the known mistake that does the same on all these inputs, or None."""
+    if isinstance(got.error, sandbox.TooLong):
+        return None
+    left, end = list(exercise.mistakes), time.monotonic() + SECONDS
+    for args in tried:
+        if not left or time.monotonic() > end:
+            break
+        ours = box.run(function, args)
+        left = [name for name in left if alike(exercise, args, ours, box.run(exercise.mistakes[name], args))]
+    return left[0] if left else None
+
+
+def alike(exercise, args, got, theirs):
     """Return whether a known mistake does the same as the learner's function on this input."""
-    theirs = runs.run(mistake.function, args, exercise.name, runs.arguments(exercise.reference, args))
     if (got.error is None) != (theirs.error is None) or got.mutated != theirs.mutated:
         return False
     if got.error is not None:
         return type(got.error) is type(theirs.error)
+    if (got.gradients is None) != (theirs.gradients is None) or got.touched != theirs.touched:
+        return False
     try:
-        if values.same(got.value, theirs.value) is None:
-            return True
-        # what counts as the same answer here may be wider than equal values (min and -inf in a mask)
-        return exercise.compare(got.value, theirs.value, *args) is None
+        if compare.same(got.value, theirs.value) is not None:
+            # what counts as the same answer here may be wider than equal values (min and -inf in a mask)
+            return exercise.compare is not compare.same and exercise.compare(got.value, theirs.value, *args) is None
+        return got.gradients is None or compare.same(got.gradients, theirs.gradients) is None
     except Exception:  # a comparison written for right types, given a learner's anything
         return False
 
 
-def brief(value):
-    """Return a short description of what a learner's function returned, even of what cannot describe itself."""
+def misdrawn(function, exercise, box):
+    """Return the Verdict on a random function that is wrong in its randomness, or None."""
+    def said(message, name=""):
+        return Verdict(exercise.name, "not yet", message, (), name)
+
+    trials = [exercise.trial(seed) for seed in range(TRIALS)]
+    outcomes = [box.run(function, args) for args in trials]
+    for args, got in zip(trials, outcomes, strict=True):
+        if problem := difference(exercise, args, got, box.run(exercise.reference, args)):
+            return said(f"on a large input: {problem}")
+    values = [got.value for got in outcomes]
+    if not _equal(box.run(function, trials[0]).value, values[0]):
+        return said(UNREPEATABLE)
+    if _equal(values[0], values[1]):
+        return said(SAME_FOR_ALL)
+    if (twice := box.run(_twice(function), trials[0]).value) and _equal(*twice):
+        return said(RESEEDED)
     try:
-        return values.brief(value)
-    except Exception:
-        return f"{type(value).__name__}(...)"
+        seen = exercise.judge(list(zip(trials, values, strict=True)))
+    except Exception as error:  # a judge written for right types, given a learner's anything
+        return said(f"what it draws cannot be counted ({type(error).__name__}: {first_line(error)}).")
+    if isinstance(seen, tuple):
+        name, numbers = seen
+        return said(exercise.texts["mistakes"][name].format(**numbers), name)
+    return said(seen) if seen else None
 
 
-def first_line(error):
-    """Return the first line of an error's text, shortened."""
-    try:
-        text = (str(error).strip() or "no message").splitlines()[0]
-    except Exception:  # an error of the learner's own whose text is another error
-        text = "no message"
-    return text if len(text) <= 160 else text[:157] + "..."
+def _twice(function):
+    return lambda *args: (compare.copied(function(*args)), compare.copied(function(*args)))
 
 
-def described(name, names, args):
-    """Return the call as text, name(lengths=[2, 3], T=4); an argument of several lines stands on its own."""
-    parts = [f"{label}={values.brief(value)}" for label, value in zip(names, args, strict=True)]
-    if not any("\n" in part for part in parts):
-        return f"{name}({', '.join(parts)})"
-    lines = [part.replace("\n", "\n" + " " * (part.index("=") + 1)) for part in parts]
-    return f"{name}(\n" + "".join(textwrap.indent(line, "  ") + ",\n" for line in lines) + ")"
-
-
-def reference(name):
-    """Return the reference answer of an exercise, for the line that you are going to replace."""
-    return runs.delegating(name, registry.find("EXERCISES", name).reference)
+def _equal(one, other):
+    return compare.same(one, other) is None

@@ -5,48 +5,21 @@ In a notebook: `predict("causal-leak", guess=None)  # type "a", "b" or "c"`, the
 the same without an experiment.
 """
 
-from dataclasses import dataclass, field
+from course_lib.exercises import lessons
+from course_lib.notes.cards import Card, inline, plain, show, slip
+from course_lib.notes.progress import load, now, record
 
-from course_lib.exercises import registry
-from course_lib.exercises.show import Card, inline, plain, show, slip
-from course_lib.exercises.store import load, now, record
-
-__all__ = ["Question", "Quiz", "predict", "quiz", "reveal"]
-
-
-@dataclass(frozen=True)
-class Question:
-    """A prediction: options are lettered from 'a'; `because` has a sentence for each answer of the run."""
-
-    name: str
-    lesson: int
-    text: str
-    options: dict[str, str]
-    because: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Quiz:
-    """A self-check with one right option; `because` says for each option why it is right or not."""
-
-    name: str
-    lesson: int
-    text: str
-    options: dict[str, str]
-    answer: str
-    because: dict[str, str] = field(default_factory=dict)
+__all__ = ["predict", "quiz", "reveal"]
 
 
 def predict(name, guess=None):
     """Show a question before its experiment; with a guess (a letter), record it. Your first guess counts."""
-    question = registry.find("QUESTIONS", name)
+    question = lessons.find("predictions", name)
     if guess is None:
         entry = load()["predictions"].get(name)
-        note = (
-            f"Your guess so far: {choice(question, entry['guess'])}"
-            if guessed(question, entry)
-            else ('What do you expect? Type a letter instead of None, as in guess="a", and run the cell.')
-        )
+        note = 'What do you expect? Type a letter instead of None, as in guess="a", and run the cell.'
+        if guessed(question, entry):
+            note = f"Your guess so far: {choice(question, entry['guess'])}"
     else:
         letter = valid(question, guess, "guess")
         entry = record("predictions", name, lambda old: committed(question, old, letter))
@@ -63,7 +36,7 @@ def reveal(name, answer, because=None):
 
     `because` replaces the question's own sentence for this answer, for a text with computed numbers.
     """
-    question = registry.find("QUESTIONS", name)
+    question = lessons.find("predictions", name)
     letter = valid(question, answer, "answer")
     entry = load()["predictions"].get(name)
     said = f"the run says {choice(question, letter)}"
@@ -75,35 +48,34 @@ def reveal(name, answer, because=None):
         lead, kind = f"Your guess was right: {said}", "right"
     else:
         lead, kind = f"You guessed {choice(question, entry['first'])} Instead, {said}", "not yet"
-    record("predictions", name, lambda old: {**(old or {}), "answer": letter})  # a guess from now on comes too late
-    because = question.because.get(letter, "") if because is None else because
+    because = question.because[letter] if because is None else because
     body = f"<b>{inline(lead)}</b>" + (f"<br>{inline(because)}" if because else "")
     show(Card(body, plain(lead) + (f"\n{plain(because)}" if because else ""), kind))
+    record("predictions", name, lambda old: {**(old or {}), "answer": letter})  # a guess from now on comes too late
 
 
 def quiz(name, answer=None):
     """Show a self-check question; with an answer (a letter), say whether it is right and why. Right stays right."""
-    question = registry.find("QUIZZES", name)
+    question = lessons.find("quizzes", name)
     if answer is None:
         show(card("Quiz", question, 'Type a letter instead of None, as in answer="a", and run the cell.'))
         return
     letter = valid(question, answer, "answer")
     right = letter == question.answer
+    lead = f"{'Right' if right else 'Not yet'}: {choice(question, letter)}"
+    show(card("Quiz", question, f"{lead} {question.because[letter]}", "right" if right else "not yet"))
 
     def answered(old):
         old = old or {}
         return {"first": letter, **old, "answer": letter, "right": right or bool(old.get("right")), "when": now()}
 
     record("quizzes", name, answered)
-    lead = f"{'Right' if right else 'Not yet'}: {choice(question, letter)}"
-    because = question.because.get(letter, "")
-    show(card("Quiz", question, f"{lead} {because}".strip(), "right" if right else "not yet"))
 
 
 def valid(question, letter, what):
     """Return the letter in lower case; ValueError that names the options."""
-    tidy = letter.strip().lower() if isinstance(letter, str) else letter
-    if not isinstance(tidy, str) or tidy not in question.options:
+    tidy = letter.strip().lower() if isinstance(letter, str) else None
+    if tidy not in question.options:
         letters = ", ".join(f'"{option}"' for option in question.options)
         raise slip(ValueError(f"{what} {letter!r} is none of the options of {question.name!r}: {letters}"))
     return tidy
@@ -132,9 +104,7 @@ def choice(question, letter):
 
 def card(title, question, note, kind="note"):
     """Return a question with its options and a note below."""
-    options = "".join(
-        f"<li><b>{letter})</b> {inline(text)}</li>" for letter, text in question.options.items()
-    )
+    options = "".join(f"<li><b>{letter})</b> {inline(text)}</li>" for letter, text in question.options.items())
     body = (
         f"<b>{title}:</b> {inline(question.text)}"
         f'<ul style="list-style:none;padding-left:1em;margin:0.3em 0">{options}</ul><i>{inline(note)}</i>'

@@ -2,8 +2,8 @@
 
 import torch
 
-from course_lib.exercises.engine import Exercise, Mistake
 from course_lib.exercises.lesson_05.corrupting import CORRUPT
+from course_lib.exercises.old import Exercise, Mistake
 
 __all__ = ["EXERCISES"]
 

@@ -1,6 +1,6 @@
 """The predictions and quizzes of lesson 05."""
 
-from course_lib.exercises.questions import Question, Quiz
+from course_lib.exercises.old import Question, Quiz
 
 __all__ = ["QUESTIONS", "QUIZZES"]
 

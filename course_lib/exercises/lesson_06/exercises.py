@@ -3,8 +3,8 @@
 import torch
 from torch.nn import functional as F
 
-from course_lib.exercises.engine import Exercise, Mistake
 from course_lib.exercises.lesson_06.making import MAKING
+from course_lib.exercises.old import Exercise, Mistake
 
 __all__ = ["EXERCISES"]
 

@@ -1,6 +1,6 @@
 """The predictions of lesson 06."""
 
-from course_lib.exercises.questions import Question
+from course_lib.exercises.old import Question
 
 __all__ = ["QUESTIONS"]
 

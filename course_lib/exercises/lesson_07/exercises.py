@@ -5,7 +5,7 @@ import math
 
 import torch
 
-from course_lib.exercises.engine import Exercise, Mistake
+from course_lib.exercises.old import Exercise, Mistake
 
 __all__ = ["EXERCISES"]
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import torch
 
-from course_lib.exercises.engine import Exercise, Mistake
+from course_lib.exercises.old import Exercise, Mistake
 
 __all__ = ["EXERCISES"]
 

@@ -5,6 +5,7 @@ import dataclasses
 import math
 import numbers
 import random
+import types
 
 import numpy as np
 import torch
@@ -105,11 +106,13 @@ def same(got, expected, *args, rtol=1e-4, atol=1e-6):
     a tuple for a list and a number for a tensor without dimensions are accepted.
     """
     if got is None and expected is not None:
-        return "it returns None: is there a `return`?"
+        return "it returns None: is there a `return` on every way through it?"
     if is_number(expected) and is_number(got):
         return same_arrays(array(got), array(expected), rtol, atol)
     if sort_of(got) is not sort_of(expected):
         return f"it returns {kind_of(got)} where {kind_of(expected)} is asked for."
+    if isinstance(got, torch.Tensor) and (got.is_nested or got.layout is not torch.strided):
+        return f"it returns {kind_of(got)} where an ordinary one is asked for."
     if isinstance(expected, torch.Tensor | np.ndarray):
         return same_arrays(array(got), array(expected), rtol, atol)
     if dataclasses.is_dataclass(expected):
@@ -125,8 +128,12 @@ def same(got, expected, *args, rtol=1e-4, atol=1e-6):
         pairs = [(f"in item {i}, ", *pair) for i, pair in enumerate(zip(got, expected, strict=True))]
     else:
         return None if bool(got == expected) else f"it returns {brief(got)}, not {brief(expected)}."
-    problems = ((place, same(ours, theirs, rtol=rtol, atol=atol)) for place, ours, theirs in pairs)
-    return next((place + problem for place, problem in problems if problem), None)
+    for place, ours, theirs in pairs:
+        if ours is None and theirs is not None:
+            return f"{place}it has None, not {brief(theirs)}."
+        if problem := same(ours, theirs, rtol=rtol, atol=atol):
+            return place + problem
+    return None
 
 
 def sort_of(value):
@@ -161,7 +168,10 @@ def same_arrays(got, expected, rtol, atol):
 def kind_of(value):
     """Return the type of a value in plain words."""
     if isinstance(value, torch.Tensor):
-        return "a torch tensor"
+        sort = "nested " if value.is_nested else "" if value.layout is torch.strided else "sparse "
+        return f"a {sort or 'torch '}tensor"
+    if isinstance(value, types.GeneratorType):
+        return "a generator, which makes its values later (`list(...)` makes them now),"
     if isinstance(value, np.ndarray):
         return "a numpy array"
     if isinstance(value, type):
@@ -183,7 +193,14 @@ def element(value):
 
 
 def brief(value):
-    """Return a short, stable description of a value: small arrays in full, no addresses."""
+    """Return a short, stable description of a value: small arrays in full, no addresses. Never an error."""
+    try:
+        return _brief(value)
+    except Exception:  # a value that cannot describe itself
+        return f"{type(value).__name__}(...)"
+
+
+def _brief(value):
     if isinstance(value, torch.Tensor | np.ndarray):
         values = array(value)
         if values.ndim == 0:
@@ -191,9 +208,9 @@ def brief(value):
         if values.size > SHOWN:
             return f"{kind_of(value).split()[-1]} of shape {values.shape}"
         return nested(values)
-    if isinstance(value, GENERATORS):
-        return f"{type(value).__name__}(...)"
-    if isinstance(value, torch.nn.Module):
+    if isinstance(value, torch.Generator):
+        return f"Generator(seed {value.initial_seed()})" if value.initial_seed() < 1e6 else "Generator(...)"
+    if isinstance(value, (*GENERATORS, torch.nn.Module)):
         return f"{type(value).__name__}(...)"
     if isinstance(value, float | np.generic):
         return element(value)

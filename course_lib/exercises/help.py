@@ -5,8 +5,8 @@ import inspect
 import sys
 import textwrap
 
-from course_lib.exercises import registry
-from course_lib.exercises.show import Card, inline, plain, pre, show, slip
+from course_lib.exercises import lessons
+from course_lib.notes.cards import Card, inline, plain, pre, show, slip
 
 __all__ = ["hint", "solution", "solution_source"]
 
@@ -15,15 +15,16 @@ _given: dict[str, int] = {}  # how many hints of an exercise this kernel has sho
 
 def hint(name, number=None):
     """Show a hint: the next one at every call, or the one with this number (from 1), folded."""
-    exercise = registry.find("EXERCISES", name)
-    total = len(exercise.hints)
+    exercise = lessons.find("exercises", name)
+    hints = exercise.texts["hints"]
+    total = len(hints)
     folded = number is not None
     if number is None:
         number = _given[name] = min(_given.get(name, 0) + 1, total)
     if isinstance(number, bool) or not isinstance(number, int) or number not in range(1, total + 1):
         raise slip(ValueError(f"hint {number!r} of {name}: its hints are numbered 1 to {total}"))
     title = f"Hint {number} of {total}"
-    text = exercise.hints[number - 1]
+    text = hints[number - 1]
     last = f'That was the last hint; `solution("{name}")` shows one right answer.' if number == total else ""
     content = inline(text) + (f"<br><i>{inline(last)}</i>" if last else "")
     body = f"<details{'' if folded else ' open'}><summary>{title}</summary>{content}</details>"
@@ -32,7 +33,7 @@ def hint(name, number=None):
 
 def solution(name):
     """Show one right answer, folded, with the imports that it needs."""
-    source = solution_source(registry.find("EXERCISES", name))
+    source = solution_source(lessons.find("exercises", name))
     title = f"One right answer to `{name}` (there are others)"
     body = f"<details><summary>{inline(title)}</summary>{pre(source)}</details>"
     show(Card(body, f"{title}:\n\n{source}"))

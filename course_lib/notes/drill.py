@@ -10,10 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from course_lib.exercises.show import Card, inline, show, slip
-from course_lib.exercises.store import load as load_progress
-from course_lib.exercises.store import now, record
 from course_lib.notes import claims
+from course_lib.notes.cards import Card, inline, show, slip
+from course_lib.notes.progress import load as load_progress
+from course_lib.notes.progress import now, record
 from course_lib.places import DATA
 
 __all__ = ["Point", "Prompt", "ask", "find", "keep", "load", "marks", "points_html", "sheet", "weakest"]

@@ -1,0 +1,259 @@
+"""The exercises of lesson 03: masks, and what leaks through them."""
+
+from dataclasses import dataclass
+
+import torch
+
+from course_lib.exercises import compare
+from course_lib.exercises.engine import Exercise
+
+__all__ = ["EXERCISES"]
+
+LOWEST = torch.finfo(torch.float32).min
+HIDDEN = -1e4  # BERT's own code added -10000; anything as low hides a key as well as finfo.min does
+
+
+def same_mask(got, expected, *args):
+    """Accept any additive mask that hides the same keys: finfo.min, -inf, -1e9, in any float precision."""
+    if not isinstance(got, torch.Tensor) or not got.is_floating_point() or got.shape != expected.shape:
+        return compare.same(got, expected)
+    return compare.same(torch.where(got <= HIDDEN, LOWEST, got.float()), expected.float())
+
+
+def padding_keys(lengths, T):
+    real = torch.arange(T)[None, :] < lengths[:, None]  # [B, T]
+    hidden = torch.finfo(torch.float32).min
+    return torch.where(real, 0.0, hidden)[:, None, None, :]
+
+
+def padding_keys_by_loop(lengths, T):
+    mask = torch.zeros(len(lengths), 1, 1, T)
+    for row, length in enumerate(lengths.tolist()):
+        mask[row, :, :, length:] = float("-inf")
+    return mask
+
+
+def padding_inputs(d):
+    T = d.integer(1, 6)
+    return d.ids(d.integer(1, 4), V=T + 1, low=1), T
+
+
+def real_keys(lengths, T):
+    return (torch.arange(T) < lengths[:, None])[:, None, None, :]
+
+
+def sliding_window(window, T):
+    query, key = torch.arange(T)[:, None], torch.arange(T)[None, :]
+    return (key <= query) & (key > query - window)
+
+
+def sliding_window_blocks(window, T):
+    block = torch.arange(T) // window
+    return (block[:, None] == block[None, :]).tril()
+
+
+def causal_weights(q, k):
+    T, D = q.shape
+    scores = q @ k.T / D**0.5
+    future = torch.ones(T, T).triu(1).bool()
+    return scores.masked_fill(future, float("-inf")).softmax(dim=-1)
+
+
+def causal_weights_row_by_row(q, k):
+    weights = torch.zeros(len(q), len(k))
+    for i in range(len(q)):
+        weights[i, : i + 1] = (k[: i + 1] @ q[i] / q.shape[1] ** 0.5).softmax(0)
+    return weights
+
+
+def causal_weights_inputs(d):
+    T, D = d.integer(1, 5), d.integer(1, 4)
+    return d.floats(T, D), d.floats(T, D, values=(0.0, 1.0, -1.0, 0.5, 2.0, 0.37, 300.0, -300.0))
+
+
+def scaled(q, k):
+    return q @ k.T / q.shape[1] ** 0.5
+
+
+def upper(scores, diagonal=1):
+    return torch.full_like(scores, float("-inf")).triu(diagonal)
+
+
+def renormalised(q, k):
+    weights = scaled(q, k).softmax(-1).tril()
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def last_real(outputs, attention_mask):
+    B, T, D = outputs.shape
+    last = (attention_mask * torch.arange(T)).argmax(dim=1)  # [B], wherever the padding is
+    return outputs[torch.arange(B), last]
+
+
+def last_real_by_loop(outputs, attention_mask):
+    pairs = zip(outputs, attention_mask, strict=True)
+    return torch.stack([rows[mask.bool()][-1] for rows, mask in pairs])
+
+
+def last_real_edges():
+    outputs = torch.arange(24.0).reshape(3, 4, 2)
+    for mask in ([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], [[0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1]],
+                 [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]]):  # fmt: skip
+        yield outputs, torch.tensor(mask)
+        yield -outputs, torch.tensor(mask)
+
+
+def last_real_inputs(d):
+    B, T, D = d.integer(1, 3), d.integer(1, 5), d.integer(1, 3)
+    return d.floats(B, T, D), d.mask(B, T)
+
+
+def leaking_positions(read, ids, V):
+    before, found = read(ids), set()
+    for j in range(len(ids)):
+        for word in range(V):
+            other = ids.clone()
+            other[j] = word
+            moved = (read(other) - before).abs().amax(dim=-1) > 1e-6  # [T]
+            found |= {i for i in range(j) if moved[i]}
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A little reader: output i sums up the tokens that row i of `sees` allows; with `word`, only that word counts."""
+
+    sees: tuple[tuple[int, ...], ...]
+    word: int | None = None
+
+    def __call__(self, ids):
+        T = len(ids)
+        code = (torch.arange(T) + 1) * ((ids + 1) if self.word is None else (ids == self.word).long())
+        seen = 0.001 * (torch.tensor(self.sees) @ code)
+        return torch.stack([torch.ones(T), seen], dim=1)  # [T, 2]
+
+
+def reader(T, sees, word=None):
+    return Reader(tuple(tuple(int(sees(i, j)) for j in range(T)) for i in range(T)), word)
+
+
+def leaking_edges():
+    ids = torch.tensor([3, 1, 4, 1, 5, 9])
+    for sees in (
+        lambda i, j: j <= i,  # honest
+        lambda i, j: True,
+        lambda i, j: j <= i + 1,
+        lambda i, j: j <= i or (i, j) == (1, 3),  # one hole in its mask
+        lambda i, j: j == i + 1,
+    ):
+        yield reader(6, sees), ids, 11
+    yield reader(6, lambda i, j: j <= i + 2, word=0), ids, 11  # reacts to one word only
+    yield reader(3, lambda i, j: True, word=2), torch.tensor([0, 1, 1]), 4
+    yield reader(3, lambda i, j: True, word=3), torch.tensor([0, 1, 1]), 4
+
+
+def leaking_inputs(d):
+    T, V = d.integer(1, 4), d.integer(1, 5)
+    sees = tuple(tuple(d.choices((0, 1), T)) for _ in range(T))
+    return Reader(sees, d.choice([None, *range(V)])), d.ids(T, V=V), V
+
+
+def moves(read, ids, V, words=None):
+    """Return all pairs (output i, input j) such that output i moves when token j is replaced."""
+    found = set()
+    for j in range(len(ids)):
+        for word in range(V) if words is None else words(ids[j]):
+            moved = (read(torch.where(torch.arange(len(ids)) == j, word, ids)) - read(ids)).abs().sum(-1) > 1e-5
+            found |= {(i, j) for i in moved.nonzero()[:, 0].tolist()}
+    return sorted(found)
+
+
+def leaking_positions_in_place(read, ids, V):
+    before, found = read(ids), set()
+    for j in range(len(ids)):
+        ids[j] = (ids[j] + 1) % V
+        found |= {i for i in range(j) if not torch.allclose(read(ids)[i], before[i])}
+    return sorted(found)
+
+
+EXERCISES = (
+    Exercise(
+        padding_keys,
+        second=padding_keys_by_loop,
+        edges=lambda: [(torch.tensor([2]), 3), (torch.tensor([4, 1, 3]), 4), (torch.tensor([6, 4]), 6)],
+        inputs=padding_inputs,
+        compare=same_mask,
+        mistakes={
+            "inverted": lambda lengths, T: torch.where(real_keys(lengths, T), LOWEST, 0.0),
+            "0/1 mask": lambda lengths, T: real_keys(lengths, T).float(),
+            "bool mask": real_keys,
+            "rows": lambda lengths, T: padding_keys(lengths, T).transpose(-2, -1),
+            "two dimensions": lambda lengths, T: padding_keys(lengths, T)[:, 0, 0],
+            "one too many": lambda lengths, T: padding_keys(lengths + 1, T),
+        },
+    ),
+    Exercise(
+        sliding_window,
+        second=lambda w, T: torch.tensor([[0 <= i - j < w for j in range(T)] for i in range(T)]),
+        edges=lambda: [(2, 4), (1, 3), (3, 6), (9, 5), (1, 1)],
+        inputs=lambda d: (d.integer(1, 8), d.integer(1, 7)),
+        mistakes={
+            "one too many": lambda window, T: sliding_window(window + 1, T),
+            "two-sided": lambda window, T: torch.ones(T, T).tril(window - 1).triu(1 - window).bool(),
+            "no window": lambda window, T: torch.ones(T, T).tril().bool(),
+            "open future": lambda window, T: torch.ones(T, T).triu(1 - window).bool(),
+            "blocks": sliding_window_blocks,
+            "turned": lambda window, T: sliding_window(window, T).T,
+            "hides": lambda window, T: ~sliding_window(window, T),
+        },
+    ),
+    Exercise(
+        causal_weights,
+        second=causal_weights_row_by_row,
+        # the last: a later key with a huge score; what is normalised after the softmax has already underflowed to 0
+        edges=lambda: [
+            (torch.eye(3), torch.eye(3) + 1),
+            (torch.ones(2, 1), torch.ones(2, 1)),
+            (torch.ones(3, 4), torch.tensor([[0.0] * 4, [1.0] * 4, [200.0] * 4])),
+        ],
+        inputs=causal_weights_inputs,
+        mistakes={
+            "after the softmax": lambda q, k: scaled(q, k).softmax(-1).tril(),
+            "renormalised": renormalised,
+            "zero scores": lambda q, k: scaled(q, k).tril().softmax(-1),
+            "not scaled": lambda q, k: (q @ k.T + upper(q @ k.T)).softmax(-1),
+            "over queries": lambda q, k: (scaled(q, k) + upper(q @ k.T)).softmax(0),
+            "hides itself": lambda q, k: (scaled(q, k) + upper(q @ k.T, 0)).softmax(-1),
+            "no mask": lambda q, k: scaled(q, k).softmax(-1),
+        },
+    ),
+    Exercise(
+        last_real,
+        second=last_real_by_loop,
+        edges=lambda: list(last_real_edges()),
+        inputs=last_real_inputs,
+        mistakes={
+            "last column": lambda outputs, mask: outputs[:, -1],
+            "count": lambda outputs, mask: outputs[torch.arange(len(outputs)), mask.sum(1) - 1],
+            "zeroed padding": lambda outputs, mask: (outputs * mask[:, :, None])[:, -1],
+            "mean": lambda outputs, mask: (outputs * mask[:, :, None]).sum(1) / mask.sum(1)[:, None],
+            "all pairs": lambda outputs, mask: outputs[:, (mask * torch.arange(mask.shape[1])).argmax(1)],
+        },
+    ),
+    Exercise(
+        leaking_positions,
+        second=lambda read, ids, V: sorted({i for i, j in moves(read, ids, V) if j > i}),
+        edges=lambda: list(leaking_edges()),
+        inputs=leaking_inputs,
+        mistakes={
+            "itself": lambda read, ids, V: sorted({i for i, j in moves(read, ids, V) if j >= i}),
+            "last token only": lambda read, ids, V: [i for i, j in moves(read, ids, V) if i < j == len(ids) - 1],
+            "inputs": lambda read, ids, V: sorted({j for i, j in moves(read, ids, V) if j > i}),
+            "past": lambda read, ids, V: sorted({i for i, j in moves(read, ids, V) if j < i}),
+            "one other word": lambda read, ids, V: sorted(
+                {i for i, j in moves(read, ids, V, lambda word: [(int(word) + 1) % V]) if j > i}
+            ),
+            "in place": leaking_positions_in_place,
+        },
+    ),
+)

@@ -1,0 +1,133 @@
+"""Find the exercises, predictions and quizzes: texts in lesson_NN.yaml, functions in lesson_NN.py beside this file."""
+
+import difflib
+import functools
+import importlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from course_lib.notes.cards import slip
+
+__all__ = ["KINDS", "Question", "find", "numbers", "read", "texts"]
+
+FOLDER = Path(__file__).parent
+KINDS = {"exercises": "exercise", "predictions": "prediction", "quizzes": "quiz"}
+FIELDS = {  # what an entry of each kind must have, and of what type
+    "exercises": {"minutes": int, "stars": int, "contract": str, "hints": list, "mistakes": dict},
+    "predictions": {"text": str, "options": dict},
+    "quizzes": {"text": str, "options": dict, "answer": str},
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prediction, or a quiz (which has an answer): options by letter, and for each one sentence about it."""
+
+    name: str
+    text: str
+    options: dict[str, str]
+    because: dict[str, str]
+    answer: str = ""
+
+
+def numbers():
+    """Return the numbers of the lessons that have a file here, in order."""
+    found = (re.fullmatch(r"lesson_(\d\d)(\.yaml)?", path.name) for path in FOLDER.iterdir())
+    return sorted({int(name[1]) for name in found if name})
+
+
+@functools.cache
+def texts(number):
+    """Read lesson_NN.yaml, checked: {'title', 'exercises', 'predictions', 'quizzes'}; ValueError says what is wrong."""
+    path = FOLDER / f"lesson_{number:02d}.yaml"
+    if not path.exists():  # OLD: a lesson that is not converted yet
+        return _old_texts(number)
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if unknown := set(content) - {"title", *KINDS}:
+        raise ValueError(f"{path.name}: {sorted(unknown)} are no parts of a lesson: title, {', '.join(KINDS)}")
+    for kind, fields in FIELDS.items():
+        for name, entry in content.setdefault(kind, {}).items():
+            checked(f"{path.name}: {kind}: {name}", entry, fields)
+    return content
+
+
+def checked(place, entry, fields):
+    """Raise ValueError where an entry of a lesson's texts lacks something, has too much, or text is no text."""
+    if set(entry) != set(fields):
+        raise ValueError(f"{place} has {sorted(entry)}, and needs {sorted(fields)}")
+    for field, kind in fields.items():
+        if not isinstance(entry[field], kind) or isinstance(entry[field], bool):
+            raise ValueError(f"{place}: {field} is {entry[field]!r}, which is no {kind.__name__}; quote text")
+    if "hints" in fields:
+        if len(entry["hints"]) < 2 or entry["stars"] not in (1, 2, 3):
+            raise ValueError(f"{place} needs at least two hints, and 1 to 3 stars")
+        said = [entry["contract"], *entry["hints"], *entry["mistakes"].values()]
+    else:
+        options = entry["options"]
+        if list(options) != list("abcdefgh"[: len(options)]) or not len(options) > 1:
+            raise ValueError(f"{place}: the options are lettered a, b, ..., and there are at least two")
+        if any(not isinstance(option, dict) or set(option) != {"says", "because"} for option in options.values()):
+            raise ValueError(f"{place}: an option has `says` and `because`, the sentence for who chooses it")
+        if entry.get("answer", "a") not in options:
+            raise ValueError(f"{place}: the answer {entry['answer']!r} is none of the options")
+        said = [text for option in options.values() for text in option.values()]
+    if wrong := [text for text in said if not isinstance(text, str) or not text.strip()]:
+        raise ValueError(f"{place}: {wrong[0]!r} is no text: put it in quotes")
+
+
+def read(kind, number):
+    """Return all items of one kind ('exercises', 'predictions' or 'quizzes') of a lesson by name, or ValueError."""
+    if isinstance(number, bool) or not isinstance(number, int) or number not in numbers():
+        raise slip(ValueError(f"there is no lesson {number!r}; the lessons are {numbers()}"))
+    return _read(kind, number)
+
+
+@functools.cache
+def _read(kind, number):
+    entries = texts(number)[kind]
+    if kind != "exercises":
+        return {name: question(name, entry) for name, entry in entries.items()}
+    made = importlib.import_module(f"course_lib.exercises.lesson_{number:02d}").EXERCISES
+    if [exercise.name for exercise in made] != list(entries):
+        raise ValueError(f"lesson {number:02d} has {[e.name for e in made]}, and texts for {list(entries)}")
+    for exercise in made:
+        if "contract" in entries[exercise.name]:  # OLD: every one has it when the last lesson is converted
+            exercise.reference.__doc__ = entries[exercise.name]["contract"].strip()
+    return {exercise.name: exercise.with_texts(entries[exercise.name]) for exercise in made}
+
+
+def question(name, entry):
+    """Return the Question of one entry."""
+    because = {letter: option["because"] for letter, option in entry["options"].items()}
+    says = {letter: option["says"] for letter, option in entry["options"].items()}
+    return Question(name, entry["text"], says, because, entry.get("answer", ""))
+
+
+def find(kind, name):
+    """Return the item called `name`; ValueError with the nearest names when there is none."""
+    for number in numbers():
+        if isinstance(name, str) and name in texts(number)[kind]:
+            return read(kind, number)[name]
+    known = sorted(name for number in numbers() for name in texts(number)[kind])
+    close = difflib.get_close_matches(str(name), known, n=1)
+    advice = f"did you mean {close[0]!r}?" if close else f"known names: {', '.join(known)}"
+    raise slip(ValueError(f"there is no {KINDS[kind]} named {name!r}; {advice}"))
+
+
+def _old_texts(number):  # OLD: goes when the last lesson is converted
+    module = importlib.import_module(f"course_lib.exercises.lesson_{number:02d}")
+
+    def options(item):
+        return {key: {"says": text, "because": item.because.get(key, "-")} for key, text in item.options.items()}
+
+    return {
+        "title": module.TITLE,
+        "exercises": {item.name: item.texts for item in module.EXERCISES},
+        "predictions": {q.name: {"text": q.text, "options": options(q)} for q in module.QUESTIONS},
+        "quizzes": {
+            q.name: {"text": q.text, "options": options(q), "answer": q.answer} for q in getattr(module, "QUIZZES", ())
+        },
+    }

@@ -1,0 +1,55 @@
+"""What a check found, and how it is shown."""
+
+import textwrap
+from dataclasses import dataclass
+
+from course_lib.exercises.compare import brief
+from course_lib.notes.cards import Card, inline, plain, pre
+
+__all__ = ["Verdict", "described", "first_line"]
+
+LEADS = {"right": "Right: ", "not attempted": "Not attempted yet: ", "not yet": "Not yet, because "}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: status 'right', 'not attempted' or 'not yet', the reason and what to look at."""
+
+    name: str
+    status: str
+    message: str
+    details: tuple[tuple[str, str], ...] = ()  # (label, text): input, asked for, yours, printed, difference
+    mistake: str = ""  # the name of the recognised mistake
+
+    def card(self):
+        """Return the verdict for the page, with the same in plain text."""
+        lead = LEADS[self.status]
+        body, text = f"<b>{lead}</b>{inline(self.message)}", lead + plain(self.message)
+        rows = ""
+        for label, shown in self.details:
+            # no stripes: what is preformatted would stand in a box of the page's colour
+            rows += (
+                f'<tr style="background:none"><th scope="row" style="text-align:left;vertical-align:top">{label}</th>'
+                f'<td style="text-align:left">{inline(shown) if label == "difference" else pre(shown)}</td></tr>'
+            )
+            text += f"\n  {label}: " + ("\n" + textwrap.indent(shown, "    ") if "\n" in shown else shown)
+        body += f"<table>{rows}</table>" if rows else ""
+        return Card(body, text, {"not attempted": "open"}.get(self.status, self.status))
+
+
+def described(name, names, args):
+    """Return the call as text, name(lengths=[2, 3], T=4); an argument of several lines stands on its own."""
+    parts = [f"{label}={brief(value)}" for label, value in zip(names, args, strict=False)]
+    if not any("\n" in part for part in parts):
+        return f"{name}({', '.join(parts)})"
+    lines = [part.replace("\n", "\n" + " " * (part.index("=") + 1)) for part in parts]
+    return f"{name}(\n" + "".join(textwrap.indent(line, "  ") + ",\n" for line in lines) + ")"
+
+
+def first_line(error):
+    """Return the first line of an error's text, shortened."""
+    try:
+        text = (str(error).strip() or "no message").splitlines()[0]
+    except Exception:  # an error of the learner's own whose text is another error
+        text = "no message"
+    return text if len(text) <= 160 else text[:157] + "..."
