@@ -23,7 +23,7 @@ def first_piece_labels(word_ids, labels):
 
 def first_piece_labels_by_search(word_ids, labels):
     found = [-100] * len(word_ids)
-    for word in {word for word in word_ids if word is not None}:
+    for word in {*word_ids} - {None}:
         found[word_ids.index(word)] = labels[word]
     return found
 
@@ -33,6 +33,11 @@ def first_piece_inputs(d):
     for word in range(n):
         word_ids += [word] * d.integer(1, 3) + [None] * d.integer(0, 1)
     return word_ids or [None], d.choices([0, 1, 2, -100], n + d.integer(0, 2))
+
+
+def class_zero(word_ids, labels):
+    pairs = zip(word_ids, first_piece_labels(word_ids, labels), strict=True)
+    return [0 if word is None else label for word, label in pairs]
 
 
 def dealt_out(word_ids, labels):
@@ -72,26 +77,15 @@ def head_parameters(names, loaded):
     return [name for name in names if name not in loaded]
 
 
-POOLED = ("bert.pooler.dense.weight", "bert.pooler.dense.bias")
-HEADS = ("classifier.weight", "classifier.bias", "qa_outputs.weight", "qa_outputs.bias")
-BODY = ("bert.embeddings.word_embeddings.weight", "bert.encoder.layer.1.output.dense.bias",
-        "bert.encoder.layer.10.output.dense.bias", "bert.encoder.layer.1.output.dense")  # fmt: skip
-
-
-def head_edges():
-    plain = [BODY[0], *POOLED, *HEADS[:2]]
-    return [
-        (plain, {BODY[0], "cls.predictions.bias"}),
-        (plain, {BODY[0], *POOLED, "cls.seq_relationship.weight"}),
-        ([*HEADS[:2], *BODY], {*BODY}),
-        ([*BODY, *HEADS[2:]], {*BODY, *POOLED}),
-        (plain, {*plain}),
-        (plain, set()),
-    ]
+POOLED, CLASSES = [["bert.pooler.dense.weight", "bert.pooler.dense.bias"], ["classifier.weight", "classifier.bias"]]
+ANSWERS = ["qa_outputs.weight", "qa_outputs.bias"]
+BODY = ["bert.embeddings.word_embeddings.weight", "bert.encoder.layer.1.output.dense.bias",
+        "bert.encoder.layer.10.output.dense.bias", "bert.encoder.layer.1.output.dense"]  # fmt: skip
+MODEL = [*BODY, *POOLED, *CLASSES]
 
 
 def head_inputs(d):
-    names = d.shuffled([*BODY, *POOLED, *HEADS])
+    names = d.shuffled([*MODEL, *ANSWERS])
     loaded = set(d.choices([*names, "cls.predictions.bias"], 0, 12))
     return names[: d.integer(1, len(names))], loaded
 
@@ -116,6 +110,16 @@ def equally_good(got, expected, start, end, longest):
     s, e = got
     allowed = 0 <= s <= e < min(s + longest, len(end))
     return None if allowed and abs(start[s] + end[e] - start[expected[0]] - end[expected[1]]) < 1e-6 else problem
+
+
+def best_answer_edges():
+    yield [5.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 4.5], 2
+    yield [0.0, 4.0, 0.0, 0.0], [1.0, 2.0, 0.0, 3.0], 2
+    yield [0.0, 3.0, 1.0], [2.0, 0.5, 1.0], 3
+    yield [-1.0, -4.0, -2.0, -8.0], [-7.0, -3.0, -1.0, -5.0], 4
+    yield [-1.0, 2.0], [-3.0, -6.0], 1
+    yield [0.0], [0.0], 5
+    yield [45.0 - i + (i == 22) / 2 for i in range(45)], [float(i) for i in range(45)], 1  # far below both tops
 
 
 def best_answer_inputs(d):
@@ -156,15 +160,15 @@ def answer_f1(answer, gold):
     return 2 * precision * recall / (precision + recall)
 
 
-def normalised(text, case=False, marks=False, articles=False):
-    """Return the words of a text as SQuAD's script does; True leaves out that step."""
-    text = text if case else text.lower()
-    text = text if marks else re.sub(f"[{re.escape(string.punctuation)}]", "", text)
-    return (text if articles else re.sub(r"\b(a|an|the)\b", " ", text)).split()
+def normalised(text, keep=""):
+    """Return the words of a text as SQuAD's script does, without the step that `keep` names."""
+    text = text if keep == "capitals" else text.lower()
+    text = text if keep == "punctuation" else re.sub(f"[{re.escape(string.punctuation)}]", "", text)
+    return (text if keep == "articles" else re.sub(r"\b(a|an|the)\b", " ", text)).split()
 
 
-def f1(answer, gold, score=lambda p, r: 2 * p * r / (p + r), **left_out):
-    ours, theirs = normalised(answer, **left_out), normalised(gold, **left_out)
+def f1(answer, gold, score=lambda p, r: 2 * p * r / (p + r), keep=""):
+    ours, theirs = normalised(answer, keep), normalised(gold, keep)
     shared = sum(min(ours.count(word), theirs.count(word)) for word in {*ours})
     return score(shared / len(ours), shared / len(theirs)) if shared else 0.0
 
@@ -180,45 +184,31 @@ TEXTS = ("dog", "Dog", "dog,", "cat", "the", "The", "a", "an", "U.S.", "us", "we
 
 EXERCISES = (
     Exercise(
-        first_piece_labels,
-        second=first_piece_labels_by_search,
-        edges=lambda: [
-            ([None, 0, 0, 1, None], [7, 4]),
-            ([None, 0, 1, 1, 1, 2, 2, None, None], [4, 0, 1]),
-            ([0, 0], [3]),
-            ([None, None], [1]),
-        ],
-        inputs=first_piece_inputs,
+        first_piece_labels, second=first_piece_labels_by_search, inputs=first_piece_inputs,
+        edges=lambda: [([None, 0, 0, 1, None], [7, 4]), ([None, 0, 1, 1, 1, 2, 2, None, None], [4, 0, 1]),
+                       ([0, 0], [3]), ([None, None], [1])],
         mistakes={
             "every piece": lambda word_ids, labels: [-100 if word is None else labels[word] for word in word_ids],
             "last piece": lambda word_ids, labels: first_piece_labels(word_ids[::-1], labels)[::-1],
-            "class zero": lambda word_ids, labels: [
-                0 if word is None else label
-                for word, label in zip(word_ids, first_piece_labels(word_ids, labels), strict=True)
-            ],
+            "class zero": class_zero,
             "out of step": dealt_out,
         },
     ),
     Exercise(
-        mean_of_tokens,
-        second=mean_of_tokens_by_row,
-        edges=lambda: list(mean_edges()),
-        inputs=mean_inputs,
+        mean_of_tokens, second=mean_of_tokens_by_row, edges=lambda: list(mean_edges()), inputs=mean_inputs,
         mistakes={
             "padding": lambda hidden, mask: hidden.mean(1),
             "row length": lambda hidden, mask: (hidden * mask[:, :, None]).mean(1),
             "sum": total,
             "batch": lambda hidden, mask: total(hidden, mask) * len(hidden) / mask.sum(),
-            "cut": lambda hidden, mask: torch.stack(
-                [row[:n].mean(0) for row, n in zip(hidden, mask.sum(1), strict=True)]
-            ),
+            "cut": lambda hidden, mask: mean_of_tokens(hidden, mask.sort(descending=True).values),
         },
     ),
     Exercise(
-        head_parameters,
-        second=lambda names, loaded: sorted({*names} - loaded, key=names.index),
-        edges=head_edges,
-        inputs=head_inputs,
+        head_parameters, second=lambda names, loaded: sorted({*names} - loaded, key=names.index), inputs=head_inputs,
+        edges=lambda: [(MODEL, {*BODY, "cls.predictions.bias"}), (MODEL, {*BODY, *POOLED, "cls.seq_relationship.bias"}),
+                       ([*CLASSES, *BODY], {*BODY}), ([*BODY, *ANSWERS], {*BODY, *POOLED}),
+                       (MODEL, {*MODEL}), (MODEL, set())],
         mistakes={
             "outside bert.": lambda names, loaded: [name for name in names if not name.startswith("bert.")],
             "called classifier": lambda names, loaded: [name for name in names if "classif" in name or "pool" in name],
@@ -229,18 +219,7 @@ EXERCISES = (
         },
     ),
     Exercise(
-        best_answer,
-        second=best_answer_by_table,
-        edges=lambda: [
-            ([5.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 4.5], 2),
-            ([0.0, 4.0, 0.0, 0.0], [1.0, 2.0, 0.0, 3.0], 2),
-            ([0.0, 3.0, 1.0], [2.0, 0.5, 1.0], 3),
-            ([-1.0, -4.0, -2.0, -8.0], [-7.0, -3.0, -1.0, -5.0], 4),
-            ([-1.0, 2.0], [-3.0, -6.0], 1),
-            ([0.0], [0.0], 5),
-            ([45.0 - i + (i == 22) / 2 for i in range(45)], [float(i) for i in range(45)], 1),  # far from both tops
-        ],
-        inputs=best_answer_inputs,
+        best_answer, second=best_answer_by_table, edges=lambda: list(best_answer_edges()), inputs=best_answer_inputs,
         compare=equally_good,
         mistakes={
             "each for itself": lambda start, end, longest: (highest(start), highest(end)),
@@ -252,23 +231,14 @@ EXERCISES = (
         },
     ),
     Exercise(
-        answer_f1,
-        second=f1,
-        edges=lambda: [
-            ("The kitchen.", "in the old kitchen"),
-            ("dog and dog", "dog and cat"),
-            ("Anna", "Ben"),
-            ("the", "a"),
-            ("", "dog"),
-            ("a dog", "dog"),
-            ("(the) U.S.", "us"),
-            ("A-team", "team"),
-        ],
+        answer_f1, second=f1,
+        edges=lambda: [("The kitchen.", "in the old kitchen"), ("dog and dog", "dog and cat"), ("Anna", "Ben"),
+                       ("the", "a"), ("", "dog"), ("a dog", "dog"), ("(the) U.S.", "us"), ("A-team", "team")],
         inputs=lambda d: (" ".join(d.choices(TEXTS, 0, 5)), " ".join(d.choices(TEXTS, 0, 5))),
         mistakes={
-            "articles": lambda answer, gold: f1(answer, gold, articles=True),
-            "punctuation": lambda answer, gold: f1(answer, gold, marks=True),
-            "capitals": lambda answer, gold: f1(answer, gold, case=True),
+            "articles": lambda answer, gold: f1(answer, gold, keep="articles"),
+            "punctuation": lambda answer, gold: f1(answer, gold, keep="punctuation"),
+            "capitals": lambda answer, gold: f1(answer, gold, keep="capitals"),
             "sets": f1_of_sets,
             "exact match": lambda answer, gold: float(normalised(answer) == normalised(gold)),
             "precision": lambda answer, gold: f1(answer, gold, lambda precision, recall: precision),
@@ -276,4 +246,4 @@ EXERCISES = (
             "plain mean": lambda answer, gold: f1(answer, gold, lambda precision, recall: (precision + recall) / 2),
         },
     ),
-)
+)  # fmt: skip

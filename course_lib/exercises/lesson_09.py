@@ -51,18 +51,8 @@ def grow_in_a_list(read, prompt, n, end):
 
 
 def growing(choose):
-    """Return grow with another choice of the next token, choose(read, prompt, ids)."""
-
-    def wrong(read, prompt, n, end):
-        ids = prompt
-        for _ in range(n):
-            new = choose(read, prompt, ids)
-            ids = torch.cat([ids, new[None]])
-            if new == end:
-                break
-        return ids
-
-    return wrong
+    """Return grow for a model of which only choose(read, prompt, ids) is asked for the next token."""
+    return lambda read, prompt, n, end: grow(lambda ids: choose(read, prompt, ids), prompt, n, end)
 
 
 def end_left_out(read, prompt, n, end):
@@ -100,12 +90,16 @@ def kept_alike(got, expected, p, *_):
 
 def nucleus_inputs(d):
     V = d.integer(1, 6)
-    p = torch.bincount(torch.tensor(d.choices(range(V), 16)), minlength=V) / 16  # sums are exact, so is a border
-    return p, d.integer(1, 31) / 32, d.integer(1, V)
+    p = torch.bincount(torch.tensor(d.choices(range(V), 16)), minlength=V) / 16
+    return p, (2 * d.integer(0, 15) + 1) / 32, d.integer(1, V)  # near no sum, for those who go by logarithms
 
 
-def nucleus_by(keep, sort=True, divide=True, back=True):
-    """Return nucleus with keep(mass with the word, its probability, top_p, rank, least), or without a step."""
+def right_words(upto, p, top_p, rank, least):
+    return (upto - p < top_p) | (rank < least)
+
+
+def nucleus_by(keep=right_words, sort=True, divide=True, back=True):
+    """Return nucleus with another keep(mass with the word, its probability, top_p, rank, least), or without a step."""
 
     def wrong(p, top_p, least):
         largest, order = p.sort(descending=True) if sort else (p, torch.arange(len(p)))
@@ -114,10 +108,6 @@ def nucleus_by(keep, sort=True, divide=True, back=True):
         return torch.zeros_like(p).scatter(0, order, kept) if back else kept
 
     return wrong
-
-
-def right_words(upto, p, top_p, rank, least):
-    return (upto - p < top_p) | (rank < least)
 
 
 # --- several tokens at once, with a cache
@@ -142,16 +132,13 @@ def cache_inputs(d):
     return tuple(d.floats(rows, D) for rows in (n, n, n, t, t))
 
 
-def attending(diagonal, scaled=True):
-    """Return attend_with_cache with a mask that begins at another diagonal; None: with no mask."""
+def attending(diagonal):
+    """Return attend_with_cache with a mask that begins at another diagonal."""
 
     def wrong(q, k, v, past_k, past_v):
         keys, values = torch.cat([past_k, k]), torch.cat([past_v, v])
-        scores = q @ keys.T / (q.shape[1] ** 0.5 if scaled else 1)
-        if diagonal is not None:
-            hidden = torch.ones(len(q), len(keys)).triu(diagonal(len(past_k))).bool()
-            scores = scores.masked_fill(hidden, float("-inf"))
-        return scores.softmax(1) @ values, keys, values
+        hidden = torch.ones(len(q), len(keys)).triu(diagonal(len(past_k))).bool()
+        return (q @ keys.T / q.shape[1] ** 0.5).masked_fill(hidden, -torch.inf).softmax(1) @ values, keys, values
 
     return wrong
 
@@ -168,6 +155,11 @@ def tokens_by_counting(memory, layers, width, rows=1, bytes_each=2):
         tokens += 1
         used += sum(width * bytes_each for _ in range(rows) for _ in range(layers) for _ in "KV")
     return tokens
+
+
+def fitting(token):
+    """Return tokens_that_fit with another weight of a token in all texts."""
+    return lambda memory, layers, width, rows=1, size=2: memory // token(layers * width, rows, size)
 
 
 def memory_inputs(d):
@@ -198,7 +190,8 @@ def pseudo_mass_by_loops(joint):
 def joint_edges():
     parity = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]) / 4  # two words decide the third
     two = torch.tensor([[0.6, 0.1], [0.05, 0.25]])
-    return [(two,), (torch.eye(2) / 2,), (parity,), (two[:, :, None] * torch.tensor([0.2, 0.8]),), (two[0] / 0.7,)]
+    four = two[:, :, None, None] * two
+    return [(two,), (torch.eye(2) / 2,), (parity,), (two[0] / 0.7,), (four[0] / 0.7,), (four,)]
 
 
 def joint_inputs(d):
@@ -208,19 +201,14 @@ def joint_inputs(d):
     return (weights / weights.sum(),)
 
 
-def conditionals(joint, axes=None):
-    """Return P(word | the others) for each axis."""
-    return [joint / joint.sum(axis, keepdim=True) for axis in (range(joint.dim()) if axes is None else axes)]
-
-
-def product(factors):
-    return torch.stack(list(factors)).prod(0).sum()
+def conditionals(joint):
+    return torch.stack([joint / joint.sum(axis, keepdim=True) for axis in range(joint.dim())])
 
 
 def given_the_word(joint):
-    axes = range(joint.dim())
-    marginals = [joint.sum([a for a in axes if a != axis], keepdim=True) if len(axes) > 1 else joint for axis in axes]
-    return product(joint / marginal for marginal in marginals)
+    axes = {*range(joint.dim())}
+    factors = [joint / joint.sum([*axes - {axis}], keepdim=True) for axis in axes]
+    return torch.stack(factors).prod(0).sum()
 
 
 # --- the best possible in context
@@ -238,20 +226,15 @@ def best_in_context_pair_by_pair(shown, keys, values):
 
 EXERCISES = (
     Exercise(
-        grow,
-        second=grow_in_a_list,
-        edges=lambda: [
-            (Model(11, 3, 2, 1), torch.tensor([2, 9, 4]), 6, 10),
-            (Model(5, 1, 0, 0), torch.tensor([0, 3]), 4, 0),
-            (Model(5, 1, 0, 0), torch.tensor([3]), 4, 4),
-            (Model(5, 1, 0, 0), torch.tensor([3]), 0, 4),
-            (Model(6, 1, 1, 1), torch.tensor([1, 1]), 1, 5),
-        ],
-        inputs=grow_inputs,
+        grow, second=grow_in_a_list, inputs=grow_inputs,
+        edges=lambda: [(Model(11, 3, 2, 1), torch.tensor([2, 9, 4]), 6, 10),
+                       (Model(6, 1, 1, 1), torch.tensor([1, 1]), 1, 5),
+                       *((Model(5, 1, 0, 0), torch.tensor(ids), n, end)
+                         for ids, n, end in (([0, 3], 4, 0), ([3], 4, 4), ([3], 0, 4)))],
         mistakes={
-            "first position": growing(lambda read, prompt, ids: read(ids)[0].argmax()),
-            "only the last token": growing(lambda read, prompt, ids: read(ids[-1:])[-1].argmax()),
-            "not fed back": growing(lambda read, prompt, ids: read(prompt)[-1].argmax()),
+            "first position": growing(lambda read, prompt, ids: read(ids)[:1]),
+            "only the last token": growing(lambda read, prompt, ids: read(ids[-1:])),
+            "not fed back": growing(lambda read, prompt, ids: read(prompt)),
             "prompt lost": lambda read, prompt, n, end: grow(read, prompt, n, end)[len(prompt) :],
             "never stops": lambda read, prompt, n, end: grow(read, prompt, n, None),
             "end left out": end_left_out,
@@ -259,88 +242,67 @@ EXERCISES = (
         },
     ),
     Exercise(
-        nucleus,
-        second=nucleus_one_by_one,
-        edges=lambda: [
-            (torch.tensor([0.125, 0.0625, 0.5, 0.3125]), 0.6, 1),
-            (torch.tensor([0.25, 0.5, 0.25]), 0.5, 1),
-            (torch.tensor([0.125, 0.75, 0.125]), 0.3, 2),
-            (torch.tensor([0.0, 1.0]), 0.9, 2),
-            (2.0 ** -torch.tensor([5.0, 1.0, 2.0, 3.0, 4.0, 5.0]), 0.95, 1),
-            (torch.tensor([1.0]), 0.5, 1),
-        ],
-        inputs=nucleus_inputs,
-        compare=kept_alike,
+        nucleus, second=nucleus_one_by_one, inputs=nucleus_inputs, compare=kept_alike,
+        edges=lambda: [(torch.tensor([0.125, 0.0625, 0.5, 0.3125]), 0.6, 1), (torch.tensor([0.25, 0.5, 0.25]), 0.5, 1),
+                       (torch.tensor([0.125, 0.75, 0.125]), 0.3, 2), (torch.tensor([0.0, 1.0]), 0.9, 2),
+                       (2.0 ** -torch.tensor([5.0, 1.0, 2.0, 3.0, 4.0, 5.0]), 0.95, 1), (torch.tensor([1.0]), 0.5, 1),
+                       (torch.tensor([0.5, 0.25, 0.125, 0.125]), 0.875, 1)],
         mistakes={
             "the crossing word": nucleus_by(lambda upto, p, top_p, rank, least: (upto <= top_p) | (rank < least)),
             "one too many": nucleus_by(lambda upto, p, top_p, rank, least: (upto - p <= top_p) | (rank < least)),
             "top-p alone": nucleus_by(lambda upto, p, top_p, rank, least: upto - p < top_p),
-            "not renormalised": nucleus_by(right_words, divide=False),
-            "not sorted": nucleus_by(right_words, sort=False),
-            "order of size": nucleus_by(right_words, back=False),
+            "not renormalised": nucleus_by(divide=False),
+            "not sorted": nucleus_by(sort=False),
+            "order of size": nucleus_by(back=False),
         },
     ),
     Exercise(
-        attend_with_cache,
-        second=attend_one_by_one,
-        edges=lambda: [
-            tuple(torch.arange(rows * 2.0).reshape(rows, 2).sin() + part for part, rows in enumerate(sizes))
-            for sizes in ((2, 2, 2, 3, 3), (1, 1, 1, 2, 2), (3, 3, 3, 0, 0), (1, 1, 1, 0, 0))
-        ],
-        inputs=cache_inputs,
-        mistakes={
+        attend_with_cache, second=attend_one_by_one, inputs=cache_inputs,
+        edges=lambda: [tuple(torch.arange(rows * 2.0).reshape(rows, 2).sin() + part for part, rows in enumerate(sizes))
+                       for sizes in ((2, 2, 2, 3, 3), (1, 1, 1, 2, 2), (3, 3, 3, 0, 0), (1, 1, 1, 0, 0))],
+        mistakes={  # given: q, k, v, past_k, past_v
             "top-left mask": attending(lambda t: 1),
-            "no mask": attending(None),
+            "no mask": attending(lambda t: 99),
             "blind to itself": attending(lambda t: t),
-            "no scaling": attending(lambda t: t + 1, scaled=False),
-            "cache not grown": lambda q, k, v, past_k, past_v: (
-                attend_with_cache(q, k, v, past_k, past_v)[0], past_k, past_v),
-            "only the new": lambda q, k, v, past_k, past_v: (
-                attend_with_cache(q, k, v, past_k, past_v)[0], k, v),
-            "in front": lambda q, k, v, past_k, past_v: (
-                attend_with_cache(q, k, v, past_k, past_v)[0], torch.cat([k, past_k]), torch.cat([v, past_v])),
+            "no scaling": lambda q, *given: attend_with_cache(q * q.shape[1] ** 0.5, *given),
+            "cache not grown": lambda *given: (attend_with_cache(*given)[0], *given[3:]),
+            "only the new": lambda *given: (attend_with_cache(*given)[0], *given[1:3]),
+            "in front": lambda *given: (attend_with_cache(*given)[0], torch.cat(given[1::2]), torch.cat(given[2::2])),
         },
     ),
     Exercise(
-        tokens_that_fit,
-        second=tokens_by_counting,
-        edges=lambda: [(100, 2, 3), (96, 2, 3), (95, 2, 3, 2, 4), (0, 1, 1), (10**9, 12, 768, 4), (8 * 10**10, 96, 12288)],
-        inputs=memory_inputs,
+        tokens_that_fit, second=tokens_by_counting, inputs=memory_inputs,
+        edges=lambda: [(100, 2, 3), (96, 2, 3), (95, 2, 3, 2, 4), (0, 1, 1), (10**9, 12, 768, 4),
+                       (8 * 10**10, 96, 12288)],
         mistakes={
-            "keys only": lambda memory, layers, width, rows=1, size=2: memory // (layers * width * rows * size),
-            "queries too": lambda memory, layers, width, rows=1, size=2: memory // (3 * layers * width * rows * size),
-            "one text": lambda memory, layers, width, rows=1, size=2: memory // (2 * layers * width * size),
-            "numbers": lambda memory, layers, width, rows=1, size=2: memory // (2 * layers * width * rows),
-            "rounded up": lambda memory, layers, width, rows=1, size=2: -(-memory // (2 * layers * width * rows * size)),
-            "squared": lambda memory, layers, width, rows=1, size=2: int(
-                (memory // (2 * layers * width * rows * size)) ** 0.5
-            ),
+            "keys only": fitting(lambda numbers, rows, size: numbers * rows * size),
+            "queries too": fitting(lambda numbers, rows, size: 3 * numbers * rows * size),
+            "one text": fitting(lambda numbers, rows, size: 2 * numbers * size),
+            "numbers": fitting(lambda numbers, rows, size: 2 * numbers * rows),
+            "rounded up": lambda memory, *others: -tokens_that_fit(-memory, *others),
+            "squared": lambda *given: int(tokens_that_fit(*given) ** 0.5),
         },
     ),
     Exercise(
-        pseudo_mass,
-        second=pseudo_mass_by_loops,
-        edges=joint_edges,
-        inputs=joint_inputs,
+        pseudo_mass, second=pseudo_mass_by_loops, edges=joint_edges, inputs=joint_inputs,
         mistakes={
             "chain rule": lambda joint: joint.sum(),
-            "two words": lambda joint: product(conditionals(joint, range(min(2, joint.dim())))),
-            "same side": lambda joint: product(conditionals(joint, [0] * joint.dim())),
+            "two words": lambda joint: conditionals(joint)[:2].prod(0).sum(),
+            "same side": lambda joint: (conditionals(joint)[0] ** joint.dim()).sum(),
             "given the word": given_the_word,
-            "added": lambda joint: sum(conditionals(joint)).sum(),
+            "added": lambda joint: conditionals(joint).sum(),
         },
     ),
     Exercise(
-        best_in_context,
-        second=best_in_context_pair_by_pair,
+        best_in_context, second=best_in_context_pair_by_pair,
         edges=lambda: [(1, 2, 4), (0, 8, 8), (8, 8, 8), (40, 26, 2), (2, 1, 5), (0, 1, 3), (3, 4, 1)],
         inputs=lambda d: (d.integer(0, 20), d.integer(1, 12), d.integer(1, 12)),
         mistakes={
             "no luck": lambda shown, keys, values: 1 - (1 - 1 / keys) ** shown,
-            "no repeats": lambda shown, keys, values: best_in_context(1, 1 / min(1, max(shown / keys, 1e-9)), values),
+            "no repeats": lambda shown, keys, values: 1 - max(0, 1 - shown / keys) * (1 - 1 / values),
             "a guess": lambda shown, keys, values: 1 / values,
             "counted twice": lambda shown, keys, values: 1 - (1 - 1 / keys) ** shown + 1 / values,
             "keys for values": lambda shown, keys, values: best_in_context(shown, values, keys),
         },
     ),
-)
+)  # fmt: skip

@@ -25,7 +25,8 @@ def look_row_by_row(queries, keys, source_mask):
 
 def look_edges():
     for B, T, S, mask in ((1, 2, 3, [[1, 1, 0]]), (2, 2, 4, [[1, 1, 1, 1], [0, 1, 0, 1]]), (1, 1, 1, [[1]])):
-        yield torch.arange(B * T * 4.0).reshape(B, T, 4).sin(), torch.arange(B * S * 4.0).reshape(B, S, 4).cos(), mask
+        queries, keys = torch.arange(B * T * 4.0).sin(), torch.arange(B * S * 4.0).cos()
+        yield queries.reshape(B, T, 4), keys.reshape(B, S, 4), torch.tensor(mask)
 
 
 def look_inputs(d):
@@ -37,8 +38,9 @@ def scaled(queries, keys):
     return queries @ keys.mT / keys.shape[2] ** 0.5
 
 
-def closed(mask):
-    return mask[:, None] == 0
+def closed(scores, mask, later=False):
+    hidden = torch.ones_like(scores).triu(1).bool() & later
+    return scores.masked_fill(hidden | (mask[:, None] == 0), -1e9)
 
 
 # --- what the decoder reads
@@ -120,32 +122,20 @@ def share(looked, gold):
 
 EXERCISES = (
     Exercise(
-        look_at_source,
-        second=look_row_by_row,
-        edges=lambda: [(queries, keys, torch.tensor(mask)) for queries, keys, mask in look_edges()],
-        inputs=look_inputs,
+        look_at_source, second=look_row_by_row, edges=lambda: list(look_edges()), inputs=look_inputs,
         mistakes={
             "looks at padding": lambda queries, keys, mask: scaled(queries, keys).softmax(2),
             "mask after the softmax": lambda queries, keys, mask: scaled(queries, keys).softmax(2) * mask[:, None],
             "zero scores": lambda queries, keys, mask: (scaled(queries, keys) * mask[:, None]).softmax(2),
-            "wrong axis": lambda queries, keys, mask: scaled(queries, keys).masked_fill(closed(mask), -1e9).softmax(1),
-            "no scale": lambda queries, keys, mask: (queries @ keys.mT).masked_fill(closed(mask), -1e9).softmax(2),
-            "causal": lambda queries, keys, mask: (
-                scaled(queries, keys)
-                .masked_fill(closed(mask) | torch.ones(queries.shape[1], keys.shape[1]).triu(1).bool(), -1e9)
-                .softmax(2)
-            ),
+            "wrong axis": lambda queries, keys, mask: closed(scaled(queries, keys), mask).softmax(1),
+            "no scale": lambda queries, keys, mask: closed(queries @ keys.mT, mask).softmax(2),
+            "causal": lambda queries, keys, mask: closed(scaled(queries, keys), mask, later=True).softmax(2),
         },
     ),
     Exercise(
-        decoder_inputs,
-        second=decoder_inputs_by_loop,
-        edges=lambda: [
-            (torch.tensor([[7, 8, 9, 3], [5, 3, -100, -100]]), 3, 0),
-            (torch.tensor([[-100, 0, -100, 6]]), 0, 9),
-            (torch.tensor([[4]]), 2, 1),
-        ],
-        inputs=decoder_inputs_drawn,
+        decoder_inputs, second=decoder_inputs_by_loop, inputs=decoder_inputs_drawn,
+        edges=lambda: [(torch.tensor([[7, 8, 9, 3], [5, 3, -100, -100]]), 3, 0),
+                       (torch.tensor([[-100, 0, -100, 6]]), 0, 9), (torch.tensor([[4]]), 2, 1)],
         mistakes={
             "no shift": lambda labels, start, pad: filled(labels, pad),
             "-100 stays": lambda labels, start, pad: F.pad(labels[:, :-1], (1, 0), value=start),
@@ -155,41 +145,32 @@ EXERCISES = (
         },
     ),
     Exercise(
-        target_labels,
-        second=target_labels_by_loop,
+        target_labels, second=target_labels_by_loop, inputs=pair_rows,
         edges=lambda: [
             (torch.tensor([[2, 10, 11, 3, 20, 21, 3, 0, 0], [2, 12, 3, 22, 23, 24, 25, 3, 0]]), 3, 0),
             (torch.tensor([[1, 30, 31, 9, 31, 31, 9, 5], [1, 33, 9, 41, 42, 43, 44, 9]]), 9, 5),
             (torch.tensor([[2, 4, 0, 4, 0]]), 0, 1),
         ],
-        inputs=pair_rows,
         mistakes={
             "source too": lambda rows, sep, pad: next_tokens(rows).masked_fill(so_far(rows, sep) > 1, -100),
             "first word missing": lambda rows, sep, pad: target_labels(rows, sep, pad).masked_fill(rows == sep, -100),
-            "end missing": lambda rows, sep, pad: target_labels(rows, sep, pad).masked_fill(
-                next_tokens(rows) == sep, -100
-            ),
+            "end missing": lambda rows, sep, pad: torch.where(
+                next_tokens(rows) == sep, -100, target_labels(rows, sep, pad)),
             "padding asked": lambda rows, sep, pad: next_tokens(rows).masked_fill(so_far(rows, sep) < 1, -100),
             "no shift": lambda rows, sep, pad: rows.masked_fill(so_far(rows, sep) - (rows == sep).int() != 1, -100),
         },
     ),
     Exercise(
-        aligned_share,
-        second=aligned_share_by_loop,
-        edges=lambda: [
-            (weights_of([[1, 2, 6, 3], [2, 7, 1, 3], [9, 4, 1, 2], [1, 2, 3, 8]]), [1, 0, 0]),
-            (weights_of([[1, 8, 2, 3], [1, 2, 3, 8]]), [0]),
-            (weights_of([[5, 4, 2, 1], [1, 2, 4, 9], [1, 2, 8, 5]]), [0, 1]),
-        ],
-        inputs=aligned_inputs,
+        aligned_share, second=aligned_share_by_loop, inputs=aligned_inputs,
+        edges=lambda: [(weights_of([[1, 2, 6, 3], [2, 7, 1, 3], [9, 4, 1, 2], [1, 2, 3, 8]]), [1, 0, 0]),
+                       (weights_of([[1, 8, 2, 3], [1, 2, 3, 8]]), [0]),
+                       (weights_of([[5, 4, 2, 1], [1, 2, 4, 9], [1, 2, 8, 5]]), [0, 1])],
         mistakes={
             "[CLS] forgotten": lambda weights, gold: share(weights[:-1].argmax(1), gold),
             "reading, not writing": lambda weights, gold: share(weights[1:].argmax(1) - 1, gold),
             "mass": lambda weights, gold: weights[range(len(gold)), torch.tensor(gold) + 1].mean().item(),
-            "by column": lambda weights, gold: share(
-                weights.argmax(0)[torch.tensor(gold) + 1], list(range(len(gold)))
-            ),
+            "by column": lambda weights, gold: share(weights.argmax(0)[torch.tensor(gold) + 1], range(len(gold))),
             "words only": lambda weights, gold: share(weights[:-1, 1:-1].argmax(1), gold),
         },
     ),
-)
+)  # fmt: skip
