@@ -3,7 +3,6 @@
 import re
 import string
 from collections import Counter
-from itertools import groupby
 
 import torch
 from torch.nn import functional as F
@@ -26,12 +25,10 @@ def last_real_by_flip(outputs, attention_mask):
     return outputs.gather(1, last[:, None, None].expand(-1, 1, outputs.shape[2]))[:, 0]
 
 
-def first_piece_labels_by_groups(word_ids, labels):
-    found = []
-    for word, pieces in groupby(word_ids):
-        label = -100 if word is None else labels[word]
-        found += [label] + [-100] * (len(list(pieces)) - 1)
-    return found
+def word_tags_by_product(word_ids, scores):
+    words = [word for word in dict.fromkeys(word_ids) if word is not None]
+    member = torch.tensor([[float(word == other) for other in word_ids] for word in words]).reshape(-1, len(word_ids))
+    return (member @ scores / member.sum(dim=1, keepdim=True)).argmax(dim=1).tolist()
 
 
 def mean_of_tokens_by_product(hidden, attention_mask):
@@ -109,7 +106,7 @@ RIGHT = {
         lambda q, k: (q @ k.T / q.shape[1] ** 0.5 + torch.full((len(q), len(q)), -1e30).triu(1)).softmax(-1)
     ],
     "last_real": [last_real_by_flip],
-    "first_piece_labels": [first_piece_labels_by_groups],
+    "word_tags": [word_tags_by_product],
     "mean_of_tokens": [mean_of_tokens_by_product],
     "best_answer": [best_answer_by_loops],
     "answer_f1": [squad_f1],

@@ -12,37 +12,41 @@ from course_lib.exercises.engine import Exercise
 __all__ = ["EXERCISES"]
 
 
-# --- a label for each word
-def first_piece_labels(word_ids, labels):
-    found, before = [], None
-    for word in word_ids:
-        found.append(-100 if word is None or word == before else labels[word])
-        before = word
+# --- one tag for each word
+def word_tags(word_ids, scores):
+    pieces = {}
+    for t, word in enumerate(word_ids):
+        if word is not None:
+            pieces.setdefault(word, []).append(scores[t])
+    return [torch.stack(rows).mean(dim=0).argmax().item() for rows in pieces.values()]
+
+
+def word_tags_by_word(word_ids, scores):
+    found = []
+    for word in range(len({*word_ids} - {None})):
+        sums = [sum(row[label] for row, other in zip(scores.tolist(), word_ids, strict=True) if other == word)
+                for label in range(scores.shape[1])]  # fmt: skip
+        found.append(sums.index(max(sums)))
     return found
 
 
-def first_piece_labels_by_search(word_ids, labels):
-    found = [-100] * len(word_ids)
-    for word in {*word_ids} - {None}:
-        found[word_ids.index(word)] = labels[word]
-    return found
-
-
-def first_piece_inputs(d):
-    word_ids, n = [None] * d.integer(0, 2), d.integer(0, 4)
+def word_tags_inputs(d):
+    word_ids, n, L = [None] * d.integer(0, 2), d.integer(0, 3), d.integer(1, 4)
     for word in range(n):
         word_ids += [word] * d.integer(1, 3) + [None] * d.integer(0, 1)
-    return word_ids or [None], d.choices([0, 1, 2, -100], n + d.integer(0, 2))
+    word_ids = word_ids or [None]
+    apart = torch.tensor(d.shuffled(range(L))) / 100  # no ties
+    return word_ids, d.floats(len(word_ids), L, values=(0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -3.0)) + apart
 
 
-def class_zero(word_ids, labels):
-    pairs = zip(word_ids, first_piece_labels(word_ids, labels), strict=True)
-    return [0 if word is None else label for word, label in pairs]
+def tags_by(choose):
+    """Return word_tags with another way to choose from a word's scores [pieces, L]."""
 
+    def wrong(word_ids, scores):
+        words = range(len({*word_ids} - {None}))
+        return [int(choose(scores[[other == word for other in word_ids]])) for word in words]
 
-def dealt_out(word_ids, labels):
-    rest = iter(labels)
-    return [-100 if word is None else next(rest, -100) for word in word_ids]
+    return wrong
 
 
 # --- one vector for a text
@@ -184,14 +188,21 @@ TEXTS = ("dog", "Dog", "dog,", "cat", "the", "The", "a", "an", "U.S.", "us", "we
 
 EXERCISES = (
     Exercise(
-        first_piece_labels, second=first_piece_labels_by_search, inputs=first_piece_inputs,
-        edges=lambda: [([None, 0, 0, 1, None], [7, 4]), ([None, 0, 1, 1, 1, 2, 2, None, None], [4, 0, 1]),
-                       ([0, 0], [3]), ([None, None], [1])],
+        word_tags, second=word_tags_by_word, inputs=word_tags_inputs,
+        edges=lambda: [
+            ([None, 0, 0, 1, None], torch.tensor([[9.0, 0, 0], [0, 0.6, 0.4], [0.6, 0, 0.4], [0, 0, 1], [0, 9, 0]])),
+            ([0, 0, 0], torch.tensor([[0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]])),
+            ([0, 0], torch.tensor([[-1.0, -2, -1.5], [-2.0, -3, -1]])),
+            ([None, None], torch.zeros(2, 3)),
+        ],
         mistakes={
-            "every piece": lambda word_ids, labels: [-100 if word is None else labels[word] for word in word_ids],
-            "last piece": lambda word_ids, labels: first_piece_labels(word_ids[::-1], labels)[::-1],
-            "class zero": class_zero,
-            "out of step": dealt_out,
+            "first piece": tags_by(lambda rows: rows[0].argmax()),
+            "majority": tags_by(lambda rows: rows.argmax(1).mode().values),
+            "boldest piece": tags_by(lambda rows: rows.amax(0).argmax()),
+            "last piece": tags_by(lambda rows: rows[-1].argmax()),
+            "a tag a piece": lambda word_ids, scores: [
+                row.argmax().item() for row, word in zip(scores, word_ids, strict=True) if word is not None
+            ],
         },
     ),
     Exercise(
