@@ -135,11 +135,6 @@ def highest(scores, low=0, high=None):
     return max(range(len(scores))[low:high], key=scores.__getitem__)
 
 
-def by_product(start, end, longest):
-    spans = [(s, e) for s in range(len(start)) for e in range(s, min(s + longest, len(end)))]
-    return max(spans, key=lambda span: start[span[0]] * end[span[1]])
-
-
 def above_zero(start, end, longest):
     s, e = best_answer(start, end, longest)
     return (s, e) if start[s] + end[e] > 0 else (0, 0)
@@ -236,7 +231,6 @@ EXERCISES = (
             "each for itself": lambda start, end, longest: (highest(start), highest(end)),
             "any length": lambda start, end, longest: best_answer(start, end, len(end)),
             "start first": start_first,
-            "product": by_product,
             "one too many": lambda start, end, longest: best_answer(start, end, longest + 1),
             "above zero": above_zero,
         },

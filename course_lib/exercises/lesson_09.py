@@ -205,12 +205,6 @@ def conditionals(joint):
     return torch.stack([joint / joint.sum(axis, keepdim=True) for axis in range(joint.dim())])
 
 
-def given_the_word(joint):
-    axes = {*range(joint.dim())}
-    factors = [joint / joint.sum([*axes - {axis}], keepdim=True) for axis in axes]
-    return torch.stack(factors).prod(0).sum()
-
-
 # --- the best possible in context
 def best_in_context(shown, keys, values):
     unseen = (1 - 1 / keys) ** shown  # none of the pairs had the letter
@@ -280,7 +274,6 @@ EXERCISES = (
             "one text": fitting(lambda numbers, rows, size: 2 * numbers * size),
             "numbers": fitting(lambda numbers, rows, size: 2 * numbers * rows),
             "rounded up": lambda memory, *others: -tokens_that_fit(-memory, *others),
-            "squared": lambda *given: int(tokens_that_fit(*given) ** 0.5),
         },
     ),
     Exercise(
@@ -289,7 +282,6 @@ EXERCISES = (
             "chain rule": lambda joint: joint.sum(),
             "two words": lambda joint: conditionals(joint)[:2].prod(0).sum(),
             "same side": lambda joint: (conditionals(joint)[0] ** joint.dim()).sum(),
-            "given the word": given_the_word,
             "added": lambda joint: conditionals(joint).sum(),
         },
     ),
