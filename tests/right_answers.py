@@ -1,6 +1,9 @@
 """Other right answers to the exercises, found in other ways: {name: functions}. Every check accepts them all."""
 
 import math
+import re
+import string
+from collections import Counter
 
 import numpy as np
 import torch
@@ -68,6 +71,76 @@ def span_corruption_by_position(tokens, spans):
             targets.append(f"<extra_id_{n}>")
         (inputs if n is None else targets).append(token)
     return inputs, [*targets, f"<extra_id_{len(spans)}>"]
+def word_tags_by_product(word_ids, scores):
+    words = [word for word in dict.fromkeys(word_ids) if word is not None]
+    member = torch.tensor([[float(word == other) for other in word_ids] for word in words]).reshape(-1, len(word_ids))
+    return (member @ scores / member.sum(dim=1, keepdim=True)).argmax(dim=1).tolist()
+
+
+def mean_of_tokens_by_product(hidden, attention_mask):
+    shares = attention_mask / attention_mask.sum(dim=1, keepdim=True)
+    return torch.einsum("bt,btd->bd", shares, hidden)
+
+
+def best_answer_by_loops(start, end, longest):
+    best, answer = float("-inf"), None
+    for e in range(len(end)):
+        for s in range(max(0, e - longest + 1), e + 1):
+            if start[s] + end[e] >= best:  # the last of several best ones
+                best, answer = start[s] + end[e], [s, e]
+    return answer
+
+
+def squad_f1(prediction, ground_truth):
+    """The official script of SQuAD 1.1."""
+
+    def normalize_answer(s):
+        text = "".join(ch for ch in s.lower() if ch not in set(string.punctuation))
+        return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+    prediction, ground_truth = normalize_answer(prediction).split(), normalize_answer(ground_truth).split()
+    num_same = sum((Counter(prediction) & Counter(ground_truth)).values())
+    if num_same == 0:
+        return 0
+    precision, recall = 1.0 * num_same / len(prediction), 1.0 * num_same / len(ground_truth)
+    return (2 * precision * recall) / (precision + recall)
+
+
+def grow_by_recursion(read, prompt, n, end):
+    if n == 0:
+        return prompt
+    ids = torch.hstack([prompt, read(prompt)[-1].max(0).indices])
+    return ids if ids[-1] == end else grow_by_recursion(read, ids, n - 1, end)
+
+
+def nucleus_by_warper(p, top_p, least):
+    from transformers import TopPLogitsWarper
+
+    return TopPLogitsWarper(top_p, min_tokens_to_keep=least)(None, p.log()[None])[0].softmax(0)
+
+
+def attend_by_torch(q, k, v, past_k, past_v):
+    keys, values = torch.vstack([past_k, k]), torch.vstack([past_v, v])
+    seen = torch.ones(len(q), len(keys)).tril(len(past_k)).bool()
+    return F.scaled_dot_product_attention(q[None], keys[None], values[None], attn_mask=seen[None])[0], keys, values
+
+
+def look_by_addition(queries, keys, source_mask):
+    hidden = (1.0 - source_mask[:, None, :].float()) * torch.finfo(torch.float32).min
+    return (torch.einsum("btd,bsd->bts", queries, keys) * keys.shape[-1] ** -0.5 + hidden).softmax(-1)
+
+
+def target_labels_by_position(rows, sep, pad):
+    T, is_sep = rows.shape[1], rows == sep
+    first = is_sep.int().argmax(dim=1, keepdim=True)
+    last = T - 1 - is_sep.flip(1).int().argmax(dim=1, keepdim=True)
+    at = torch.arange(T)
+    return torch.where((at >= first) & (at < last), F.pad(rows[:, 1:], (0, 1), value=-100), -100)
+
+
+def aligned_share_by_value(weights, gold):
+    rows, columns = torch.arange(len(gold)), torch.tensor(gold) + 1
+    return (weights[rows, columns] >= weights[rows].amax(dim=1)).double().mean()
 
 
 RIGHT = {
@@ -98,4 +171,24 @@ RIGHT = {
     "cross_tensors": [lambda names: [n for n in names if "cross" in n or ".EncDec" in n or ".encoder_attn" in n]],
     "electra_labels": [lambda original, sampled, selected: torch.logical_and(selected, sampled.ne(original)).int()],
     "span_corruption": [span_corruption_by_position],
+    "word_tags": [word_tags_by_product],
+    "mean_of_tokens": [mean_of_tokens_by_product],
+    "best_answer": [best_answer_by_loops],
+    "answer_f1": [squad_f1],
+    "grow": [grow_by_recursion],
+    "nucleus": [nucleus_by_warper],
+    "attend_with_cache": [attend_by_torch],
+    "tokens_that_fit": [
+        lambda memory, layers, width, rows=1, bytes_each=2: int(memory / (2 * layers * width * rows * bytes_each))
+    ],
+    "pseudo_mass": [
+        lambda joint: torch.stack([joint / joint.sum(a, True) for a in range(joint.dim())]).log().sum(0).exp().sum()
+    ],
+    "best_in_context": [lambda shown, keys, values: 1 - ((keys - 1) / keys) ** shown * (1 - 1 / values)],
+    "look_at_source": [look_by_addition],
+    "decoder_inputs": [
+        lambda labels, start, pad: torch.where(labels < 0, pad, labels).roll(1, 1).index_fill(1, torch.tensor(0), start)
+    ],
+    "target_labels": [target_labels_by_position],
+    "aligned_share": [aligned_share_by_value],
 }
