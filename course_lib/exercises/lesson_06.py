@@ -114,8 +114,8 @@ def good_ones(documents, d, i):
 
 
 def negatives_compare(got, expected, documents, d, i, n, rng):
-    if problem := compare.same([0 for _ in got], [0] * n) or compare.same(type(got)(), []):
-        return problem
+    if not isinstance(got, list | tuple) or len(got) != n:
+        return compare.same(got, expected)
     elsewhere = {s for j, other in enumerate(documents) if j != d for s in other}
     for sentence in got:
         if sentence not in elsewhere:
@@ -152,13 +152,12 @@ def negatives_judge(outcomes):
     return (found[0], numbers) if found else "{text} is {share} of the draws, not {right}.".format(**numbers)
 
 
-def drawing(choose):
-    """Return draw_negatives with another way: choose(documents, d, i, rng) -> a sentence, or None to draw again."""
+def drawing(candidates):
+    """Return draw_negatives from other candidates(other documents, document d, i, the true negatives)."""
 
     def draws(documents, d, i, n, rng):
-        good = set(good_ones(documents, d, i))
-        found = (choose(documents, d, i, good, rng) for _ in itertools.count())
-        return list(itertools.islice((s for s in found if s is not None), n))
+        others = documents[:d] + documents[d + 1 :]
+        return rng.choices(candidates(others, documents[d], i, good_ones(documents, d, i)), k=n)
 
     return draws
 
@@ -236,17 +235,15 @@ EXERCISES = (
         trial=lambda seed: (TOWN, 1, 1, 4000, random.Random(seed)),
         judge=negatives_judge,
         mistakes={
-            "any document": drawing(lambda D, d, i, good, rng: rng.choice([s for document in D for s in document])),
-            "same document": drawing(lambda D, d, i, good, rng: rng.choice(D[d])),
-            "follows by chance": drawing(
-                lambda D, d, i, good, rng: rng.choice([s for j, other in enumerate(D) if j != d for s in other])),
-            "next place only": drawing(lambda D, d, i, good, rng: rng.choice(
-                [s for j, other in enumerate(D) if j != d for s in other if s not in D[d][i + 1 : i + 2]])),
+            "any document": drawing(lambda others, here, i, good: here + sum(others, [])),
+            "same document": drawing(lambda others, here, i, good: here),
+            "follows by chance": drawing(lambda others, here, i, good: sum(others, [])),
+            "next place only": drawing(
+                lambda others, here, i, good: [s for s in sum(others, []) if s not in here[i + 1 : i + 2]]),
             "document first": drawing(
-                lambda D, d, i, good, rng: (lambda s: s if s in good else None)(rng.choice(rng.choice(D[:d] + D[d + 1 :])))),
-            "each text once": drawing(lambda D, d, i, good, rng: rng.choice(sorted(good))),
-            "texts of its own": drawing(
-                lambda D, d, i, good, rng: rng.choice([s for s in good_ones(D, d, i) if s not in D[d]] or sorted(good))),
+                lambda others, here, i, good: [s for one in others for s in one * (60 // len(one)) if s in good]),
+            "each text once": drawing(lambda others, here, i, good: sorted(set(good))),
+            "texts of its own": drawing(lambda others, here, i, good: [s for s in good if s not in here] or good),
         },
     ),
     Exercise(
@@ -273,11 +270,10 @@ EXERCISES = (
             "ties lose": lambda positives, negatives: won(positives, negatives, 0),
             "ties win": lambda positives, negatives: won(positives, negatives, 1),
             "upside down": lambda positives, negatives: won(negatives, positives, 0.5),
-            "side by side": lambda positives, negatives: won(positives[:1], negatives[:1], 0.5) if (
-                len(positives) == 1) else sum(won([p], [n], 0.5) for p, n in zip(positives, negatives, strict=False)) / (
-                min(len(positives), len(negatives))),
-            "never below": lambda positives, negatives: max(
-                won(positives, negatives, 0.5), won(negatives, positives, 0.5)),
+            "side by side": lambda positives, negatives: sum(
+                won([p], [n], 0.5) for p, n in zip(positives, negatives, strict=False)
+            ) / min(len(positives), len(negatives)),
+            "never below": lambda *scores: max(won(*scores, 0.5), won(*scores[::-1], 0.5)),
         },
     ),
 )  # fmt: skip
