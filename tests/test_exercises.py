@@ -111,7 +111,7 @@ def test_names_are_unique(kind):
     assert len(set(names)) == len(names)
 
 
-ENTRY = {"minutes": 3, "stars": 1, "hints": ["a", "b"], "mistakes": {"x": "y"}}
+ENTRY = {"minutes": 3, "stars": 1, "contract": "c", "hints": ["a", "b"], "mistakes": {"x": "y"}}
 ASKED = {"text": "Why?", "options": {key: {"says": "s" + key, "because": "t"} for key in "ab"}}
 
 

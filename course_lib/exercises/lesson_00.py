@@ -8,14 +8,6 @@ SENTENCE = ["the", "baker", "slept", "."]
 
 
 def left_context(words, position):
-    """Return the list of words before a position (counted from 0).
-
-    words: a list of at least one word; position: a whole number, at
-    least 0 and below len(words). Leave `words` as it is.
-
-    >>> left_context(["the", "baker", "slept", "."], 2)
-    ['the', 'baker']
-    """
     return words[:position]
 
 
@@ -24,16 +16,6 @@ def left_context_by_loop(words, position):
 
 
 def hide(words, position):
-    """Return the sentence with the word at a position hidden.
-
-    words: a list of at least one word; position: a whole number, at
-    least 0 and below len(words). In the new list "[MASK]" stands at
-    this position, and only there where it was not before. Leave
-    `words` as it is.
-
-    >>> hide(["the", "baker", "slept", "."], 1)
-    ['the', '[MASK]', 'slept', '.']
-    """
     return words[:position] + ["[MASK]"] + words[position + 1 :]
 
 

@@ -21,16 +21,6 @@ def same_mask(got, expected, *args):
 
 
 def padding_keys(lengths, T):
-    """Return the additive padding mask for a batch.
-
-    lengths: whole numbers [B], how many tokens of each sequence are
-    real, 1 to T; T: the padded length. Padding is on the right.
-    Returns floats [B, 1, 1, T]: 0 for real keys; for padding the lowest
-    float, -inf, or anything from -1e4 down.
-
-    >>> padding_keys(torch.tensor([2]), 3) > -1
-    tensor([[[[ True,  True, False]]]])
-    """
     real = torch.arange(T)[None, :] < lengths[:, None]  # [B, T]
     hidden = torch.finfo(torch.float32).min
     return torch.where(real, 0.0, hidden)[:, None, None, :]
@@ -53,17 +43,6 @@ def real_keys(lengths, T):
 
 
 def sliding_window(window, T):
-    """Return booleans [T, T]: may query i (row) see key j (column)?
-
-    A query sees the `window` latest positions, itself included, and
-    never the future. window and T: whole numbers, at least 1; a window
-    longer than T sees the whole past.
-
-    >>> sliding_window(2, 3)
-    tensor([[ True, False, False],
-            [ True,  True, False],
-            [False,  True,  True]])
-    """
     query, key = torch.arange(T)[:, None], torch.arange(T)[None, :]
     return (key <= query) & (key > query - window)
 
@@ -74,16 +53,6 @@ def sliding_window_blocks(window, T):
 
 
 def causal_weights(q, k):
-    """Return causal attention weights [T, T], one row for each query.
-
-    q, k: float queries and keys [T, D], of any size. Scores are divided
-    by the square root of D. Each row sums to 1, and no later key
-    influences it, however large its score.
-
-    >>> causal_weights(torch.zeros(2, 4), torch.ones(2, 4))
-    tensor([[1.0000, 0.0000],
-            [0.5000, 0.5000]])
-    """
     T, D = q.shape
     scores = q @ k.T / D**0.5
     future = torch.ones(T, T).triu(1).bool()
@@ -116,17 +85,6 @@ def renormalised(q, k):
 
 
 def last_real(outputs, attention_mask):
-    """Return each sequence's output at its last real token.
-
-    outputs: [B, T, D]; attention_mask: [B, T], whole numbers, 1 for a
-    real token and 0 for padding, which may stand anywhere: on the
-    right, on the left, in between. Every sequence has a real token.
-    Returns [B, D].
-
-    >>> outputs = torch.arange(6.0).reshape(1, 3, 2)
-    >>> last_real(outputs, torch.tensor([[1, 1, 0]]))
-    tensor([[2., 3.]])
-    """
     B, T, D = outputs.shape
     last = (attention_mask * torch.arange(T)).argmax(dim=1)  # [B], wherever the padding is
     return outputs[torch.arange(B), last]
@@ -151,19 +109,6 @@ def last_real_inputs(d):
 
 
 def leaking_positions(read, ids, V):
-    """Return the positions whose output moves when a later token changes.
-
-    read: a function from ids [T] to outputs [T, D]; ids: whole numbers
-    below V, the size of the vocabulary. A position leaks if there is
-    one later token, and one of the V words in its place, that moves its
-    output by more than a millionth: a reader may react to one word
-    only. Returns a sorted list. Leave ids as they are.
-
-    >>> def next_one(ids):
-    ...     return ids.roll(-1)[:, None].float()
-    >>> leaking_positions(next_one, torch.tensor([3, 1, 2]), 5)
-    [0, 1]
-    """
     before, found = read(ids), set()
     for j in range(len(ids)):
         for word in range(V):

@@ -16,7 +16,7 @@ __all__ = ["KINDS", "Question", "find", "numbers", "read", "texts"]
 FOLDER = Path(__file__).parent
 KINDS = {"exercises": "exercise", "predictions": "prediction", "quizzes": "quiz"}
 FIELDS = {  # what an entry of each kind must have, and of what type
-    "exercises": {"minutes": int, "stars": int, "hints": list, "mistakes": dict},
+    "exercises": {"minutes": int, "stars": int, "contract": str, "hints": list, "mistakes": dict},
     "predictions": {"text": str, "options": dict},
     "quizzes": {"text": str, "options": dict, "answer": str},
 }
@@ -64,7 +64,7 @@ def checked(place, entry, fields):
     if "hints" in fields:
         if len(entry["hints"]) < 2 or entry["stars"] not in (1, 2, 3):
             raise ValueError(f"{place} needs at least two hints, and 1 to 3 stars")
-        said = [*entry["hints"], *entry["mistakes"].values()]
+        said = [entry["contract"], *entry["hints"], *entry["mistakes"].values()]
     else:
         options = entry["options"]
         if list(options) != list("abcdefgh"[: len(options)]) or not len(options) > 1:
@@ -93,6 +93,9 @@ def _read(kind, number):
     made = importlib.import_module(f"course_lib.exercises.lesson_{number:02d}").EXERCISES
     if [exercise.name for exercise in made] != list(entries):
         raise ValueError(f"lesson {number:02d} has {[e.name for e in made]}, and texts for {list(entries)}")
+    for exercise in made:
+        if "contract" in entries[exercise.name]:  # OLD: every one has it when the last lesson is converted
+            exercise.reference.__doc__ = entries[exercise.name]["contract"].strip()
     return {exercise.name: exercise.with_texts(entries[exercise.name]) for exercise in made}
 
 
