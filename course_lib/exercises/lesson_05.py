@@ -103,6 +103,8 @@ def corrupt_judge(outcomes):
     was, now = ids[selected].repeat(3), torch.cat([got[selected] for _, got in outcomes])
     fates = torch.where(now == mask_id, 0, torch.where(now != was, 1, 2))  # as in FATES
     counts = torch.bincount(fates, minlength=3).tolist()
+    if found := uneven(ids, selected, fates, [n / len(fates) for n in counts]):
+        return found
 
     def fits(shares):
         return all(compare.within_binomial(n, len(was), p) for n, p in zip(counts, shares, strict=True))
@@ -112,32 +114,40 @@ def corrupt_judge(outcomes):
         known = [(name, seen) for shares, name in PATTERNS.items() if fits(shares)]
         asked = [f"{share} {fate} (not {100 * p:.0f})" for share, fate, p in zip(seen.values(), *FATES, strict=True)]
         return known[0] if known else f"of 100 selected tokens {', '.join(asked)}."
-    return uneven(selected, fates) or unvaried(words, was[fates == 1], now[fates == 1])
+    columns = selected.nonzero()[:, 1].repeat(3)[fates == 1]
+    return unvaried(words, was[fates == 1], now[fates == 1], columns)
 
 
-def uneven(selected, fates):
-    """Say where the fates are not drawn alike for every place, or None."""
+def uneven(ids, selected, fates, shares):
+    """Say where the fates, whatever their shares, are not drawn alike for every place; None if they are."""
     rows, columns = selected.nonzero().T
     rank = (selected.cumsum(1)[selected] - 1) * 20 // selected.sum(1)[rows]
-    for name, place in (("row", rows), ("column", columns), ("twentieth of the selected tokens of a row, part", rank)):
-        for at, counts in enumerate(torch.bincount(3 * place.repeat(3) + fates).view(-1, 3).tolist()):
-            for n, fate, p in zip(counts, *FATES, strict=True):
+    for name, place in {"row {}": rows, "column {}": columns, "part {} of 20 of each row's selected tokens": rank,
+                        "all places with id {}": ids[selected]}.items():  # fmt: skip
+        for at, counts in enumerate(torch.bincount(3 * place.repeat(3) + fates, minlength=1200).view(-1, 3).tolist()):
+            for n, fate, p in zip(counts, FATES[0], shares, strict=True):
                 if not compare.within_binomial(n, sum(counts), p, sigmas=6):
-                    return f"in {name} {at}, {n} of {sum(counts)} selected tokens {fate}: all places should be alike."
-    both = (fates.view(3, -1)[:2] == 0).all(dim=0)  # hidden under two generators
-    if not compare.within_binomial(int(both.sum()), len(both), 0.64):
+                    return (f"in {name.format(at)} {n} of {sum(counts)} selected tokens {fate}, elsewhere {p:.0%}: "
+                            "decide for every token anew.")  # fmt: skip
+    hidden = (fates.view(3, -1)[:2] == 0).all(dim=0)  # under two generators
+    if shares[0] < 1 and not compare.within_binomial(int(hidden.sum()), len(hidden), shares[0] ** 2):
         return "two generators hide nearly the same places: draw the fate of every token from `generator`."
     return None
 
 
-def unvaried(words, was, now):
-    """Say which word is not replaced by all others alike, or None."""
+def unvaried(words, was, now, columns):
+    """Say which words are not replaced by all others alike and each on its own; None if all are."""
+    K, steps = len(words), torch.stack([(ids[:, None] == words).long().argmax(1) for ids in (now, was)])
     for word in words.tolist():
-        put_in, others = now[was == word], [other for other in words.tolist() if other != word]
-        for other in others:
-            n = int((put_in == other).sum())
-            if not compare.within_binomial(n, len(put_in), 1 / len(others), sigmas=6):
-                return f"{n} of {len(put_in)} times id {other} stands in for id {word}, which has {len(others)} others."
+        for other in set(words.tolist()) - {word}:
+            n, of = int((now[was == word] == other).sum()), int((was == word).sum())
+            if not compare.within_binomial(n, of, 1 / (K - 1), sigmas=6):
+                return f"{n} of {of} times id {other} stands in for id {word}, which has {K - 1} others, all alike."
+    steps = (steps[0] - steps[1]) % K
+    for neighbours in (steps, steps[columns.argsort(stable=True)]):  # in rows, in columns
+        equal = neighbours[:-1:2] == neighbours[1::2]
+        if not compare.within_binomial(int(equal.sum()), len(equal), 1 / (K - 1)):
+            return "neighbours are replaced alike: draw a word for every token anew."
     return None
 
 
@@ -151,11 +161,6 @@ def fated(decide, first=1):
         return ids.masked_fill(selected & masked, mask_id).where(~(selected & other), words)
 
     return corrupted
-
-
-def in_place(ids, selected, mask_id, ordinary, generator):
-    ids[:] = corrupt_words(ids, selected, mask_id, ordinary, generator)
-    return ids
 
 
 def whole_words(pieces):
@@ -218,12 +223,6 @@ def answer_edges():
     yield torch.tensor([1.0]), 0, 0.1, 0.1
 
 
-def bayes(p, likelihood, shown, more):
-    weight = torch.full_like(p, likelihood)
-    weight[shown] += more
-    return p * weight / (p * weight).sum()
-
-
 EXERCISES = (
     Exercise(
         become,
@@ -245,12 +244,10 @@ EXERCISES = (
         inputs=fates_inputs,
         mistakes={
             "every [MASK]": lambda x, y, m: (int((x == m).sum()), *count_fates(x, y, m)[1:]),
-            "what changed": lambda x, y, m: (count_fates(x, y, m)[0], int(((x != y) & (x != m)).sum()),
-                                             count_fates(x, y, m)[2]),
-            "hidden too": lambda x, y, m: (count_fates(x, y, m)[0], int(((x != y) & (y != -100)).sum()),
-                                           count_fates(x, y, m)[2]),
+            "hidden too": lambda x, y, m: (
+                count_fates(x, y, m)[0], int(((x != y) & (y != -100)).sum()), count_fates(x, y, m)[2]),
             "not asked": lambda x, y, m: (*count_fates(x, y, m)[:2], int(((x == y) | (y == -100)).sum())),
-            "shares": lambda x, y, m: tuple(n / max(int((y != -100).sum()), 1) for n in count_fates(x, y, m)),
+            "labels above 0": lambda x, y, m: count_fates(x, torch.where(y > 0, y, -100), m),
         },
     ),
     Exercise(
@@ -262,7 +259,6 @@ EXERCISES = (
         trial=corrupt_trial,
         judge=corrupt_judge,
         mistakes={
-            "in place": in_place,
             "any id": lambda ids, selected, m, words, g: corrupt_words(ids, selected, m, torch.arange(12), g),
             "two draws": fated(lambda u, v: ((u >= 0.1) & (v >= 0.1), (u < 0.1) & (v >= 0.1))),
             "a tenth of the rest": fated(lambda u, v: (u < 0.8, (u >= 0.8) & (v < 0.1))),
@@ -282,7 +278,6 @@ EXERCISES = (
             "special tokens": lambda pieces: grouped(pieces, leaves=lambda piece: False),
             "beginnings": lambda pieces: [word[:1] for word in grouped(pieces)],
             "shifted": lambda pieces: grouped([piece for piece in pieces if piece not in SPECIAL]),
-            "split words": lambda pieces: [word for word in grouped(pieces) if len(word) > 1],
             "three of five": lambda pieces: grouped(pieces, leaves=lambda piece: piece in SPECIAL[:3]),
         },
     ),
@@ -294,10 +289,9 @@ EXERCISES = (
         mistakes={
             "context alone": lambda p, shown, random, keep: p.clone(),
             "copy": lambda p, shown, random, keep: torch.eye(len(p))[shown],
-            "no context": lambda p, shown, random, keep: bayes(torch.ones_like(p), random / len(p), shown, keep),
-            "not divided": lambda p, shown, random, keep: p * (
-                random / len(p) + keep * torch.eye(len(p))[shown]),
-            "random for each": lambda p, shown, random, keep: bayes(p, random, shown, keep),
+            "no context": lambda p, shown, random, keep: answer_at_visible(torch.ones_like(p), shown, random, keep),
+            "not divided": lambda p, shown, random, keep: p * (random / len(p) + keep * torch.eye(len(p))[shown]),
+            "random for each": lambda p, shown, random, keep: answer_at_visible(p, shown, random * len(p), keep),
             "mixed alike": lambda p, shown, random, keep: (
                 random * p + keep * torch.eye(len(p))[shown]) / (random + keep),
         },

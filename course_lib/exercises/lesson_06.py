@@ -41,31 +41,16 @@ def fitted_inputs(d):
     return a, b, d.integer(5, 18), d.choice((2, 101)), d.choice((3, 102))
 
 
-def cut_after(keep, segments=None):
-    """Return fitted_pair with other lengths, keep(a, b, room) -> (tokens of A, of B), or other segments(of A, of B)."""
-    segments = segments or (lambda m, n: [0] * (m + 2) + [1] * (n + 1))
+def shortening(choose):
+    """Return fitted_pair with choose(a, b) for the list that loses its last token."""
 
     def fitted(a, b, length, cls, sep):
-        m, n = keep(len(a), len(b), length - 3)
-        return [cls, *a[:m], sep, *b[:n], sep], segments(len(a[:m]), len(b[:n]))
+        a, b = list(a), list(b)
+        while len(a) + len(b) + 3 > length:
+            choose(a, b).pop()
+        return fitted_pair(a, b, length, cls, sep)
 
     return fitted
-
-
-def right_lengths(a, b, room):
-    ids = fitted_by_counting([0] * a, [0] * b, room + 3, 1, 1)[0]
-    return ids[1:].index(1), len(ids) - ids[1:].index(1) - 3
-
-
-def row_cut_off(a, b, length, cls, sep):
-    row = [cls, *a, sep, *b, sep]
-    return row[:length], ([0] * (len(a) + 2) + [1] * (len(b) + 1))[:length]
-
-
-def cut_in_place(a, b, length, cls, sep):
-    while len(a) + len(b) + 3 > length:
-        (a if len(a) > len(b) else b).pop()
-    return fitted_pair(a, b, length, cls, sep)
 
 
 def draw_negatives(documents, d, i, n, rng):
@@ -141,11 +126,7 @@ def negatives_judge(outcomes):
         if compare.within_binomial(twice, len(drawn) // 2, chance):
             return None
         return f"of {len(drawn) // 2} pairs of draws {twice} are equal, not about {chance:.0%}: draw each one anew."
-    known = {
-        "document first": firsts,
-        "each text once": dict.fromkeys(good, 1),
-        "texts of its own": {s: even[s] for s in even if s not in documents[d]},
-    }
+    known = {"document first": firsts, "each text once": dict.fromkeys(good, 1)}
     s = max(odd(even), key=lambda s: abs(drawn.count(s) - len(drawn) * even[s] / len(good)))
     numbers = {"text": repr(s), "share": f"{drawn.count(s) / len(drawn):.1%}", "right": f"{even[s] / len(good):.1%}"}
     found = [name for name, p in known.items() if not odd(p) and sum(map(drawn.count, p)) == len(drawn)]
@@ -217,13 +198,13 @@ EXERCISES = (
         edges=lambda: list(fitted_edges()),
         inputs=fitted_inputs,
         mistakes={
-            "row cut off": row_cut_off,
-            "only B": cut_after(lambda a, b, room: (a, max(room - a, 0))),
-            "halves": cut_after(lambda a, b, room: (a, b) if a + b <= room else ((room + 1) // 2, room // 2)),
-            "ties from A": cut_after(lambda a, b, room: right_lengths(b, a, room)[::-1]),
-            "separator to B": cut_after(right_lengths, lambda m, n: [0] * (m + 1) + [1] * (n + 2)),
-            "specials forgotten": cut_after(lambda a, b, room: right_lengths(a, b, room + 3)),
-            "in place": cut_in_place,
+            "row cut off": lambda a, b, length, *ends: tuple(part[:length] for part in fitted_pair(a, b, 99, *ends)),
+            "only B": shortening(lambda a, b: b or a),
+            "ties from A": shortening(lambda a, b: a if len(a) >= len(b) else b),
+            "halves": lambda a, b, length, *ends: fitted_pair(
+                a[: (length - 2) // 2], b[: (length - 3) // 2], length, *ends),
+            "separator to B": lambda *pair: (fitted_pair(*pair)[0], [*fitted_pair(*pair)[1][1:], 1]),
+            "specials forgotten": lambda a, b, length, *ends: fitted_pair(a, b, length + 3, *ends),
         },
     ),
     Exercise(
@@ -232,18 +213,16 @@ EXERCISES = (
         edges=lambda: list(negative_edges()),
         inputs=negative_inputs,
         compare=negatives_compare,
-        trial=lambda seed: (TOWN, 1, 1, 4000, random.Random(seed)),
+        trial=lambda seed: ([*TOWN, TOWN[1]], 1, 1, 4000, random.Random(seed)),
         judge=negatives_judge,
         mistakes={
             "any document": drawing(lambda others, here, i, good: here + sum(others, [])),
-            "same document": drawing(lambda others, here, i, good: here),
             "follows by chance": drawing(lambda others, here, i, good: sum(others, [])),
             "next place only": drawing(
                 lambda others, here, i, good: [s for s in sum(others, []) if s not in here[i + 1 : i + 2]]),
             "document first": drawing(
                 lambda others, here, i, good: [s for one in others for s in one * (60 // len(one)) if s in good]),
             "each text once": drawing(lambda others, here, i, good: sorted(set(good))),
-            "texts of its own": drawing(lambda others, here, i, good: [s for s in good if s not in here] or good),
         },
     ),
     Exercise(
