@@ -29,9 +29,10 @@ def count_fates_by_loop(input_ids, labels, mask_id):
 
 def fates_inputs(d):
     B, T = d.integer(1, 3), d.integer(1, 6)
-    original, mask_id = d.ids(B, T, V=5), 5
-    seen = torch.where(d.mask(B, T, empty=True) == 1, d.ids(B, T, V=6), original)
-    return seen, torch.where(d.mask(B, T, empty=True) == 1, original, -100), mask_id
+    original, mask_id = d.ids(B, T, V=5), d.choice((4, 0, 2))
+    seen = torch.where(d.mask(B, T, empty=True) == 1, d.ids(B, T, V=5), original)
+    asked = (d.mask(B, T, empty=True) == 1) & (original != mask_id)
+    return seen, torch.where(asked, original, -100), mask_id
 
 
 def fates_edges():
@@ -119,16 +120,16 @@ def corrupt_judge(outcomes):
 
 
 def uneven(ids, selected, fates, shares):
-    """Say where the fates, whatever their shares, are not drawn alike for every place; None if they are."""
+    """Say for which places the fates, whatever their shares, are drawn in another way; None if for none."""
     rows, columns = selected.nonzero().T
     rank = (selected.cumsum(1)[selected] - 1) * 20 // selected.sum(1)[rows]
-    for name, place in {"row {}": rows, "column {}": columns, "part {} of 20 of each row's selected tokens": rank,
-                        "all places with id {}": ids[selected]}.items():  # fmt: skip
+    for where, place in {"in row {}": rows, "in column {}": columns, "in part {} of 20 of their rows": rank,
+                         "with id {}": ids[selected]}.items():  # fmt: skip
         for at, counts in enumerate(torch.bincount(3 * place.repeat(3) + fates, minlength=1200).view(-1, 3).tolist()):
             for n, fate, p in zip(counts, FATES[0], shares, strict=True):
                 if not compare.within_binomial(n, sum(counts), p, sigmas=6):
-                    return (f"in {name.format(at)} {n} of {sum(counts)} selected tokens {fate}, elsewhere {p:.0%}: "
-                            "decide for every token anew.")  # fmt: skip
+                    return (f"of {sum(counts)} selected tokens {where.format(at)}, {n} {fate}; of all tokens, {p:.0%}. "
+                            "Every token should have the same chances.")  # fmt: skip
     hidden = (fates.view(3, -1)[:2] == 0).all(dim=0)  # under two generators
     if shares[0] < 1 and not compare.within_binomial(int(hidden.sum()), len(hidden), shares[0] ** 2):
         return "two generators hide nearly the same places: draw the fate of every token from `generator`."
@@ -137,13 +138,14 @@ def uneven(ids, selected, fates, shares):
 
 def unvaried(words, was, now, columns):
     """Say which words are not replaced by all others alike and each on its own; None if all are."""
-    K, steps = len(words), torch.stack([(ids[:, None] == words).long().argmax(1) for ids in (now, was)])
+    K = len(words)
     for word in words.tolist():
         for other in set(words.tolist()) - {word}:
             n, of = int((now[was == word] == other).sum()), int((was == word).sum())
             if not compare.within_binomial(n, of, 1 / (K - 1), sigmas=6):
                 return f"{n} of {of} times id {other} stands in for id {word}, which has {K - 1} others, all alike."
-    steps = (steps[0] - steps[1]) % K
+    place, before = ((ids[:, None] == words).long().argmax(dim=1) for ids in (now, was))
+    steps = (place - before) % K
     for neighbours in (steps, steps[columns.argsort(stable=True)]):  # in rows, in columns
         equal = neighbours[:-1:2] == neighbours[1::2]
         if not compare.within_binomial(int(equal.sum()), len(equal), 1 / (K - 1)):
