@@ -1,0 +1,258 @@
+"""The exercises of lesson 06: pairs of texts, their negatives, their loss and how they are ranked."""
+
+import itertools
+import random
+
+import torch
+from torch.nn import functional as F
+
+from course_lib.exercises import compare
+from course_lib.exercises.engine import Exercise
+
+__all__ = ["EXERCISES"]
+
+
+def fitted_pair(a, b, length, cls, sep):
+    a, b = list(a), list(b)
+    while len(a) + len(b) + 3 > length:
+        (a if len(a) > len(b) else b).pop()
+    ids = [cls, *a, sep, *b, sep]
+    segments = [0] * (len(a) + 2) + [1] * (len(b) + 1)
+    return ids, segments
+
+
+def fitted_by_counting(a, b, length, cls, sep):
+    room = length - 3
+    in_a = min(len(a), max(room - len(b), (room + 1) // 2))
+    in_b = min(len(b), room - in_a)
+    ids = [cls] + [a[t] for t in range(in_a)] + [sep] + [b[t] for t in range(in_b)] + [sep]
+    return ids, [int(t > in_a + 1) for t in range(len(ids))]
+
+
+def fitted_edges():
+    for a, b, length in (([10, 11, 12, 13], [20, 21], 8), ([10], [20, 21, 22, 23], 7), ([10, 11], [20, 21], 9),
+                         ([5, 5, 2, 5], [5, 3, 6, 7], 8), ([8] * 9, [1, 2], 9), ([1, 2], [0] * 9, 6),
+                         ([4, 5, 6], [7, 8, 9], 5), ([4], [7], 5), ([4, 0], [7, 0], 7)):  # fmt: skip
+        yield a, b, length, 2, 3
+
+
+def fitted_inputs(d):
+    a, b = (d.choices(range(9), 1, 7) for _ in range(2))
+    return a, b, d.integer(5, 18), d.choice((2, 101)), d.choice((3, 102))
+
+
+def shortening(choose):
+    """Return fitted_pair with choose(a, b) for the list that loses its last token."""
+
+    def fitted(a, b, length, cls, sep):
+        a, b = list(a), list(b)
+        while len(a) + len(b) + 3 > length:
+            choose(a, b).pop()
+        return fitted_pair(a, b, length, cls, sep)
+
+    return fitted
+
+
+def draw_negatives(documents, d, i, n, rng):
+    here = documents[d]
+    following = [after for now, after in itertools.pairwise(here) if now == here[i]]
+    elsewhere = [sentence for j, document in enumerate(documents) if j != d for sentence in document]
+    return rng.choices([sentence for sentence in elsewhere if sentence not in following], k=n)
+
+
+def draw_by_rejection(documents, d, i, n, rng):
+    places, here, drawn = [(j, k) for j in range(len(documents)) for k in range(len(documents[j]))], documents[d], []
+    while len(drawn) < n:
+        j, k = rng.choice(places)
+        follows = any(here[m] == here[i] and here[m + 1] == documents[j][k] for m in range(len(here) - 1))
+        if j != d and not follows:
+            drawn.append(documents[j][k])
+    return drawn
+
+
+TOWN = [
+    ["it was hot .", "Ben took his hat ."],
+    ["Mia went home .", "she was glad .", "it was hot .", "she was glad .", "she slept .", "it rained ."],
+    ["Leo found a map .", "she slept .", "she was glad .", "he sang .", "it rained .", "Leo found a map .",
+     "it was hot .", "he ate .", "it rained .", "Leo left ."],
+    ["Ann called ."],
+]  # fmt: skip
+
+
+def negative_edges():
+    for d, i in ((1, 1), (1, 3), (0, 1), (0, 0), (1, 5), (2, 0), (3, 0)):
+        yield TOWN, d, i, 30, random.Random(d + i)
+    yield [["a", "b"], ["b", "c"]], 0, 0, 1, random.Random(0)
+
+
+def negative_inputs(d):
+    documents = [d.choices("abc", 1, 4) for _ in range(d.integer(2, 4))]
+    own = d.integer(0, len(documents) - 1)
+    documents[own - 1].append("z")  # there is always one
+    return documents, own, d.integer(0, len(documents[own]) - 1), d.integer(1, 6), random.Random(d.integer(0, 9))
+
+
+def good_ones(documents, d, i):
+    """Return every true negative, as often as it stands in other documents."""
+    pairs = set(itertools.pairwise(documents[d]))
+    return [s for j, other in enumerate(documents) if j != d for s in other if (documents[d][i], s) not in pairs]
+
+
+def negatives_compare(got, expected, documents, d, i, n, rng):
+    if not isinstance(got, list | tuple) or len(got) != n:
+        return compare.same(got, expected)
+    elsewhere = {s for j, other in enumerate(documents) if j != d for s in other}
+    for sentence in got:
+        if sentence not in elsewhere:
+            return f"it draws {sentence!r}, which is in no other document than number {d}."
+        if sentence not in good_ones(documents, d, i):
+            return f"it draws {sentence!r}, which follows {documents[d][i]!r} in document {d}: a wrong label."
+    return None
+
+
+def negatives_judge(outcomes):
+    (documents, d, i, n, _), _ = outcomes[0]
+    drawn, good = [s for _, got in outcomes for s in got], good_ones(documents, d, i)
+    firsts = {s: sum(other.count(s) / len(other) for j, other in enumerate(documents) if j != d) for s in good}
+
+    def odd(p):
+        total = sum(p.values())
+        return [s for s in p if not compare.within_binomial(drawn.count(s), len(drawn), p[s] / total)]
+
+    even = {s: good.count(s) for s in good}
+    if not odd(even):
+        twice = sum(one == other for one, other in zip(drawn[::2], drawn[1::2], strict=True))
+        chance = sum((m / len(good)) ** 2 for m in even.values())
+        if compare.within_binomial(twice, len(drawn) // 2, chance):
+            return None
+        return f"of {len(drawn) // 2} pairs of draws {twice} are equal, not about {chance:.0%}: draw each one anew."
+    known = {"document first": firsts, "each text once": dict.fromkeys(good, 1)}
+    s = max(odd(even), key=lambda s: abs(drawn.count(s) - len(drawn) * even[s] / len(good)))
+    numbers = {"text": repr(s), "share": f"{drawn.count(s) / len(drawn):.1%}", "right": f"{even[s] / len(good):.1%}"}
+    found = [name for name, p in known.items() if not odd(p) and sum(map(drawn.count, p)) == len(drawn)]
+    return (found[0], numbers) if found else "{text} is {share} of the draws, not {right}.".format(**numbers)
+
+
+def drawing(candidates):
+    """Return draw_negatives from other candidates(other documents, document d, i, the true negatives)."""
+
+    def draws(documents, d, i, n, rng):
+        others = documents[:d] + documents[d + 1 :]
+        return rng.choices(candidates(others, documents[d], i, good_ones(documents, d, i)), k=n)
+
+    return draws
+
+
+def pair_loss(logits, labels):
+    log_p = logits.log_softmax(dim=-1)  # [B, 2]
+    return -log_p[torch.arange(len(labels)), labels].mean()
+
+
+def pair_loss_by_loop(logits, labels):
+    losses = [(row - row[label]).logsumexp(0) for row, label in zip(logits, labels.tolist(), strict=True)]
+    return sum(losses) / len(losses)
+
+
+def pair_edges():
+    logits = torch.tensor([[2.0, -1.0], [0.5, 0.5], [-1.0, 3.0]])
+    for labels in ([0, 1, 1], [1, 0, 0], [0, 0, 0]):
+        yield logits, torch.tensor(labels)
+    yield torch.tensor([[200.0, -200.0]]), torch.tensor([1])
+    yield logits[:1], torch.tensor([0])
+
+
+def pair_inputs(d):
+    B = d.integer(1, 5)
+    return d.floats(B, 2, values=(0.0, 1.0, -1.0, 2.5, 0.37, 150.0, -150.0)), d.ids(B, V=2)
+
+
+def area_under_curve(positives, negatives):
+    wins = 0.0
+    for high in positives:
+        for low in negatives:
+            wins += 1.0 if high > low else 0.5 if high == low else 0.0
+    return wins / (len(positives) * len(negatives))
+
+
+def area_by_ranks(positives, negatives):
+    everything = sorted([*positives, *negatives])
+    ranks = [everything.index(s) + (everything.count(s) + 1) / 2 for s in positives]  # ties share their mean rank
+    n = len(positives)
+    return (sum(ranks) - n * (n + 1) / 2) / (n * len(negatives))
+
+
+def area_inputs(d):
+    values = (0.0, 1.0, -1.0, 0.5, 3.0, 1e-9)
+    return d.choices(values, 1, 5), d.choices(values, 1, 5)
+
+
+def won(positives, negatives, tie):
+    wins = [float(p > n) + tie * (p == n) for p in positives for n in negatives]
+    return sum(wins) / len(wins)
+
+
+EXERCISES = (
+    Exercise(
+        fitted_pair,
+        second=fitted_by_counting,
+        edges=lambda: list(fitted_edges()),
+        inputs=fitted_inputs,
+        mistakes={
+            "row cut off": lambda a, b, length, *ends: tuple(part[:length] for part in fitted_pair(a, b, 99, *ends)),
+            "only B": shortening(lambda a, b: b or a),
+            "ties from A": shortening(lambda a, b: a if len(a) >= len(b) else b),
+            "halves": lambda a, b, length, *ends: fitted_pair(
+                a[: (length - 2) // 2], b[: (length - 3) // 2], length, *ends),
+            "separator to B": lambda *pair: (fitted_pair(*pair)[0], [*fitted_pair(*pair)[1][1:], 1]),
+            "specials forgotten": lambda a, b, length, *ends: fitted_pair(a, b, length + 3, *ends),
+        },
+    ),
+    Exercise(
+        draw_negatives,
+        second=draw_by_rejection,
+        edges=lambda: list(negative_edges()),
+        inputs=negative_inputs,
+        compare=negatives_compare,
+        trial=lambda seed: ([*TOWN, TOWN[1]], 1, 1, 4000, random.Random(seed)),
+        judge=negatives_judge,
+        mistakes={
+            "any document": drawing(lambda others, here, i, good: here + sum(others, [])),
+            "follows by chance": drawing(lambda others, here, i, good: sum(others, [])),
+            "next place only": drawing(
+                lambda others, here, i, good: [s for s in sum(others, []) if s not in here[i + 1 : i + 2]]),
+            "document first": drawing(
+                lambda others, here, i, good: [s for one in others for s in one * (60 // len(one)) if s in good]),
+            "each text once": drawing(lambda others, here, i, good: sorted(set(good))),
+        },
+    ),
+    Exercise(
+        pair_loss,
+        second=pair_loss_by_loop,
+        edges=lambda: list(pair_edges()),
+        inputs=pair_inputs,
+        trains=True,
+        mistakes={
+            "ignore_index=0": lambda logits, labels: F.cross_entropy(logits, labels, ignore_index=0),
+            "the notes' labels": lambda logits, labels: F.cross_entropy(logits, 1 - labels),
+            "softmax twice": lambda logits, labels: F.cross_entropy(logits.softmax(dim=-1), labels),
+            "summed": lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"),
+            "log of the softmax": lambda logits, labels: F.nll_loss(logits.softmax(dim=-1).log(), labels),
+        },
+    ),
+    Exercise(
+        area_under_curve,
+        second=area_by_ranks,
+        edges=lambda: [([3.0], [1.0]), ([1.0], [3.0]), ([0.5], [0.5]), ([1.0, 2.0], [2.0, 2.0, 0.0]),
+                       ([0.1, 0.9, 0.4], [0.2, 0.4, 0.0, 0.7]), ([-2.0, -2.0], [1.0, -2.0, -3.0])],
+        inputs=area_inputs,
+        mistakes={
+            "ties lose": lambda positives, negatives: won(positives, negatives, 0),
+            "ties win": lambda positives, negatives: won(positives, negatives, 1),
+            "upside down": lambda positives, negatives: won(negatives, positives, 0.5),
+            "side by side": lambda positives, negatives: sum(
+                won([p], [n], 0.5) for p, n in zip(positives, negatives, strict=False)
+            ) / min(len(positives), len(negatives)),
+            "never below": lambda *scores: max(won(*scores, 0.5), won(*scores[::-1], 0.5)),
+        },
+    ),
+)  # fmt: skip
