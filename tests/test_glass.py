@@ -89,6 +89,23 @@ def test_show_stands_as_a_picture_and_points_to_the_live_page():
         glass.show(TOMORROW, stage="nsp")
 
 
+def test_a_pair_stands_as_a_picture_judged_from_cls():
+    examples = glass.reading.pair_examples()
+    assert [one["follows"] for one in examples].count(True) == len(examples) / 2
+    for n, one in enumerate(examples):
+        found = glass.reading.read_pair(n)
+        assert found.best["B follows A"] == one["exact"] and found.reaches.all()
+        assert abs(found.model["B follows A"] - one["exact"]) < 0.2, one
+    shown = glass.show_pair(1, "causal")
+    assert "1 of" in shown.alt and "can reach [CLS]" in shown.alt and "50% is the best possible" in shown.alt
+    assert "pair=1&amp;mask=causal&amp;stage=pair" in shown.markup and len(shown.png) < 25_000
+    for wrong in (8, -1, "a | b", 0.0):
+        with pytest.raises(ValueError, match="there are 8 pairs"):
+            glass.show_pair(wrong)
+    with pytest.raises(ValueError, match="mask='window'"):
+        glass.show_pair(0, "window")
+
+
 # --- the page ---------------------------------------------------------------------------------------------------------
 def test_the_page_is_built_from_what_lies_here_and_is_light():
     built = build.page()
@@ -124,8 +141,8 @@ def test_the_model_stays_below_what_anybody_could_know_on_average():
         for n, story in enumerate(told):
             words = story.words[: 6 + n % 20]
             found = glass.read(glass.View(" ".join(words), 1 + n % len(words), mask))
-            ours.append(-np.log(found.model[found.truth]))
-            best.append(-np.log(found.best[found.truth]))
+            ours.append(-np.log(found.model[found.view.truth]))
+            best.append(-np.log(found.best[found.view.truth]))
         gap = np.mean(ours) - np.mean(best)
         assert -0.1 < gap < 0.25, (mask, gap)
 

@@ -7,6 +7,6 @@ shows the live page where scripts may run, and always a picture of the same stat
 """
 
 from course_lib.glass.reading import View, read
-from course_lib.glass.shown import show
+from course_lib.glass.shown import show, show_pair
 
-__all__ = ["View", "read", "show"]
+__all__ = ["View", "read", "show", "show_pair"]

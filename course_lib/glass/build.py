@@ -19,10 +19,9 @@ from transformers import EncoderDecoderModel
 from course_lib import runtime
 from course_lib.apply import translation
 from course_lib.experiments import pairs, translating
-from course_lib.glass.reading import CHECKPOINT, rounded
+from course_lib.glass.reading import CHECKPOINT, PAIR, pair_examples, rounded
 from course_lib.places import DATA
 from course_lib.town.language import TinyTown
-from course_lib.town.oracle import Oracle
 
 __all__ = ["STORIES", "grammar", "moments", "page", "pair", "translate"]
 
@@ -31,8 +30,7 @@ SCRIPTS = (  # in the order of what they need
     "masks.js", "model.js", "reader.js", "state.js", "arrows.js", "answers.js", "opened.js", "more.js", "walk.js",
     "main.js",
 )  # fmt: skip
-PAIR, TRANSLATE = CHECKPOINT.with_name("town-pair"), CHECKPOINT.with_name("town-translate")
-LONGEST = 36  # words of a pair of segments
+TRANSLATE = CHECKPOINT.with_name("town-translate")
 POSITIONS = 32  # of the view: [CLS], 30 words, [SEP]
 
 STORIES = (  # text, and the place that is hidden when it is opened
@@ -115,20 +113,11 @@ def shape_of(checkpoint: Path, weights: dict[str, np.ndarray]) -> dict:
     }  # fmt: skip
 
 
-def pair(checkpoint: Path = PAIR, wanted: int = 8) -> dict:
+def pair(checkpoint: Path = PAIR) -> dict:
     """Prepare the model that judges pairs, and held-out pairs with the exact reader's P(B follows A)."""
-    weights, data = weights_of(checkpoint / "model.safetensors", pairs.LENGTH, 2), pairs.town_pairs(100, 400)
-    made, oracle, examples = data.held_out("other document", 60), Oracle(data.town), []
-    texts = [story.sentences for story in data.stories[1]]
-    for row in range(len(made)):
-        a, b = (texts[document][first:end] for document, first, end in made.origins[row].tolist())
-        p = oracle.follows(a, b, made.negative, matched=made.matched)
-        follows, words = int(made.labels[row]) == 0, sum(map(len, a + b))
-        if words <= LONGEST and sum(one["follows"] == follows for one in examples) < wanted // 2:
-            a, b = (" ".join(word for sentence in side for word in sentence) for side in (a, b))
-            examples.append({"a": a, "b": b, "follows": follows, "exact": p})
+    weights = weights_of(checkpoint / "model.safetensors", pairs.LENGTH, 2)
     packed = _text(rounded(weights)[0])
-    return {"model": shape_of(checkpoint, weights), "weights": packed, "examples": examples}
+    return {"model": shape_of(checkpoint, weights), "weights": packed, "examples": pair_examples()}
 
 
 def translate(checkpoint: Path = TRANSLATE, wanted: int = 6) -> list[dict]:

@@ -22,13 +22,19 @@ SHOWN, FAINT = 5, 0.02  # bars; a thinner arrow is not drawn
 
 def describe(found: Reading) -> str:
     """Say in two sentences what the picture shows; its alt text."""
-    view, word = found.view, found.truth
+    view, word = found.view, found.view.truth
+    if not view.places:
+        seen = f"{int(found.reaches.sum())} of {len(found.tokens)} positions can reach [CLS], which is asked"
+        return (
+            f"Two segments, '{view.example['a']}' and '{view.example['b']}', under the {view.mask} mask: {seen}. The "
+            f"model gives '{word}' {_percent(found.model[word])}; {_percent(found.best[word])} is the best possible."
+        )
     size = f" of {view.size}" if view.size is not None else ""
     hidden = " ".join("___" if place in view.places else w for place, w in enumerate(view.words))
     best = f"{_percent(found.best[word])} is the best possible" if found.best else "no story reads like this"
     return (
         f"The sentence '{hidden}' under the {view.mask} mask{size}: {int(found.reaches.sum())} of "
-        f"{len(found.tokens)} positions can reach position {view.places[0] + 1}. "
+        f"{len(found.tokens)} positions can reach position {view.asked}. "
         f"The model gives '{word}' {_percent(found.model[word])}; {best}."
     )
 
@@ -59,7 +65,7 @@ def png(fig: Figure) -> bytes:
 
 def _draw_model(ax, found: Reading) -> None:
     layers, _, T, _ = found.attentions.shape
-    at, mean = found.view.places[0] + 1, found.attentions.mean(axis=1)
+    at, mean = found.view.asked, found.attentions.mean(axis=1)
     widths = np.array([max(3.2, len(token) + 1.6) for token in found.tokens])
     right = np.cumsum(widths + 0.6)
     xs = right - widths / 2 + 9
@@ -116,18 +122,19 @@ def _token(ax, x, width, token, found: Reading, t, at) -> None:
 
 
 def _draw_bars(ax, found: Reading) -> None:
-    rank = {word: (word != found.truth, -_worth(found, word), -p) for word, p in found.model.items()}
+    rank = {word: (word != found.view.truth, -_worth(found, word), -p) for word, p in found.model.items()}
     order = sorted(rank, key=rank.get)[:SHOWN]
     rows = [(word, found.model[word], found.best and found.best[word]) for word in order]
     rest = [1 - sum(values[word] for word in order) if values else None for values in (found.model, found.best)]
-    rows.append(("all others", *rest))
+    if len(found.model) > len(order):
+        rows.append(("all others", *rest))
     for n, (_, ours, best) in enumerate(rows):
         ax.barh(n - 0.18, ours, 0.34, color=MODEL, label="this model" if not n else None)
         ax.text(1.08, n, _percent(ours), color=MODEL, ha="right", va="center", fontsize=10, weight="bold")
         if best is not None:
             ax.barh(n + 0.18, best, 0.26, color=BEST, label="best possible from what it sees" if not n else None)
             ax.text(1.19, n, _percent(best), color=BEST, ha="right", va="center", fontsize=10, weight="bold")
-    names = [f"{word} \u2713" if word == found.truth else word for word, *_ in rows]
+    names = [f"{word} \u2713" if word == found.view.truth else word for word, *_ in rows]
     ax.set_yticks(range(len(rows)), names, fontsize=10)
     ax.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), xticks=[])
     ax.spines[["top", "right", "bottom"]].set_visible(False)

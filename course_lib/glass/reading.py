@@ -9,18 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import BertForMaskedLM, PreTrainedTokenizerBase
+from transformers import BertForMaskedLM, BertForPreTraining, PreTrainedTokenizerBase
 
+from course_lib.experiments import pairs
 from course_lib.model import attention
 from course_lib.places import DATA
 from course_lib.text import tokenization
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
 
-__all__ = ["CHECKPOINT", "LONGEST", "MASKS", "Reading", "View", "best_given", "load", "read", "rounded"]
+__all__ = [
+    "CHECKPOINT", "LONGEST", "MASKS", "PAIR", "PairView", "Reading", "View", "best_given", "load", "pair_examples",
+    "read", "read_pair", "rounded",
+]  # fmt: skip
 
 CHECKPOINT = DATA / "checkpoints" / "town-both"
+PAIR = CHECKPOINT.with_name("town-pair")
 LONGEST = 30  # words that the view takes
+LONGEST_PAIR = 36  # words of two segments
+FOLLOWS, APART = "B follows A", "B does not"  # the two answers about a pair
 MASKS = {
     "bidirectional": lambda size, length: attention.bidirectional_mask(length),
     "causal": lambda size, length: attention.causal_mask(length),
@@ -67,9 +74,35 @@ class View:
         object.__setattr__(self, "words", words)
         object.__setattr__(self, "places", tuple(at - 1 for at in hidden))
 
+    @property
+    def asked(self) -> int:
+        """The position that is asked for, from 0."""
+        return self.places[0] + 1
+
+    @property
+    def truth(self) -> str:
+        """The word that is asked for."""
+        return self.words[self.places[0]]
+
     def allowed(self) -> torch.Tensor:
         """Say who may look at whom: bool [T, T]."""
         return attention.visible(MASKS[self.mask](self.size, len(self.words) + 2))[0, 0]
+
+
+@dataclass(frozen=True)
+class PairView:
+    """What is looked at when B is judged: one of :func:`pair_examples`, read from [CLS] without a mask or under one."""
+
+    example: dict
+    mask: str = "bidirectional"
+    size: None = None
+    places: tuple[int, ...] = ()  # nothing is hidden
+    asked: int = 0  # [CLS]
+
+    @property
+    def truth(self) -> str:
+        """What B does."""
+        return FOLLOWS if self.example["follows"] else APART
 
 
 @dataclass(frozen=True)
@@ -86,19 +119,15 @@ class Reading:
     both: dict[str, float] | None  # the same with the whole sentence in view
     left: dict[str, float] | None  # and with what stands to the left alone
 
-    @property
-    def truth(self) -> str:
-        """The word that is asked for."""
-        return self.view.words[self.view.places[0]]
 
-
-@functools.lru_cache(maxsize=1)
-def load(folder: Path = CHECKPOINT) -> tuple[BertForMaskedLM, PreTrainedTokenizerBase]:
+@functools.lru_cache(maxsize=2)
+def load(folder: Path = CHECKPOINT) -> tuple[BertForMaskedLM | BertForPreTraining, PreTrainedTokenizerBase]:
     """Open a checkpoint with eager attention, so that its weights can be seen, and its tokenizer.
 
     The weights are rounded as the page holds them, so that a picture and the live page say the same.
     """
-    model = BertForMaskedLM.from_pretrained(
+    kind = BertForPreTraining if folder == PAIR else BertForMaskedLM
+    model = kind.from_pretrained(
         folder, attn_implementation="eager", dtype=torch.float32,
         use_safetensors=True, trust_remote_code=False, local_files_only=True,
     )  # fmt: skip
@@ -135,7 +164,7 @@ def read(view: View, folder: Path = CHECKPOINT) -> Reading:
     tokens = [tokenizer.mask_token if place in view.places else word for place, word in enumerate(view.words)]
     tokens = [tokenizer.cls_token, *tokens, tokenizer.sep_token]
     ids = torch.tensor([tokenizer.convert_tokens_to_ids(tokens)])
-    allowed, at, layers = view.allowed(), view.places[0] + 1, model.config.num_hidden_layers
+    allowed, at, layers = view.allowed(), view.asked, model.config.num_hidden_layers
     with torch.no_grad():
         found = model(
             ids, attention_mask=MASKS[view.mask](view.size, len(tokens)), output_attentions=True, return_dict=True
@@ -149,6 +178,48 @@ def read(view: View, folder: Path = CHECKPOINT) -> Reading:
         dict(zip(town, answer, strict=True)),
         best_given(view, reaches), best_given(view, np.ones(len(tokens), bool)),
         best_given(view, np.arange(len(tokens)) < at),
+    )  # fmt: skip
+
+
+@functools.cache
+def pair_examples(wanted: int = 8) -> tuple[dict, ...]:
+    """List held-out pairs of segments, half of them true: a, b, follows, and the exact reader's P(B follows A)."""
+    data, examples = pairs.town_pairs(100, 400), []
+    made, texts = data.held_out("other document", 60), [story.sentences for story in data.stories[1]]
+    for row in range(len(made)):
+        a, b = (texts[document][first:end] for document, first, end in made.origins[row].tolist())
+        p = _oracle().follows(a, b, made.negative, matched=made.matched)
+        follows, words = int(made.labels[row]) == 0, sum(map(len, a + b))
+        if words <= LONGEST_PAIR and sum(one["follows"] == follows for one in examples) < wanted // 2:
+            a, b = (" ".join(word for sentence in side for word in sentence) for side in (a, b))
+            examples.append({"a": a, "b": b, "follows": follows, "exact": p})
+    return tuple(examples)
+
+
+def read_pair(number: int, mask: str = "bidirectional") -> Reading:
+    """Let the model and the exact reader judge one of :func:`pair_examples`, from [CLS]."""
+    examples = pair_examples()
+    if not isinstance(number, int) or not 0 <= number < len(examples):
+        raise ValueError(f"pair={number!r}: there are {len(examples)} pairs, numbered from 0.")
+    if mask not in ("bidirectional", "causal"):
+        raise ValueError(f"mask={mask!r}: a pair is read under the bidirectional or the causal mask.")
+    one, (model, tokenizer) = examples[number], load(PAIR)
+    first, second = one["a"].split(), one["b"].split()
+    tokens = [tokenizer.cls_token, *first, tokenizer.sep_token, *second, tokenizer.sep_token]
+    segments = torch.tensor([[0] * (len(first) + 2) + [1] * (len(second) + 1)])
+    additive = MASKS[mask](None, len(tokens))
+    allowed = attention.visible(additive)[0, 0]
+    with torch.no_grad():
+        found = model(
+            torch.tensor([tokenizer.convert_tokens_to_ids(tokens)]), attention_mask=additive, token_type_ids=segments,
+            output_attentions=True, return_dict=True,
+        )  # fmt: skip
+    answer = found.seq_relationship_logits[0].double().softmax(-1).tolist()  # 0: B follows A
+    reaches, exact = _reaches(allowed, 0, model.config.num_hidden_layers), one["exact"]
+    both, blind = {FOLLOWS: exact, APART: 1 - exact}, {FOLLOWS: 0.5, APART: 0.5}
+    return Reading(
+        PairView(one, mask), tokens, allowed.numpy(), reaches, torch.stack(found.attentions)[:, 0].numpy(),
+        dict(zip((FOLLOWS, APART), answer, strict=True)), both if reaches.all() else blind, both, blind,
     )  # fmt: skip
 
 

@@ -62,9 +62,9 @@ def _clue(view: View, found) -> int | None:
     for at in range(place + 2, length - 1):
         seen = left.copy()
         seen[at] = True
-        gives[at] = best_given(view, seen)[found.truth]
+        gives[at] = best_given(view, seen)[found.view.truth]
     most = max(gives, key=gives.get, default=None)
-    return most if most and gives[most] > best_given(view, left)[found.truth] + TELLS else None
+    return most if most and gives[most] > best_given(view, left)[found.view.truth] + TELLS else None
 
 
 if __name__ == "__main__":

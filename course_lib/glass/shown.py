@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from course_lib.glass import picture, reading
 
-__all__ = ["STAGES", "show"]
+__all__ = ["STAGES", "show", "show_pair"]
 
 STAGES = ("switch", "mask", "attention", "tokens", "masking", "cache", "translation")  # which part of the page is open
 PAGE = "../one-mask-apart.html"  # from a notebook's place
@@ -42,16 +42,27 @@ def show(
     if stage not in STAGES:
         raise ValueError(f"stage={stage!r} is unknown; choose one of {', '.join(STAGES)}.")
     view = reading.View(text, hidden, mask, size)
-    found = reading.read(view)
+    state = {"text": text, "hide": ",".join(map(str, view.places)), "mask": mask, "stage": stage}
+    return _glass(reading.read(view), state | ({} if size is None else {mask: size}), height)
+
+
+def show_pair(number: int = 0, mask: str = "bidirectional", height: int = 660) -> Glass:
+    """Show the glass model judge whether segment B follows A: one of eight held-out pairs, the answer read from [CLS].
+
+    ``mask`` is bidirectional or causal, under which [CLS] sees nothing but itself. Raises ValueError for another.
+    """
+    return _glass(reading.read_pair(number, mask), {"pair": number, "mask": mask, "stage": "pair"}, height)
+
+
+def _glass(found: reading.Reading, state: dict, height: int) -> Glass:
+    """Lay the live page over the picture. The page shows itself when it has come: where it is missing, the picture
+    stays."""
     alt, png = picture.describe(found), picture.png(picture.draw(found))
-    state = {"embed": 1, "text": text, "hide": ",".join(map(str, view.places)), "mask": mask, "stage": stage}
-    if size is not None:
-        state[mask] = size
-    address = PAGE + "#" + "&".join(f"{name}={quote(str(value))}" for name, value in state.items())
+    address = PAGE + "#embed=1&" + "&".join(f"{name}={quote(str(value))}" for name, value in state.items())
     image = f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{_text(png)}">'
     frame = (
         f'<iframe title="Glass model, live" src="{html.escape(address)}" loading="lazy" '
-        'style="position:absolute;inset:0;width:100%;height:100%;border:0"></iframe>'
+        'style="position:absolute;inset:0;width:100%;height:100%;border:0;visibility:hidden"></iframe>'
     )
     return Glass(f'<div style="position:relative;min-height:{height}px">{image}{frame}</div>', png, alt)
 

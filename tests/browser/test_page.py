@@ -1,19 +1,21 @@
 """The glass model in a real browser: its numbers against torch and the oracle, every control, no barrier."""
 
 import copy
+import functools
 import random
 import re
+import shutil
+import threading
 from collections import Counter
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from transformers import BertForPreTraining
 
-from course_lib.experiments import pairs
+from course_lib import glass as glass_lib
 from course_lib.glass import build, reading
-from course_lib.text import tokenization
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
 
@@ -22,6 +24,13 @@ ADDRESS = FILE.as_uri()
 TOWN = TinyTown.load()
 PLACES = ("#tokens", "#caption", "#bars", "#square", "#story")
 ASKED = "[name=mask][value={}]"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, *_):
+        pass
 
 
 def bar(page, row=0):
@@ -259,12 +268,7 @@ def test_everything_works_by_keyboard(glass):
 def test_a_pair_is_judged_from_cls_as_by_torch_and_by_the_exact_reader(glass):
     page, examples = glass(), build.pair()["examples"]
     assert {one["follows"] for one in examples} == {True, False}
-    model = BertForPreTraining.from_pretrained(build.PAIR, dtype=torch.float32, attn_implementation="eager").eval()
-    tokenizer = tokenization.load_tokenizer(build.PAIR)
-    weights = build.weights_of(build.PAIR / "model.safetensors", pairs.LENGTH, 2)
-    with torch.no_grad():
-        for name, value in reading.rounded(weights)[1].items():
-            model.get_parameter(name)[: len(value)] = torch.from_numpy(value)
+    model, tokenizer = reading.load(reading.PAIR)
     for n, one in enumerate(examples):
         page.locator("#story").select_option(f"pair {n}")
         ids = tokenizer(one["a"], one["b"], return_tensors="pt")
@@ -287,6 +291,25 @@ def test_under_the_causal_mask_cls_cannot_judge(glass):
     assert first(page).split()[1] == "–" and "not worked out" in page.locator("#caption").inner_text()
     page.locator("#story").select_option("0")
     assert bar(page)[0] == "tomorrow"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_in_a_notebook_the_page_covers_the_picture_only_once_it_is_there(visit, tmp_path, there):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "lesson.html").write_text(glass_lib.show_pair(0)._repr_html_(), encoding="utf-8")
+    if there:
+        shutil.copy(FILE, tmp_path)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        page = visit(f"http://127.0.0.1:{server.server_port}/notebooks/lesson.html", height=900)
+        page.wait_for_load_state("networkidle")
+        frame = page.locator("iframe")
+        assert page.locator("img").is_visible() and frame.is_visible() == there
+        if there:
+            assert frame.content_frame.locator("#bars .bar").count() == 2
+    finally:
+        server.shutdown()
 
 
 def test_writing_on_keeps_what_the_mask_allows_to_keep(glass):

@@ -249,6 +249,15 @@ function lab() {
   }
 }
 
+// In a notebook the page lies hidden over a picture of the same state, and shows itself once it is here.
+function uncover() {
+  try {
+    if (window.frameElement) window.frameElement.style.visibility = "visible";
+  } catch {
+    return; // another origin: the picture stays
+  }
+}
+
 function theme(named) {
   const inLab = lab();
   const dark = inLab ? inLab.dataset.jpThemeLight === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -259,6 +268,7 @@ function start() {
   const given = fromAddress(location.hash);
   document.documentElement.classList.toggle("embedded", given.has("embed"));
   theme(given.get("theme"));
+  uncover();
   for (const [stage, id] of Object.entries(OPENED)) $(id).open = state.stage === stage;
   draw();
   if (given.has("walk")) goTo(Number(given.get("walk")) - 1);
