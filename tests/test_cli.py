@@ -87,7 +87,6 @@ def test_doctor_judges_the_training_run(capsys, monkeypatch, measured, status, s
     assert found == status and "tokens/s" in text and said in text
 
 
-@pytest.mark.slow
 def test_doctor_trains_for_about_the_time_it_was_given():
     tokens, seconds, losses = doctor.train_briefly(1.0)
     assert tokens > 0 and 0.2 < seconds < 10 and losses[-1] < losses[0]
