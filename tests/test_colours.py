@@ -56,6 +56,7 @@ def test_an_arm_has_one_colour_in_all_notebooks():
         pytest.skip("no stored figure carries its arms yet: bake the notebooks")
     for notebook, arms in shown:
         assert len(set(arms.values())) == len(arms), f"{notebook}: two arms of a figure share a colour: {arms}"
+        assert not [arm for arm in arms if not known(arm)], f"{notebook}: give {[*arms]} a colour in colours.py"
         for arm, colour in arms.items():
             first, before = seen.setdefault(arm, (notebook, colour))
             assert before == colour, f"{arm!r} is {before} in {first} and {colour} in {notebook}: colours.py needs it"

@@ -274,8 +274,10 @@ def test_interval_is_students():
     mean, low, high = plots.interval([1.0, 2.0, 3.0])
     assert (mean, low, high) == pytest.approx((2.0, 2 - 4.30265 / math.sqrt(3), 2 + 4.30265 / math.sqrt(3)), rel=1e-5)
     assert plots.interval([5]) == (5.0, 5.0, 5.0)
-    with pytest.raises(ValueError, match="one number per seed"):
-        plots.interval([])
+    assert plots.interval([4, 4, 4], minus=[3.0, 2.0, 1.0]) == plots.interval([1.0, 2.0, 3.0])
+    for wrong in (([],), ([1.0, 2.0], [1.0]), ([1.0, 2.0], [[1.0, 2.0]])):
+        with pytest.raises(ValueError, match="one number per seed"):
+            plots.interval(*wrong)
 
 
 @pytest.mark.parametrize(

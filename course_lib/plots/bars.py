@@ -15,14 +15,15 @@ SIDES = {"floor": "right", "ceiling": "left"}  # where a label goes when the two
 HALF_BAR, HALF_MARK = 0.28, 0.32  # of the distance between two bars; a label needs the room above its mark
 
 
-def interval(values):
+def interval(values, minus=None):
     """Return (mean, low, high): the 95% interval of the mean of a few seeds, by Student's t.
 
-    One value has no interval: low and high are then the value itself.
+    minus: numbers of the same seeds, taken off seed by seed. One value has no interval: low and high are the value.
     """
     values = np.asarray(values, dtype=float)
-    if values.ndim != 1 or not values.size:
-        raise ValueError(f"interval() takes a list with one number per seed, not something of shape {values.shape}")
+    if values.ndim != 1 or not values.size or np.shape(minus) not in ((), values.shape):
+        raise ValueError(f"interval() takes lists with one number per seed, not {values.shape}, {np.shape(minus)}")
+    values = values if minus is None else values - np.asarray(minus, dtype=float)
     return t_interval(values) if values.size > 1 else (float(values[0]),) * 3
 
 
