@@ -13,11 +13,11 @@ import yaml
 from course_lib.experiments import definition
 from course_lib.experiments.definition import Experiment, Record, evidence_dir, findings
 from course_lib.experiments.materials import LENGTH, Material, material
-from course_lib.experiments.recording import BeingRecorded, WorkerLost, record
+from course_lib.experiments.recording import NotRecorded, record
 
 __all__ = [
-    "EXPERIMENTS", "LENGTH", "BeingRecorded", "Experiment", "Material", "Record", "WorkerLost", "evidence_dir", "find",
-    "findings", "load", "material", "record",
+    "EXPERIMENTS", "LENGTH", "Experiment", "Material", "NotRecorded", "Record", "evidence_dir", "find", "findings",
+    "load", "material", "record",
 ]  # fmt: skip
 
 LESSONS = ("02", "04", "05", "06", "07", "08", "09", "10")

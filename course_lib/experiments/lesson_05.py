@@ -163,9 +163,7 @@ def one_piece_each(tokenizer: PreTrainedTokenizerBase, rows: Tensor, seed: int =
     return {VISIBLE: ask(piece), HIDDEN: ask(whole)}
 
 
-def guess_pieces(
-    seed: int, whole: bool, vocab_size: int, steps: int, batch_size: int, learning_rate: float
-) -> Plan:
+def guess_pieces(seed: int, whole: bool, vocab_size: int, steps: int, batch_size: int, learning_rate: float) -> Plan:
     """Train a tiny BERT on the seed's stories in pieces, masking single pieces or ``whole`` words, 80/10/10 each.
 
     Numbers: accuracy and nats at one piece of a split word, with its siblings in view and hidden, and at 15% of all

@@ -140,9 +140,7 @@ def summaries(seed: int, read: str, labels: Sequence[int], steps: int, held_out:
     }
 
 
-def masks(
-    seed: int, mask: str, labels: int, topic_labels: int, steps: int, held_out: int = ASKED
-) -> dict[str, float]:
+def masks(seed: int, mask: str, labels: int, topic_labels: int, steps: int, held_out: int = ASKED) -> dict[str, float]:
     """Pre-train and fine-tune 'bidirectional' or 'causal', or 'lifted': causal, and bidirectional for fine-tuning.
 
     'untrained' and 'untrained, causal' fine-tune random weights under either mask. The mean of the tokens stands for a
