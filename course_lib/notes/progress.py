@@ -39,9 +39,8 @@ def progress_file():
     if named and not named.startswith("~"):  # else there is no such home
         return Path(named, ".progress.json") if os.path.isdir(named) else Path(named)
     notebooks = Path(__file__).resolve().parents[2] / "notebooks"
-    if notebooks.is_dir() and os.access(notebooks, os.W_OK):
-        return notebooks / ".progress.json"
-    return Path.cwd() / ".progress.json"
+    folder = notebooks if notebooks.is_dir() and os.access(notebooks, os.W_OK) else Path.cwd()
+    return folder / ".progress.json"
 
 
 def now():
@@ -51,13 +50,10 @@ def now():
 
 def load():
     """Return all progress that can be read: for each section a dict of entries by name."""
-    path = _place()
-    try:
+    path, data = _place(), {}
+    with contextlib.suppress(OSError):
         data, _ = _read(path)
-    except OSError:
-        data = {}
-    remembered = copy.deepcopy(_unsaved.get(str(path), {}))
-    return {section: _entries(data, section) | remembered.get(section, {}) for section in SECTIONS}
+    return copy.deepcopy(_merged(data, path))
 
 
 def record(section, name, update):
@@ -72,18 +68,18 @@ def record(section, name, update):
             data, sound = _read(path)
             if isinstance(data.get("version"), int) and data["version"] > VERSION:
                 raise OSError("it was written by a newer version of the course, and is left as it is")
-            remembered = _unsaved.get(str(path), {})
-            new = update(remembered.get(section, {}).get(name, _entries(data, section).get(name)))
             if not sound:
                 _put_aside(path)
-            merged = {one: _entries(data, one) | remembered.get(one, {}) for one in SECTIONS}
-            merged[section][name] = new
+            merged = _merged(data, path)
+            new = merged[section][name] = update(merged[section].get(name))
             _write(path, {**data, **merged, "version": VERSION})
         _unsaved.pop(str(path), None)
     except (OSError, Timeout, NotImplementedError) as error:
         # the text of an error of the system names a path, which has no place in a notebook
         why = "another program holds the file" if isinstance(error, Timeout) else getattr(error, "strerror", 0) or error
-        _tell(UNSAVED.format(why=why))
+        if (message := UNSAVED.format(why=why)) not in _told:
+            _told.add(message)
+            print(message)
         _unsaved.setdefault(str(path), {}).setdefault(section, {})[name] = new
     return new
 
@@ -101,12 +97,16 @@ def _read(path):
         raise OSError("what lies there is no file")
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a mark
-    except (ValueError, RecursionError):
+        sound = all(_entries(data, section) == data.get(section, {}) for section in SECTIONS)
+        return data, sound and type(data.get("version", VERSION)) is int
+    except (ValueError, RecursionError, AttributeError):  # no JSON, or no dict
         return {}, False
-    if not isinstance(data, dict):
-        return {}, False
-    sound = all(_entries(data, section) == data.get(section, {}) for section in SECTIONS)
-    return data, sound and type(data.get("version", VERSION)) is int
+
+
+def _merged(data, path):
+    """Return the entries of all sections: the file's, and over them what this kernel could not write."""
+    remembered = _unsaved.get(str(path), {})
+    return {section: _entries(data, section) | remembered.get(section, {}) for section in SECTIONS}
 
 
 def _entries(data, section):
@@ -129,7 +129,7 @@ def _put_aside(path):
     while (aside := path.with_name(f"{path.name}.bad{number if number > 1 else ''}")).exists():
         number += 1
     aside.write_bytes(path.read_bytes())
-    _tell(f"Something in your progress file could not be read. The file as it was is kept as {aside.name}.", again=True)
+    print(f"Something in your progress file could not be read. The file as it was is kept as {aside.name}.")
 
 
 def _write(path, data):
@@ -147,10 +147,3 @@ def _write(path, data):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-
-
-def _tell(message, again=False):
-    """Print a message, once per kernel unless it may be news again."""
-    if again or message not in _told:
-        _told.add(message)
-        print(message)
