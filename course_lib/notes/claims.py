@@ -14,7 +14,6 @@ from statistics import fmean
 
 import yaml
 
-from course_lib import experiments
 from course_lib.paths import DATA
 
 __all__ = ["Claim", "Comparison", "Reference", "find", "load", "search", "show_claim", "table",
@@ -59,7 +58,8 @@ class Comparison:
 
     def numbers(self) -> dict:
         """Read from the record: arm_mean, control_mean, difference, low, high, seeds, margin, own_text, findings."""
-        from course_lib.train.evaluation import t_interval  # needs torch
+        from course_lib import experiments  # needs torch
+        from course_lib.intervals import t_interval
 
         record, metric = experiments.load(self.experiment), self.control_metric or self.metric
         arm, control = record.final(self.arm, self.metric), record.final(self.control, metric)
