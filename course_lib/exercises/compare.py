@@ -31,15 +31,8 @@ def within_binomial(successes, trials, p, sigmas=5):
         return successes == p * trials
     high = successes > p * trials
     counts = torch.arange(successes if high else 0, (trials if high else successes) + 1, dtype=torch.float64)
-    size = torch.tensor(float(trials), dtype=torch.float64)
-    log_terms = (
-        torch.lgamma(size + 1)
-        - torch.lgamma(counts + 1)
-        - torch.lgamma(size - counts + 1)
-        + counts * math.log(p)
-        + (size - counts) * math.log1p(-p)
-    )
-    return torch.logsumexp(log_terms, 0).exp().item() >= math.erfc(sigmas / math.sqrt(2)) / 2
+    chances = torch.distributions.Binomial(trials, torch.tensor(p, dtype=torch.float64)).log_prob(counts)
+    return chances.logsumexp(0).exp().item() >= math.erfc(sigmas / math.sqrt(2)) / 2
 
 
 def copied(value):
@@ -72,9 +65,7 @@ def changed(before, after):
         return changed(before.state_dict(), after.state_dict())
     if isinstance(before, torch.Tensor | np.ndarray):
         ours, theirs = array(before), array(after)
-        return ours.shape != theirs.shape or not np.array_equal(
-            ours, theirs, equal_nan=ours.dtype.kind in "fc"
-        )
+        return ours.shape != theirs.shape or not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind in "fc")
     if isinstance(before, dict):
         return list(before) != list(after) or any(changed(before[key], after[key]) for key in before)
     if isinstance(before, list | tuple):

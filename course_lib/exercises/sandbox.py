@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 import traceback
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,8 +68,8 @@ class Sandbox:
         self.name, self.trains = name, trains
         self.parameters = list(inspect.signature(reference).parameters)
         self.held = [
-            (holder, {key: value for key, value in vars(holder).items() if key[0] != "_" and watched(holder, value)})
-            for holder in PATCHABLE
+            (it, {k: v for k, v in vars(it).items() if k[0] != "_" and (callable(v) or it is torch.Tensor)})
+            for it in PATCHABLE
         ]
 
     def run(self, function, args):
@@ -104,11 +105,6 @@ class Sandbox:
                 delattr(holder, key)  # it hides a method of the class below
 
 
-def watched(holder, value):
-    """Return whether a public name is put back if it changes: functions, and all that a tensor has."""
-    return callable(value) or holder is torch.Tensor
-
-
 @contextlib.contextmanager
 def undisturbed():
     """Seed the global generators, and put them and all switches back whatever happens; yields who was drawn from."""
@@ -135,12 +131,8 @@ def undisturbed():
 
 def limited(call, seconds):
     """Return call(), or raise TooLong after so many seconds, where a loop never ends or something sleeps."""
-    if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
-        return _limited_by_alarm(call, seconds)
-    return _limited_by_thread(call, seconds)
-
-
-def _limited_by_alarm(call, seconds):
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        return _limited_by_thread(call, seconds)
     running = True
 
     def stop(*_):
@@ -159,13 +151,13 @@ def _limited_by_alarm(call, seconds):
 
 def _limited_by_thread(call, seconds):
     """The same where there are no alarms (Windows, a thread): what cannot be stopped is left behind, asleep."""
-    result = {}
+    future = Future()
 
     def work():
         try:
-            result["value"] = call()
+            future.set_result(call())
         except BaseException as error:  # handed on to the caller
-            result["error"] = error
+            future.set_exception(error)
 
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
@@ -174,9 +166,7 @@ def _limited_by_thread(call, seconds):
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(TooLong))
         worker.join(1)
         raise TooLong
-    if "error" in result:
-        raise result["error"]
-    return result["value"]
+    return future.result()
 
 
 def delegating(name, function):

@@ -14,7 +14,6 @@ from statistics import fmean
 
 import yaml
 
-from course_lib import experiments
 from course_lib.intervals import t_interval
 from course_lib.places import DATA
 
@@ -60,6 +59,8 @@ class Comparison:
 
     def numbers(self) -> dict:
         """Read from the record: arm_mean, control_mean, difference, low, high, seeds, margin, own_text, findings."""
+        from course_lib import experiments  # needs torch
+
         record, metric = experiments.load(self.experiment), self.control_metric or self.metric
         arm, control = record.final(self.arm, self.metric), record.final(self.control, metric)
         difference, low, high = t_interval([a - b for a, b in zip(arm, control, strict=True)])

@@ -77,7 +77,9 @@ def record(section, name, update):
     except (OSError, Timeout, NotImplementedError) as error:
         # the text of an error of the system names a path, which has no place in a notebook
         why = "another program holds the file" if isinstance(error, Timeout) else getattr(error, "strerror", 0) or error
-        _tell(UNSAVED.format(why=why))
+        if (message := UNSAVED.format(why=why)) not in _told:
+            _told.add(message)
+            print(message)
         _unsaved.setdefault(str(path), {}).setdefault(section, {})[name] = new
     return new
 
@@ -145,9 +147,3 @@ def _write(path, data):
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-
-
-def _tell(message):
-    if message not in _told:
-        _told.add(message)
-        print(message)
