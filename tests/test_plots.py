@@ -173,14 +173,9 @@ def test_a_band_of_seeds_and_values_not_measured(drawn):
     assert size(plots.curve(history(loss=[math.inf] + [1.0] * 9), alt=ALT))
 
 
-@pytest.mark.parametrize("runs, metric, message", [
-    ([], "loss", "no history"), (history(), "perplexity", "loss, accuracy, held-out"),
-    (history(points=0), "loss", "0 values"), (history(eval_tokens=[1]), "held-out", "2 values for 1 counts"),
-    (history(loss=[math.nan] * 10), "loss", "all nan"),
-])  # fmt: skip
-def test_a_curve_that_cannot_be_drawn_says_why(runs, metric, message):
-    with pytest.raises(ValueError, match=message):
-        plots.curve(runs, metric, alt=ALT)
+def test_a_metric_that_was_not_measured_is_refused_with_those_that_were():
+    with pytest.raises(ValueError, match="no metric 'perplexity'; it has: loss, accuracy, held-out"):
+        plots.curve(history(), "perplexity", alt=ALT)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.01, 0.3))
@@ -217,15 +212,6 @@ def test_logarithmic_axes_are_readable_without_mathematics(drawn):
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "4", "40", "", "60"]
 
 
-@pytest.mark.parametrize("lines, marks, message", [
-    ({}, {}, "no line to draw"), ({"a": [1, 2]}, {}, "'a' has 2 values for 3 places on the axis"),
-    ({"a": [1, 2, 3]}, {"c": 1}, "no line 'c' to add something to; there are: a"),
-])  # fmt: skip
-def test_lines_that_cannot_be_drawn_say_why(lines, marks, message):
-    with pytest.raises(ValueError, match=message):
-        plots.against([1, 2, 3], lines, marks=marks, alt=ALT, **ACROSS)
-
-
 # --- bars and differences ----------------------------------------------------------------------------------
 
 
@@ -234,9 +220,6 @@ def test_interval_is_students():
     assert (mean, low, high) == pytest.approx((2.0, 2 - 4.30265 / math.sqrt(3), 2 + 4.30265 / math.sqrt(3)), rel=1e-5)
     assert plots.interval([5]) == (5.0, 5.0, 5.0)
     assert plots.interval([4, 4, 4], minus=[3.0, 2.0, 1.0]) == plots.interval([1.0, 2.0, 3.0])
-    for wrong in (([],), ([1.0, 2.0], [1.0]), ([1.0, 2.0], [[1.0, 2.0]])):
-        with pytest.raises(ValueError, match="one number per seed"):
-            plots.interval(*wrong)
 
 
 @pytest.mark.parametrize(
@@ -274,26 +257,11 @@ def test_differences_are_ordered_and_open_where_the_interval_holds_zero(drawn):
     assert spans == [[-0.3, -0.1], [-0.02, 0.04], [0.2, 0.4]]
 
 
-def test_numbers_that_are_none_are_named():
-    for draw, rows in ((plots.bars, {}), (plots.differences, [])):
-        with pytest.raises(ValueError, match="no (arm|row) to draw"):
-            draw(rows, alt=ALT)
-    for wrong in (math.nan, math.inf):
-        with pytest.raises(ValueError, match="the arm 'a' has values that are no finite numbers"):
-            plots.bars({"a": [0.1, wrong]}, alt=ALT)
-        with pytest.raises(ValueError, match="the difference 'a' has values that are no finite numbers"):
-            plots.differences([("a", wrong, 0.0, 0.1)], alt=ALT)
-
-
 def test_a_graph_has_its_boxes_and_an_arrow_for_each_pair(drawn):
     fig = drawn(plots.graph, {"a": (0, 0, "first"), "b": (1, 1, "second")}, [("a", "b")])
     texts = {text.get_text(): text for text in fig.axes[0].texts}
     assert set(said(fig)) == {"first", "second"} and texts["second"].get_position() == (1, -1)
     assert (texts[""].xyann, texts[""].xy) == ((0, 0), (1, -1))  # the arrow, from the first to the second
-    with pytest.raises(ValueError, match="there is no box 'c' for an arrow; the boxes are a"):
-        plots.graph({"a": (0, 0, "first")}, [("a", "c")], alt=ALT)
-    with pytest.raises(ValueError, match="no box to draw"):
-        plots.graph({}, [], alt=ALT)
 
 
 # --- heat maps ---------------------------------------------------------------------------------------------
@@ -324,7 +292,7 @@ def test_axes_name_who_looks_at_whom(drawn):
 def test_heatmaps_fit_a_page_and_their_names_do_not_touch(drawn, tokens, panels):
     names = [f"[word{i}]" for i in range(tokens)]
     matrices = [{"matrix": -torch.rand(tokens, tokens), "title": f"number {i}"} for i in range(panels)]
-    fig = drawn(plots.heatmaps, matrices, names, title="All of them")
+    fig = drawn(plots.heatmaps, matrices, names)
     assert fig.get_figwidth() <= 10.5
     for ax in fig.axes[:panels]:
         assert not overlap(fig, ax.get_yticklabels())
@@ -351,8 +319,6 @@ def test_numpy_lists_bools_signs_and_blanks_are_drawn():
 def test_a_matrix_that_cannot_be_drawn_is_refused():
     with pytest.raises(ValueError, match=r"shape \(4, 4\).*3 row names"):
         plots.heatmap(torch.zeros(4, 4), TOKENS[:3], alt=ALT)
-    with pytest.raises(ValueError, match="no matrix"):
-        plots.heatmaps([], TOKENS, alt=ALT)
     with pytest.raises(ValueError, match=r"9 matrices with 90,000 cells.*matrix\[:32, :32\]"):
         plots.heatmaps([np.zeros((100, 100))] * 9, [*map(str, range(100))], alt=ALT)
 
