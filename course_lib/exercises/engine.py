@@ -40,7 +40,7 @@ SECONDS = 2.0  # of work on drawn inputs, on making a failing one smaller, and o
 TRIALS = 3
 NO_GRADIENT = (
     "the number is right, but nothing can be trained with it: it does not hang on the inputs any more. `.item()`, "
-    "`.detach()`, `float(...)` and numpy cut a loss off; return the tensor itself."
+    "`.detach()`, `float(...)` and numpy cut a loss off, and `.backward()` uses it up; return the tensor itself."
 )
 SAME_FOR_ALL = (
     "two generators with different seeds give the same result. Hand `generator` on to every random function, and seed "

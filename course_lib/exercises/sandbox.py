@@ -191,7 +191,10 @@ def gradients(loss, leaves):
     """Return the gradients of a loss by each leaf (0 where it is unused); None if it hangs on none of them."""
     if not isinstance(loss, torch.Tensor) or loss.grad_fn is None or loss.numel() != 1:
         return None
-    found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True)
+    try:
+        found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True)
+    except RuntimeError:  # its graph is used up
+        return None
     return tuple(torch.zeros_like(leaf) if slope is None else slope for leaf, slope in zip(leaves, found, strict=True))
 
 
