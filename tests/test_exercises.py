@@ -306,6 +306,23 @@ def test_a_drawn_failure_is_made_smaller_and_is_the_same_every_time():
     assert shown[0] == shown[1] == (("input", "made(x=[3])"), ("asked for", "[4]"), ("yours", "[5]"))
 
 
+def test_what_is_drawn_holds_the_hard_cases():
+    def drawn(make):
+        return [value for (value,) in inputs.sample(lambda d: (make(d),))]
+
+    assert {True, False} == set(drawn(lambda d: d.boolean())) and {2, 5} < set(drawn(lambda d: d.integer(2, 5)))
+    assert {0, 3} < {int(ids) for ids in drawn(lambda d: d.ids(V=4))}, "id 0 and the last one"
+    masks = {tuple(mask.tolist()) for mask in drawn(lambda d: d.mask(3))}
+    assert len(masks) == 7 and (0, 0, 0) in {tuple(mask.tolist()) for mask in drawn(lambda d: d.mask(3, empty=True))}
+    rows = drawn(lambda d: d.probabilities(2, 3))
+    assert all(torch.allclose(row.sum(-1), torch.ones(2)) for row in rows) and any((row == 0).any() for row in rows)
+    assert all((row > 0).all() for row in drawn(lambda d: d.probabilities(3, low=1)))
+    assert any(len(set(row.tolist())) < 3 for row in drawn(lambda d: d.floats(3))), "ties"
+    words = drawn(lambda d: d.words())
+    assert any(len(set(text)) < len(text) for text in words) and {1, 7} <= {len(text) for text in words}
+    assert len({tuple(order) for order in drawn(lambda d: d.shuffled("abc"))}) == 6
+
+
 def test_inputs_do_not_depend_on_imported_modules(monkeypatch):
     first = values.brief(inputs.sample(lambda d: (d.integer(0, 10**6),)))
     monkeypatch.setitem(sys.modules, "numbers_of_mine", importlib.import_module("contracts"))

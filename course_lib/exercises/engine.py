@@ -191,11 +191,9 @@ def explained(function, exercise, box, args, got, expected, problem):
     if got.printed.strip():
         details.append(("printed", got.printed.strip()[:500]))
     name = recognised(function, exercise, [args, *(args for args, _ in exercise.samples[:40])], box, got)
-    if name is None:
-        return Verdict(exercise.name, "not yet", problem, tuple(details))
-    if not got.mutated:  # then the mistake's message says it already
+    if name and not got.mutated:  # else the mistake's message says it already
         details.append(("difference", problem))
-    return Verdict(exercise.name, "not yet", exercise.texts["mistakes"][name], tuple(details), name)
+    return Verdict(exercise.name, "not yet", exercise.texts["mistakes"].get(name, problem), tuple(details), name)
 
 
 def difference(exercise, args, got, expected):
@@ -220,7 +218,8 @@ def difference(exercise, args, got, expected):
         return f"it draws from {got.touched} global generator, so that the caller's seed does not decide its result."
     problem = compared(exercise, got.value, expected.value, args)
     if problem is None and exercise.trains:
-        return slopes_differ(got.gradients, expected.gradients)
+        slope = NO_GRADIENT if got.gradients is None else compare.same(got.gradients, expected.gradients)
+        return f"its value is right, but its gradient is not: {slope}" if slope and got.gradients else slope
     return problem
 
 
@@ -235,25 +234,17 @@ def compared(exercise, got, expected, args):
     return reason
 
 
-def slopes_differ(got, expected):
-    """Return what is wrong with a loss's gradients, or None."""
-    if got is None:
-        return NO_GRADIENT
-    problem = compare.same(got, expected)
-    return problem and f"its value is right, but its gradient is not: {problem}"
-
-
 def recognised(function, exercise, tried, box, got):
-    """Return the name of the known mistake that does the same on all these inputs, or None."""
+    """Return the name of the known mistake that does the same on all these inputs, or ''."""
     if isinstance(got.error, sandbox.TooLong):
-        return None
+        return ""
     left, over = list(exercise.mistakes), timer()
     for args in tried:
         if not left or over():
             break
         ours = box.run(function, args)
         left = [name for name in left if alike(exercise, args, ours, box.run(exercise.mistakes[name], args))]
-    return left[0] if left else None
+    return left[0] if left else ""
 
 
 def alike(exercise, args, got, theirs):
@@ -281,7 +272,8 @@ def misdrawn(function, exercise, box):
         return said(UNREPEATABLE)
     if _equal(values[0], values[1]):
         return said(SAME_FOR_ALL)
-    if (twice := box.run(_twice(function), trials[0]).value) and _equal(*twice):
+    twice = box.run(lambda *args: (compare.copied(function(*args)), compare.copied(function(*args))), trials[0]).value
+    if twice and _equal(*twice):
         return said(RESEEDED)
     try:
         seen = exercise.judge(list(zip(trials, values, strict=True)))
@@ -291,10 +283,6 @@ def misdrawn(function, exercise, box):
         name, numbers = seen
         return said(exercise.texts["mistakes"][name].format(**numbers), name)
     return said(seen) if seen else None
-
-
-def _twice(function):
-    return lambda *args: (compare.copied(function(*args)), compare.copied(function(*args)))
 
 
 def _equal(one, other):
