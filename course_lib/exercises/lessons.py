@@ -80,7 +80,7 @@ def checked(place, entry, fields):
 
 def read(kind, number):
     """Return all items of one kind ('exercises', 'predictions' or 'quizzes') of a lesson by name, or ValueError."""
-    if isinstance(number, bool) or not isinstance(number, int) or number not in numbers():
+    if type(number) is not int or number not in numbers():
         raise slip(ValueError(f"there is no lesson {number!r}; the lessons are {numbers()}"))
     return _read(kind, number)
 
