@@ -108,6 +108,25 @@ def test_the_contract_stands_in_the_notebook_and_its_example_is_true(number, exe
     assert doctest.DocTestRunner(verbose=False).run(example, out=said.write).failed == 0, said.getvalue()
 
 
+WRONG = [  # plausible answers that agree with the reference on many inputs
+    ("left_context", lambda words, position: words[: words.index(words[position])]),
+    ("hide", lambda words, position: " ".join(words).replace(words[position], "[MASK]").split()),
+    ("padding_keys", lambda lengths, T: (torch.arange(T) >= lengths[:, None])[:, None, None] * -float("inf")),
+    ("padding_keys", lambda lengths, T: ((torch.arange(T) >= lengths[0]) * -1e9).expand(len(lengths), 1, 1, T)),
+    ("sliding_window", lambda window, T: torch.ones(T, T).tril().triu(1 - min(window, T - 1)).bool()),
+    ("causal_weights", lambda q, k: (q @ k.T / q.shape[1] ** 0.5 - torch.full((len(q),) * 2, 1e4).triu(1)).softmax(-1)),
+    ("last_real", lambda outputs, mask: outputs.masked_fill(mask[..., None] == 0, -1e9).amax(1)),
+    ("last_real", lambda outputs, mask: outputs[range(len(mask)), mask.argmin(1) - 1]),
+    ("leaking_positions", lambda read, ids, V: (read(ids.roll(1)) != read(ids)).any(1)[:-1].nonzero()[:, 0].tolist()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, wrong", WRONG)
+def test_plausible_answers_that_are_wrong_sometimes_are_refused(name, wrong):
+    result = verdict(wrong, lessons.find("exercises", name))
+    assert result.status == "not yet" and result.details[0][0] == "input"
+
+
 @pytest.mark.parametrize("kind", lessons.KINDS)
 def test_names_are_unique(kind):
     names = [name for number in lessons.numbers() for name in lessons.texts(number)[kind]]

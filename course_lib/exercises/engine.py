@@ -1,9 +1,9 @@
 """Check a learner's function against a reference, and recognise the usual mistakes.
 
-An exercise stands in lesson_NN.py, its texts in lesson_NN.yaml under the reference's name (lesson_00 is a small pair):
+An exercise stands in lesson_NN.py, its texts in lesson_NN.yaml under the reference's name (lesson_00 is a small pair);
+the contract there becomes the reference's docstring, and stands word for word in the notebook:
 
-    def causal(T):  # the reference; its docstring is the contract, word for word as in the notebook
-        \"""Return booleans [T, T]: may position i (row) see position j (column)? ...\"""
+    def causal(T):  # the reference
         return torch.ones(T, T).tril().bool()
 
     EXERCISES = (

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from course_lib.exercises import compare, engine
 
+__all__ = []
+
 
 @dataclass(frozen=True)
 class Mistake:
