@@ -316,6 +316,7 @@ def test_a_mistake_is_recognised_by_all_its_outputs():
     functions = {"twice": lambda x: 2 * x, "nothing": lambda x: x}
     exercise = replace(ADD, mistakes=functions, texts={"mistakes": {"twice": "you double it.", "nothing": "no."}})
     assert verdict(lambda x: x + x, exercise).message == "you double it."
+    assert verdict(lambda x: x * len(x), exercise).mistake == "", "the same on one input only"
     result = verdict(lambda x: x - 1, exercise)
     assert (result.mistake, result.message) == ("", "at [0] it has 0, not 2 (2 of 2 differ).")
 
@@ -427,6 +428,8 @@ def test_a_check_leaves_switches_generators_and_functions_alone():
         torch.rand = np.sum = __builtins__["print"] = torch.Tensor.softmax = lambda *args: None
         return x + 1
 
+    chance = exercise_of(lambda x: torch.rand(3), [(1,)])
+    assert verdict(lambda x: torch.rand(3), chance).status == "right", "every call begins with the same seed"
     before = state()
     verdict(learners, ADD)
     after = state()
