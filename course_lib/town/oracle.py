@@ -40,7 +40,7 @@ class Oracle:
         self._chosen = np.array([path.probability for path in town.paths])  # P(path | kind)
         kind_of = np.array([self._kinds.index(path.kind) for path in town.paths])
         self._is_kind = (np.arange(len(self._kinds))[:, None] == kind_of).astype(float)  # [K, paths]
-        self._kind_at_first = np.eye(len(self._kinds))[self._kinds.index(town.start)]  # [K], of the text's first sentence
+        self._kind_at_first = np.eye(len(self._kinds))[self._kinds.index(town.start)]  # [K], a text begins with
         self._build_emissions([part for part, _, _ in parts])
 
     def _build_emissions(self, parts: list[str]) -> None:
