@@ -27,7 +27,7 @@ from course_lib.exercises.engine import Exercise, verdict
 from course_lib.exercises.help import solution_source
 from course_lib.notes import progress as store
 
-EXERCISES = [(number, exercise) for number in lessons.numbers() for exercise in lessons.read("exercises", number).values()]
+EXERCISES = [(n, exercise) for n in lessons.numbers() for exercise in lessons.read("exercises", n).values()]
 each_exercise = pytest.mark.parametrize("number, exercise", EXERCISES, ids=[item.name for _, item in EXERCISES])
 
 
