@@ -23,9 +23,15 @@ def main(arguments=None):
             from course_lib.doctor import run
 
             return run(training=not options.no_training)
-        from course_lib.experiments import command
+        from course_lib.experiments import EXPERIMENTS, find, recording
 
-        return command.run(options.names, options.seeds, options.jobs, options.list)
+        if options.jobs < 1 or (options.seeds or 2) < 2:
+            parser.error("--jobs must be at least 1, and --seeds at least 2: an interval needs two runs.")
+        try:
+            chosen = [find(name) for name in options.names or EXPERIMENTS]
+        except ValueError as unknown:
+            parser.error(unknown)
+        return recording.run(chosen, options.seeds, options.jobs, options.list)
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return 130

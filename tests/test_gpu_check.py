@@ -139,7 +139,7 @@ def test_a_record_made_by_stacks_is_the_record_made_one_by_one(monkeypatch, tmp_
         monkeypatch.setattr(materials, "_stacks", lambda each: len(each) > 1)  # a processor stands in for the GPU
         for name in ("COURSE_EVIDENCE", "COURSE_CACHE"):
             monkeypatch.setenv(name, str(tmp_path / f"{name} {together}"))
-        path = experiments.record(experiment, seeds=3, jobs=1, note=lambda _: None, together=together)
+        path = experiments.record(experiment, seeds=3, jobs=1, together=together)
         made[together] = json.loads(path.read_text(encoding="utf-8"))["runs"]
     assert stacked == [[0, 1], [0, 1]], "two arms; the third seed is alone"
     for name in experiment.arms:

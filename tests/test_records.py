@@ -1,10 +1,10 @@
 """A record is drawn and tabulated as it is: its means, intervals, floors, ceilings, margins and verdicts."""
 
-import sys
 from statistics import fmean
 
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from course_lib import experiments, plots
 from course_lib.experiments import EXPERIMENTS, Record
@@ -27,9 +27,8 @@ def made_up(**margins):
 @pytest.fixture
 def drawn(monkeypatch):
     """Catch the axes of each figure before it becomes bytes."""
-    caught, module = [], sys.modules["course_lib.plots.figure"]
-    extent = module._extent
-    monkeypatch.setattr(module, "_extent", lambda fig: caught.append(fig.axes[0]) or extent(fig))
+    caught, save = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda fig, *to, **how: caught.append(fig.axes[0]) or save(fig, *to, **how))
     return caught
 
 

@@ -10,13 +10,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
 from course_lib import runtime
-from course_lib.experiments import twins
-from course_lib.experiments.ngrams import trigram_floor
 from course_lib.model import bodies
 from course_lib.text.tokenization import train_byte_bpe
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM
+from tools.bench import twins
+from tools.bench.ngrams import trigram_floor
 
 SMALL = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
 

@@ -27,6 +27,6 @@ TOY = Experiment(
 if __name__ == "__main__":
     EXPERIMENTS["toy"] = TOY
     try:
-        print(experiments.record(TOY, seeds=6, jobs=int(sys.argv[1]), note=lambda _: None))
-    except experiments.WorkerLost as lost:
-        sys.exit(f"WorkerLost: {lost}")
+        print(experiments.record(TOY, seeds=6, jobs=int(sys.argv[1])))
+    except experiments.NotRecorded as lost:
+        sys.exit(str(lost))

@@ -1,9 +1,9 @@
 """Check a learner's function against a reference, and recognise the usual mistakes.
 
-An exercise stands in lesson_NN.py, its texts in lesson_NN.yaml under the reference's name (lesson_00 is a small pair):
+An exercise stands in lesson_NN.py, its texts in lesson_NN.yaml under the reference's name (lesson_00 is a small pair);
+the contract there becomes the reference's docstring, and stands word for word in the notebook:
 
-    def causal(T):  # the reference; its docstring is the contract, word for word as in the notebook
-        \"""Return booleans [T, T]: may position i (row) see position j (column)? ...\"""
+    def causal(T):  # the reference
         return torch.ones(T, T).tril().bool()
 
     EXERCISES = (
@@ -22,8 +22,8 @@ on a few of them returns None, or what the counts show: text, or (the name of a 
 Where the reference raises an error, the same kind of error is asked for.
 """
 
+import contextlib
 import functools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -35,11 +35,11 @@ from course_lib.notes.progress import now, record
 
 __all__ = ["Exercise", "check", "reference", "verdict"]
 
-SECONDS = 2.0  # for drawn inputs, and once more for making a failing one smaller
+SECONDS = 2.0  # of work on drawn inputs, on making a failing one smaller, and on recognising a mistake
 TRIALS = 3
 NO_GRADIENT = (
     "the number is right, but nothing can be trained with it: it does not hang on the inputs any more. `.item()`, "
-    "`.detach()`, `float(...)` and numpy cut a loss off; return the tensor itself."
+    "`.detach()`, `float(...)` and numpy cut a loss off, and `.backward()` uses it up; return the tensor itself."
 )
 SAME_FOR_ALL = (
     "two generators with different seeds give the same result. Hand `generator` on to every random function, and seed "
@@ -70,8 +70,7 @@ class Exercise:
 
     def with_texts(self, texts):
         """Return the exercise with its entry of lesson_NN.yaml; ValueError where mistakes and messages differ."""
-        if set(texts["mistakes"]) != set(self.mistakes):
-            odd = sorted(set(texts["mistakes"]) ^ set(self.mistakes))
+        if odd := sorted(set(texts["mistakes"]) ^ set(self.mistakes)):
             raise ValueError(f"{self.name}: {odd} have a message or a function, and need both")
         return replace(self, texts=texts)
 
@@ -132,47 +131,40 @@ def reference(name):
     return sandbox.delegating(name, lessons.find("exercises", name).reference)
 
 
+@sandbox.undisturbed()
 def verdict(function, exercise):
     """Return the Verdict on a function without showing or recording anything."""
-    with sandbox.undisturbed():
-        return _verdict(function, exercise, exercise.samples, exercise.sandbox())
-
-
-def _verdict(function, exercise, samples, box):
-    failing, tried, end = None, 0, time.monotonic() + SECONDS
-    always = len(exercise.edges())
-    for args, expected in samples:
-        if tried >= always and time.monotonic() > end:
+    box, always, over = exercise.sandbox(), len(exercise.edges()), sandbox.timer(SECONDS)
+    for tried, (args, expected) in enumerate(exercise.samples, 1):
+        if tried > always and over():
+            tried -= 1
             break
-        got, tried = box.run(function, args), tried + 1
+        got = box.run(function, args)
         if got.delegated:
             call = f'reference("{exercise.name}")'
             text = f"the function still calls `{call}`. Put your own lines there, then run both cells again."
             return Verdict(exercise.name, "not attempted", text)
         if problem := difference(exercise, args, got, expected):
             failing = (args, got, expected, problem)
-            break
-    if failing is None:
-        if exercise.trial and (found := misdrawn(function, exercise, box)):
-            return found
-        where = f" on all {tried} inputs" if tried > 1 else ""
-        return Verdict(exercise.name, "right", f"your function gives what is asked for{where}.")
-    if tried > always and not isinstance(failing[1].error, sandbox.TooLong):
-        failing = smaller(function, exercise, box, failing)
-    return explained(function, exercise, samples, box, *failing)
+            if tried > always and not isinstance(got.error, sandbox.TooLong):
+                failing = smaller(function, exercise, box, failing)
+            return explained(function, exercise, box, *failing)
+    if exercise.trial and (found := misdrawn(function, exercise, box)):
+        return found
+    where = f" on all {tried} inputs" if tried > 1 else ""
+    return Verdict(exercise.name, "right", f"your function gives what is asked for{where}.")
 
 
 def smaller(function, exercise, box, failing):
     """Return the smallest failing input that can be found in time, with its outcomes."""
-    end = time.monotonic() + SECONDS
+    over = sandbox.timer(SECONDS)
 
     def fails(args):
         nonlocal failing
-        if time.monotonic() > end:
+        if over():
             return False
         expected, got = box.run(exercise.reference, args), box.run(function, args)
-        problem = difference(exercise, args, got, expected)
-        if problem:
+        if problem := difference(exercise, args, got, expected):
             failing = (args, got, expected, problem)
         return bool(problem)
 
@@ -180,7 +172,7 @@ def smaller(function, exercise, box, failing):
     return failing
 
 
-def explained(function, exercise, samples, box, args, got, expected, problem):
+def explained(function, exercise, box, args, got, expected, problem):
     """Return the Verdict on a wrong answer: the mistake if it is a known one, and the input that shows it."""
     details = [("input", described(exercise.name, box.parameters, args))]
     if got.error is None and expected.error is None and not got.mutated:
@@ -188,12 +180,10 @@ def explained(function, exercise, samples, box, args, got, expected, problem):
         details += [(asked, brief(expected.value)), ("yours", brief(got.value))]
     if got.printed.strip():
         details.append(("printed", got.printed.strip()[:500]))
-    name = recognised(function, exercise, [args, *(args for args, _ in samples[:40])], box, got)
-    if name is None:
-        return Verdict(exercise.name, "not yet", problem, tuple(details))
-    if not got.mutated:  # then the mistake's message says it already
+    name = recognised(function, exercise, [args, *(args for args, _ in exercise.samples[:40])], box, got)
+    if name and not got.mutated:  # else the mistake's message says it already
         details.append(("difference", problem))
-    return Verdict(exercise.name, "not yet", exercise.texts["mistakes"][name], tuple(details), name)
+    return Verdict(exercise.name, "not yet", exercise.texts["mistakes"].get(name, problem), tuple(details), name)
 
 
 def difference(exercise, args, got, expected):
@@ -218,58 +208,43 @@ def difference(exercise, args, got, expected):
         return f"it draws from {got.touched} global generator, so that the caller's seed does not decide its result."
     problem = compared(exercise, got.value, expected.value, args)
     if problem is None and exercise.trains:
-        return slopes_differ(got.gradients, expected.gradients)
+        slope = NO_GRADIENT if got.gradients is None else compare.same(got.gradients, expected.gradients)
+        return f"its value is right, but its gradient is not: {slope}" if slope and got.gradients else slope
     return problem
 
 
 def compared(exercise, got, expected, args):
     """Return exercise.compare's reason, or None; a value that cannot be compared is a reason too."""
-    try:
-        return exercise.compare(got, expected, *args)
-    except Exception as error:  # a comparison written for right types, given a learner's anything
-        reason = f"what it returns cannot be compared ({type(error).__name__}: {first_line(error)})."
+    reason = None
+    for comparison in (exercise.compare, compare.same):
         try:
-            return compare.same(got, expected) or reason
-        except Exception:  # nor with another comparison: an object whose == raises
-            return reason
-
-
-def slopes_differ(got, expected):
-    """Return what is wrong with a loss's gradients, or None."""
-    if got is None:
-        return NO_GRADIENT
-    problem = compare.same(got, expected)
-    return problem and f"its value is right, but its gradient is not: {problem}"
+            return comparison(got, expected, *args) or reason
+        except Exception as error:  # a comparison written for right types, given a learner's anything
+            reason = reason or f"what it returns cannot be compared ({type(error).__name__}: {first_line(error)})."
+    return reason
 
 
 def recognised(function, exercise, tried, box, got):
-    """Return the name of the known mistake that does the same on all these inputs, or None."""
+    """Return the name of the known mistake that does the same on all these inputs, or ''."""
     if isinstance(got.error, sandbox.TooLong):
-        return None
-    left, end = list(exercise.mistakes), time.monotonic() + SECONDS
+        return ""
+    left, over = list(exercise.mistakes), sandbox.timer(SECONDS)
     for args in tried:
-        if not left or time.monotonic() > end:
+        if not left or over():
             break
         ours = box.run(function, args)
         left = [name for name in left if alike(exercise, args, ours, box.run(exercise.mistakes[name], args))]
-    return left[0] if left else None
+    return left[0] if left else ""
 
 
 def alike(exercise, args, got, theirs):
     """Return whether a known mistake does the same as the learner's function on this input."""
-    if (got.error is None) != (theirs.error is None) or got.mutated != theirs.mutated:
-        return False
-    if got.error is not None:
-        return type(got.error) is type(theirs.error)
-    if (got.gradients is None) != (theirs.gradients is None) or got.touched != theirs.touched:
-        return False
-    try:
-        if compare.same(got.value, theirs.value) is not None:
-            # what counts as the same answer here may be wider than equal values (min and -inf in a mask)
-            return exercise.compare is not compare.same and exercise.compare(got.value, theirs.value, *args) is None
-        return got.gradients is None or compare.same(got.gradients, theirs.gradients) is None
-    except Exception:  # a comparison written for right types, given a learner's anything
-        return False
+    sorts = [(type(one.error), one.mutated, one.gradients is None, one.touched) for one in (got, theirs)]
+    if sorts[0] != sorts[1] or got.error is not None:
+        return sorts[0] == sorts[1]
+    # what counts as the same answer here may be wider than equal values (min and -inf in a mask)
+    alike = not compared(exercise, got.value, theirs.value, args) or _equal(got.value, theirs.value)
+    return alike and (got.gradients is None or _equal(got.gradients, theirs.gradients))
 
 
 def misdrawn(function, exercise, box):
@@ -277,20 +252,21 @@ def misdrawn(function, exercise, box):
     def said(message, name=""):
         return Verdict(exercise.name, "not yet", message, (), name)
 
-    trials = [exercise.trial(seed) for seed in range(TRIALS)]
+    trials = [exercise.trial(seed) for seed in (*range(TRIALS), 0)]
     outcomes = [box.run(function, args) for args in trials]
     for args, got in zip(trials, outcomes, strict=True):
         if problem := difference(exercise, args, got, box.run(exercise.reference, args)):
             return said(f"on a large input: {problem}")
-    values = [got.value for got in outcomes]
-    if not _equal(box.run(function, trials[0]).value, values[0]):
+    *values, again = [got.value for got in outcomes]
+    if not _equal(again, values[0]):
         return said(UNREPEATABLE)
     if _equal(values[0], values[1]):
         return said(SAME_FOR_ALL)
-    if (twice := box.run(_twice(function), trials[0]).value) and _equal(*twice):
+    twice = box.run(lambda *args: (compare.copied(function(*args)), compare.copied(function(*args))), trials[0]).value
+    if twice and _equal(*twice):
         return said(RESEEDED)
     try:
-        seen = exercise.judge(list(zip(trials, values, strict=True)))
+        seen = exercise.judge(list(zip(trials, values, strict=False)))  # without the last
     except Exception as error:  # a judge written for right types, given a learner's anything
         return said(f"what it draws cannot be counted ({type(error).__name__}: {first_line(error)}).")
     if isinstance(seen, tuple):
@@ -299,9 +275,7 @@ def misdrawn(function, exercise, box):
     return said(seen) if seen else None
 
 
-def _twice(function):
-    return lambda *args: (compare.copied(function(*args)), compare.copied(function(*args)))
-
-
 def _equal(one, other):
-    return compare.same(one, other) is None
+    with contextlib.suppress(Exception):  # objects whose == raises are not equal
+        return compare.same(one, other) is None
+    return False

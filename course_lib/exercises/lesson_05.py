@@ -186,16 +186,6 @@ def whole_words_inputs(d):
     return ([p if t and pieces[t - 1] not in SPECIAL else p.lstrip("#") or "#" for t, p in enumerate(pieces)],)
 
 
-def grouped(pieces, joins=lambda piece: piece.startswith("##"), leaves=lambda piece: piece in SPECIAL):
-    words = []
-    for t, piece in enumerate(pieces):
-        if joins(piece) and words:
-            words[-1].append(t)
-        elif not leaves(piece):
-            words.append([t])
-    return words
-
-
 def answer_at_visible(p, shown, random, keep):
     likelihood = torch.full_like(p, random / len(p))  # any true word may have been replaced by the shown one
     likelihood[shown] += keep  # only the shown word can have been kept
@@ -276,11 +266,11 @@ EXERCISES = (
             "[CLS] a a [SEP] doc ##string ##s [SEP]", "[CLS] [SEP]", "go ##es [MASK] on [UNK] # ##1")],
         inputs=whole_words_inputs,
         mistakes={
-            "each alone": lambda pieces: grouped(pieces, joins=lambda piece: False),
-            "special tokens": lambda pieces: grouped(pieces, leaves=lambda piece: False),
-            "beginnings": lambda pieces: [word[:1] for word in grouped(pieces)],
-            "shifted": lambda pieces: grouped([piece for piece in pieces if piece not in SPECIAL]),
-            "three of five": lambda pieces: grouped(pieces, leaves=lambda piece: piece in SPECIAL[:3]),
+            "each alone": lambda pieces: [[t] for t, piece in enumerate(pieces) if piece not in SPECIAL],
+            "special tokens": lambda pieces: whole_words(["a" if piece in SPECIAL else piece for piece in pieces]),
+            "beginnings": lambda pieces: [word[:1] for word in whole_words(pieces)],
+            "shifted": lambda pieces: whole_words([piece for piece in pieces if piece not in SPECIAL]),
+            "three of five": lambda pieces: whole_words(["a" if p in SPECIAL[3:] else p for p in pieces]),
         },
     ),
     Exercise(

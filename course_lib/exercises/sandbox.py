@@ -10,7 +10,9 @@ import math
 import random
 import signal
 import threading
+import time
 import traceback
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +20,7 @@ import torch
 
 from course_lib.exercises import compare
 
-__all__ = ["Outcome", "Sandbox", "TooLong", "delegating", "limited", "undisturbed"]
+__all__ = ["Outcome", "Sandbox", "TooLong", "delegating", "limited", "timer", "undisturbed"]
 
 SECONDS = 3.0  # for one call
 _delegated: list[str] = []  # names of the references that were called since the list was last cleared
@@ -67,8 +69,8 @@ class Sandbox:
         self.name, self.trains = name, trains
         self.parameters = list(inspect.signature(reference).parameters)
         self.held = [
-            (holder, {key: value for key, value in vars(holder).items() if key[0] != "_" and watched(holder, value)})
-            for holder in PATCHABLE
+            (it, {k: v for k, v in vars(it).items() if k[0] != "_" and (callable(v) or it is torch.Tensor)})
+            for it in PATCHABLE
         ]
 
     def run(self, function, args):
@@ -104,11 +106,6 @@ class Sandbox:
                 delattr(holder, key)  # it hides a method of the class below
 
 
-def watched(holder, value):
-    """Return whether a public name is put back if it changes: functions, and all that a tensor has."""
-    return callable(value) or holder is torch.Tensor
-
-
 @contextlib.contextmanager
 def undisturbed():
     """Seed the global generators, and put them and all switches back whatever happens; yields who was drawn from."""
@@ -133,18 +130,23 @@ def undisturbed():
                 write(state)
 
 
+def timer(seconds):
+    """Return a function that says whether so many seconds of work are over, or five times as many by the clock.
+
+    Work is counted in processor time: a busy computer changes no verdict.
+    """
+    work, clock = time.process_time() + seconds, time.monotonic() + 5 * seconds
+    return lambda: time.process_time() > work or time.monotonic() > clock
+
+
 def limited(call, seconds):
     """Return call(), or raise TooLong after so many seconds, where a loop never ends or something sleeps."""
-    if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
-        return _limited_by_alarm(call, seconds)
-    return _limited_by_thread(call, seconds)
-
-
-def _limited_by_alarm(call, seconds):
-    running = True
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        return _limited_by_thread(call, seconds)
+    running, over = True, timer(seconds)
 
     def stop(*_):
-        if running:
+        if running and over():
             raise TooLong
 
     earlier = signal.signal(signal.SIGALRM, stop)
@@ -159,24 +161,24 @@ def _limited_by_alarm(call, seconds):
 
 def _limited_by_thread(call, seconds):
     """The same where there are no alarms (Windows, a thread): what cannot be stopped is left behind, asleep."""
-    result = {}
+    future, over = Future(), timer(seconds)
 
     def work():
         try:
-            result["value"] = call()
+            future.set_result(call())
         except BaseException as error:  # handed on to the caller
-            result["error"] = error
+            future.set_exception(error)
 
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
     worker.join(seconds)
+    while worker.is_alive() and not over():
+        worker.join(0.05)
     if worker.is_alive():
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(TooLong))
         worker.join(1)
         raise TooLong
-    if "error" in result:
-        raise result["error"]
-    return result["value"]
+    return future.result()
 
 
 def delegating(name, function):
@@ -201,7 +203,10 @@ def gradients(loss, leaves):
     """Return the gradients of a loss by each leaf (0 where it is unused); None if it hangs on none of them."""
     if not isinstance(loss, torch.Tensor) or loss.grad_fn is None or loss.numel() != 1:
         return None
-    found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True)
+    try:
+        found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True)
+    except RuntimeError:  # its graph is used up
+        return None
     return tuple(torch.zeros_like(leaf) if slope is None else slope for leaf, slope in zip(leaves, found, strict=True))
 
 

@@ -1,25 +1,36 @@
 """Experiments over seeds: arms that differ in one thing, recorded with all that made them.
 
+Questions, expectations and arms stand in lesson_NN.yaml, what is trained and measured in lesson_NN.py.
 ``python -m course_lib evidence`` runs them and keeps every finished run at once in
 ``data/evidence/NAME.json``: killed at any moment, it goes on where it was.
 """
 
 import importlib
+from pathlib import Path
+
+import yaml
 
 from course_lib.experiments import definition
 from course_lib.experiments.definition import Experiment, Record, evidence_dir, findings
 from course_lib.experiments.materials import LENGTH, Material, material
-from course_lib.experiments.recording import BeingRecorded, WorkerLost, record
+from course_lib.experiments.recording import NotRecorded, record
 
 __all__ = [
-    "EXPERIMENTS", "LENGTH", "BeingRecorded", "Experiment", "Material", "Record", "WorkerLost", "evidence_dir", "find",
-    "findings", "load", "material", "record",
+    "EXPERIMENTS", "LENGTH", "Experiment", "Material", "NotRecorded", "Record", "evidence_dir", "find", "findings",
+    "load", "material", "record",
 ]  # fmt: skip
 
 LESSONS = ("02", "04", "05", "06", "07", "08", "09", "10")
-EXPERIMENTS: dict[str, Experiment] = {
-    each.name: each for n in LESSONS for each in importlib.import_module(f"{__name__}.lesson_{n}").EXPERIMENTS
-}
+
+
+def _experiments(lesson: str) -> dict[str, Experiment]:
+    """Read lesson_NN.yaml; its functions that train and measure stand in lesson_NN.py."""
+    module = importlib.import_module(f"{__name__}.lesson_{lesson}")
+    entries = yaml.safe_load(Path(__file__).with_name(f"lesson_{lesson}.yaml").read_text(encoding="utf-8"))
+    return {name: Experiment(name, **entry | {"run": getattr(module, entry["run"])}) for name, entry in entries.items()}
+
+
+EXPERIMENTS = {name: experiment for lesson in LESSONS for name, experiment in _experiments(lesson).items()}
 
 
 def find(name: str) -> Experiment:

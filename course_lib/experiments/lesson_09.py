@@ -9,14 +9,13 @@ from transformers import GPT2LMHeadModel, PreTrainedModel
 
 from course_lib.apply import generation
 from course_lib.experiments import materials
-from course_lib.experiments.definition import Experiment
 from course_lib.experiments.materials import ASKED, HELD_OUT_FROM, LENGTH, Material, Plan
 from course_lib.model import bodies
 from course_lib.text import in_context_data
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM
 
-__all__ = ["EXPERIMENTS", "SHOWN", "blank", "by_filling", "by_temperature", "episode_gpt", "learn", "writer"]
+__all__ = ["SHOWN", "blank", "by_filling", "by_temperature", "episode_gpt", "learn", "writer"]
 
 SHOWN = (0, 1, 2, 4, 6, 9)  # pairs to be seen before the one that is asked about
 
@@ -107,54 +106,3 @@ def learn(seed: int, mappings: str, layers: int, steps: int, pairs: int) -> Plan
 
     goal = CausalLM.of(in_context_data.tokenizer())
     return Plan(functools.partial(episode_gpt, layers), training.rows, goal, measure, steps, batch_size)
-
-
-# --- what is asked and expected
-_STEPS = 1250  # with 32 rows per step: every training row once
-_STATED = {"written": "2026-11-26", "own_text": True}
-
-# These were recorded before, on one text; what is expected now is that they hold on other stories and episodes.
-EXPERIMENTS = (
-    Experiment(
-        "temperature",
-        "A GPT writes colder or hotter: what happens to the errors, to the variety and to the distance from the "
-        "language?",
-        "The colder, the more valid and the less varied: at 0.3 at least 0.9 of the stories are possible, at 1.3 at "
-        "most 0.5. Closest to the language is temperature 1, although colder text has fewer errors: 0.7 is 0.002 nats "
-        "per word or more further away.",
-        "temperature", {f"T = {t}": {"temperature": t} for t in (0.3, 0.7, 1.0, 1.3)}, "T = 1.0",
-        {"steps": _STEPS, "stories": 200},
-        run=by_temperature, **_STATED,
-    ),
-    Experiment(
-        "mask-and-fill",
-        "Can a BERT write by filling masks, and what decides how well?",
-        "After equally many words of training no BERT has more than 0.5 valid sentences, GPT more than 0.9. Two sweeps "
-        "of resampling add 0.1 or more to the random order; training at every rate from 0 to 100% masks adds 0.05 or "
-        "more to the random order. Left to right is better than a random order at 15%.",
-        "objective", {
-            "GPT, left to right": {"objective": "causal", "order": "left to right", "sweeps": 0},
-            "BERT, left to right": {"objective": "masked", "order": "left to right", "sweeps": 0},
-            "BERT, random order": {"objective": "masked", "order": "random", "sweeps": 0},
-            "BERT, random order, 2 sweeps": {"objective": "masked", "order": "random", "sweeps": 2},
-            "any rate, left to right": {"objective": "any rate", "order": "left to right", "sweeps": 0},
-            "any rate, random order": {"objective": "any rate", "order": "random", "sweeps": 0},
-        },
-        "GPT, left to right", {"steps": _STEPS, "stories": 100},
-        run=by_filling, **_STATED,
-    ),
-    Experiment(
-        "in-context",
-        "Can a small GPT learn a mapping that no training episode had, from its context and without a gradient step?",
-        "Trained on episodes with ever new mappings, two layers answer 0.75 or more of the letters that were shown, "
-        "one layer 0 to 0.1 fewer. Trained on one mapping they know that one by heart (above 0.95) and guess on new "
-        "ones: letters shown and not shown are less than 0.05 apart from a guess, 1/8.",
-        "mappings", {
-            "ever new mappings": {"mappings": "anew", "layers": 2},
-            "one mapping": {"mappings": "one", "layers": 2},
-            "ever new mappings, one layer": {"mappings": "anew", "layers": 1},
-        },
-        "one mapping", {"steps": _STEPS, "pairs": 10},
-        run=learn, **_STATED,
-    ),
-)  # fmt: skip

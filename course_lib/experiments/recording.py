@@ -1,7 +1,6 @@
 """Run the arms of an experiment over seeds, in parallel processes, and keep every finished run at once.
 
-Through joblib: by default processes of this machine with one thread each; inside
-``joblib.parallel_config(backend="dask")`` the same call runs on a Dask cluster ("ray" with Ray's backend).
+``python -m course_lib evidence`` runs what is missing, or says what is there.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -23,61 +21,75 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from course_lib import places, runtime
-from course_lib.experiments.definition import Experiment, evidence_dir, read
+from course_lib.experiments.definition import Experiment, evidence_dir, load, read
 from course_lib.experiments.materials import train_arm
 
-__all__ = ["BeingRecorded", "WorkerLost", "environment", "missing", "record", "rounded"]
+__all__ = ["NotRecorded", "environment", "record", "rounded", "run"]
 
 
-class BeingRecorded(RuntimeError):
-    """Say that another process is recording the same experiment."""
+class NotRecorded(RuntimeError):
+    """Say that another process is recording the same experiment, or that a worker was killed from outside."""
 
 
-class WorkerLost(RuntimeError):
-    """Say that a worker process was killed from outside; what was finished is kept."""
+def run(chosen: list[Experiment], seeds: int | None = None, jobs: int = 2, only_list: bool = False) -> int:
+    """Record experiments, or list what is there. Returns the exit status of ``python -m course_lib evidence``."""
+    os.environ.setdefault("COURSE_QUIET", "1")
+    together = 32 if runtime.device().type == "cuda" else 1
+    for experiment in chosen:
+        try:
+            print(_state(experiment) if only_list else f"written: {record(experiment, seeds, jobs, together)}")
+        except (NotRecorded, ValueError) as problem:
+            print(problem, file=sys.stderr)
+            return 1
+        except (OSError, NotImplementedError) as problem:  # the latter: a disk without locks
+            fix = "free some space, mend the permissions, or set COURSE_EVIDENCE to a folder that can be written"
+            print(f"{experiment.name} cannot be recorded: {problem}. Finished runs are kept; {fix}.", file=sys.stderr)
+            return 1
+    return 0
 
 
-def missing(experiment: Experiment, seeds: int) -> list[tuple[str, int]]:
-    """List the (arm, seed) pairs that a fresh record still lacks, seed by seed so that arms stay comparable."""
-    data = read(experiment.name)
-    runs = data["runs"] if data.get("definition") == experiment.definition else {}
-    return [(arm, s) for s in range(seeds) for arm in experiment.arms if str(s) not in runs.get(arm, {})]
+def _state(experiment: Experiment) -> str:
+    """Say in one line whether a record is fresh, and of what."""
+    try:
+        found = load(experiment)
+    except ValueError as problem:
+        return f"{experiment.name}: {problem}"
+    seeds = len(next(iter(found.runs.values())))
+    made = "; ".join("{device}, torch {torch}, python {python}".format(**made) for made in found.made_with)
+    return f"{experiment.name}: {len(found.runs)} arms x {seeds} seeds, {found.dates[-1]} ({made})"
 
 
-def record(
-    experiment: Experiment, seeds: int | None = None, jobs: int = 1, note: Callable[[str], None] = print,
-    together: int = 1,
-) -> Path:  # fmt: skip
+def record(experiment: Experiment, seeds: int | None = None, jobs: int = 1, together: int = 1) -> Path:
     """Run what is missing of an experiment and write it down after every run. Returns the record's path.
 
     ``jobs`` processes at once; each is given up to ``together`` seeds of an arm, which a GPU trains as one stack
     (course_lib.train.scaling). Killed at any moment, the next call goes on with what the record lacks. Raises
-    BeingRecorded when another process is at it, WorkerLost when a worker died, OSError when the record cannot be
-    written.
+    NotRecorded when another process is at it or a worker died, OSError when the record cannot be written.
     """
     path, seeds = evidence_dir() / f"{experiment.name}.json", seeds or experiment.seeds
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):  # beside the record: caches may be many
-            _record(experiment, path, seeds, jobs, note, together)
+            _record(experiment, path, seeds, jobs, together)
     except Timeout:
-        raise BeingRecorded(
+        raise NotRecorded(
             f"{experiment.name!r} is being recorded by another process: wait for it, or stop it and try again."
         ) from None
     except TerminatedWorkerError:
-        raise WorkerLost(
+        raise NotRecorded(
             f"A worker of {experiment.name!r} was killed from outside (often: too little memory). What was "
             "finished is kept; run the same command again, with fewer --jobs if it was memory."
         ) from None
     return path
 
 
-def _record(
-    experiment: Experiment, path: Path, seeds: int, jobs: int, note: Callable[[str], None], together: int
-) -> None:
-    old, todo = read(experiment.name), missing(experiment, seeds)
-    data = old if old.get("definition") == experiment.definition else _empty(experiment)
-    note(f"{experiment.name}: {len(todo)} runs to do, {jobs} at a time; {_estimate(old, experiment, todo, jobs)}")
+def _record(experiment: Experiment, path: Path, seeds: int, jobs: int, together: int) -> None:
+    data = read(experiment.name)
+    if data.get("definition") != experiment.definition:
+        data = _empty(experiment)
+    todo = [  # seed by seed, so that arms stay comparable
+        (arm, seed) for seed in range(seeds) for arm in experiment.arms if str(seed) not in data["runs"].get(arm, {})
+    ]
     work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
         joblib.delayed(_run)(experiment, arm, group) for arm, group in _groups(todo, together)
     )
@@ -123,17 +135,6 @@ def _empty(experiment: Experiment) -> dict:
     names = ("name", "question", "expectation", "vary", "control", "common", "arms", "revision", "written", "margins",
              "own_text", "definition")  # fmt: skip
     return {name: getattr(experiment, name) for name in names} | {"environments": [], "runs": {}}
-
-
-def _estimate(old: dict, experiment: Experiment, todo: list[tuple[str, int]], jobs: int) -> str:
-    """Say how long it may take, judged by the runs of the last record (also of an outdated one)."""
-    if not todo:
-        return "nothing is missing"
-    known = {arm: [run["seconds"] for run in runs.values()] for arm, runs in old.get("runs", {}).items() if runs}
-    if not set(experiment.arms) <= set(known):
-        return "no earlier runs to judge the time by"
-    seconds = sum(sum(known[arm]) / len(known[arm]) for arm, _ in todo) / min(jobs, len(todo))
-    return f"about {max(1, round(seconds / 60))} min if it goes as last time"
 
 
 def rounded(numbers: dict[str, list]) -> dict[str, list]:

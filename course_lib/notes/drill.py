@@ -10,13 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from course_lib.notes import claims
 from course_lib.notes.cards import Card, inline, show, slip
 from course_lib.notes.progress import load as load_progress
 from course_lib.notes.progress import now, record
 from course_lib.places import DATA
 
-__all__ = ["Point", "Prompt", "ask", "find", "keep", "load", "marks", "points_html", "sheet", "weakest"]
+__all__ = ["Point", "Prompt", "ask", "find", "keep", "load", "marks", "sheet", "weakest"]
 
 DRILL_FILE = DATA / "drill.yaml"
 CHAPTERS = {
@@ -52,20 +51,18 @@ class Prompt:
 
 @functools.cache
 def load(path: Path = DRILL_FILE) -> tuple[Prompt, ...]:
-    """Read all questions in the notes' order; raises ValueError for a claim that does not exist."""
+    """Read all questions in the notes' order."""
     prompts = []
     for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
-        points = tuple(Point(p["en"], p["zh"], tuple(p["claims"])) for p in entry["points"])
-        prompts.append(Prompt(entry["id"], entry["heading"], entry["en"], entry["zh"], points))
-        for id in prompts[-1].claims:
-            claims.find(id)
+        points = tuple(Point(**point | {"claims": tuple(point["claims"])}) for point in entry["points"])
+        prompts.append(Prompt(**entry | {"points": points}))
     return tuple(prompts)
 
 
 def find(id):
     """Return a question by the notes' section; ValueError with those of its chapter when there is none."""
     prompts = {prompt.id: prompt for prompt in load()}
-    if not isinstance(id, str) or id not in prompts:
+    if id not in prompts:
         near = [other for other in prompts if other[:1] == str(id)[:1]] or list(CHAPTERS)
         raise slip(ValueError(f"there is no question {id!r}; ask for one of these, as text: {', '.join(near)}"))
     return prompts[id]
@@ -75,12 +72,9 @@ def ask(id=None, answer="", said=None):
     """Ask a question of the drill (by default the one you know least), take your answer, keep your marks.
 
     answer: your own words, in any language; they open the points that it must not miss. said: the numbers of the
-    points that you had, as in said=[1, 3] ([] for none); the latest marks count, and they need the id. ValueError or
-    TypeError for what is no list of points.
+    points that you had, as in said=[1, 3] ([] for none); the latest marks count, and they need the id. ValueError for
+    what is no list of points.
     """
-    if not isinstance(answer, str):
-        raise slip(TypeError(f"answer={answer!r:.60} is no text: write it in quotes"))
-    answer = answer.encode("utf-8", "replace").decode()  # half a character, from a broken paste, can be no file's
     prompt = find(id) if id is not None else weakest()
     if said is not None:
         if id is None:  # run twice, it would mark the question after this one
@@ -92,16 +86,12 @@ def ask(id=None, answer="", said=None):
 
 
 def keep(prompt, said, answer=""):
-    """Keep which points of a question were said (numbers from 1), and return them in order.
-
-    ValueError for a number that is no point, TypeError for what is no list.
-    """
+    """Keep which points of a question were said (numbers from 1), and return them in order."""
     numbers = [*range(1, len(prompt.points) + 1)]
-    if not isinstance(said, list | tuple | set | range):
-        raise slip(TypeError(f"said={said!r:.60} is no list of points: said=[1, 3], for example, or said=[] for none"))
-    if wrong := [n for n in said if isinstance(n, bool) or n not in numbers]:
-        raise slip(ValueError(f"said={said!r:.60}: {wrong[0]!r} is no point of {prompt.id}, which has {numbers}"))
-    said = sorted({int(n) for n in said})
+    if not isinstance(said, list) or any(n not in numbers for n in said):
+        raise slip(ValueError(f"said={said!r:.60} is no list of the points of {prompt.id}, which has {numbers}: "
+                              "said=[1, 3], for example, or said=[] for none"))  # fmt: skip
+    said = sorted(set(said))
 
     def marked(old):
         entry = {**(old or {}), "said": said, "of": len(numbers), "when": now()}
@@ -112,11 +102,10 @@ def keep(prompt, said, answer=""):
     return said
 
 
-def weakest(besides=None):
+def weakest():
     """Return the question to be asked next: the first that you never marked, else the one with the lowest mark."""
     done = load_progress()["drill"]
-    prompts = [prompt for prompt in load() if prompt is not besides]
-    return min(prompts, key=lambda prompt: _share(done.get(prompt.id), prompt))  # of equals, the first
+    return min(load(), key=lambda prompt: _share(done.get(prompt.id), prompt))  # of equals, the first
 
 
 def marks():
@@ -142,7 +131,7 @@ def sheet(chapter=None):
     chosen = [prompt for prompt in load() if chapter is None or prompt.id[0] == str(chapter)]
     body = "".join(
         f"<details><summary><b>{prompt.id}</b> {inline(prompt.en)} · {inline(prompt.zh)}</summary>"
-        f"{points_html(prompt)}</details>"
+        f"{_points(prompt)[0]}</details>"
         for prompt in chosen
     )
     show(Card(body, "\n".join(f"{prompt.id:6}{prompt.en} {prompt.zh}" for prompt in chosen)))
@@ -152,42 +141,35 @@ def _card(prompt, answer, said):
     """Return the question, and of the points what there is to show by now."""
     head = f"<b>{prompt.id}</b> {inline(prompt.en)}<br>{inline(prompt.zh)}"
     lines = [f"{prompt.id}  {prompt.en}", f"{' ' * len(prompt.id)}  {prompt.zh}"]
-    if said is None and not answer.strip():
-        note = f'Say it aloud, or write it: `drill.ask("{prompt.id}", answer="...")`. Then compare.'
-        title = f"What must not be missing ({len(prompt.points)} points)"
-        folded = f"<details><summary>{title}</summary>{points_html(prompt)}</details>"
-        return Card(f"{head}{folded}<i>{inline(note)}</i>", "\n".join([*lines, note]))
+    points, listed = _points(prompt, said)
     if answer.strip():
         head += f"<br><i>You:</i> {inline(answer)}"
         lines.append(f"You: {answer}")
-    if said is None:
+    if said is not None:
+        missed = [point for n, point in enumerate(prompt.points, 1) if n not in said]
+        note = f"Marked: {len(prompt.points) - len(missed)} of {len(prompt.points)}."
+        if missed:
+            note += f' Read up what you missed: `claims.show_claim("{missed[0].claims[0]}")`.'
+        kind = "not yet" if missed else "right"
+        return Card(f"{head}{points}<i>{inline(note)}</i>", "\n".join([*lines, *listed, note]), kind)
+    if answer.strip():
         call = f'`drill.ask("{prompt.id}", said=[1, 2])`'
         note = f"Which of these did you say? {call}, for example, or `said=[]` for none."
-        return Card(f"{head}{points_html(prompt)}<i>{inline(note)}</i>", "\n".join([*lines, *_texts(prompt), note]))
-    missed = [point for n, point in enumerate(prompt.points, 1) if n not in said]
-    note = f"Marked: {len(prompt.points) - len(missed)} of {len(prompt.points)}."
-    if missed:
-        note += f' Read up what you missed: `claims.show_claim("{missed[0].claims[0]}")`.'
-    text = "\n".join([*lines, *_texts(prompt, said), note])
-    return Card(f"{head}{points_html(prompt, said)}<i>{inline(note)}</i>", text, "not yet" if missed else "right")
+    else:
+        note = f'Say it aloud, or write it: `drill.ask("{prompt.id}", answer="...")`. Then compare.'
+        title = f"What must not be missing ({len(prompt.points)} points)"
+        points, listed = f"<details><summary>{title}</summary>{points}</details>", []
+    return Card(f"{head}{points}<i>{inline(note)}</i>", "\n".join([*lines, *listed, note]))
 
 
-def points_html(prompt, said=None):
-    """Return the points as an HTML list; with `said`, what was said is ticked."""
-    items = "".join(
-        f"<li>{'' if said is None else '✓ ' if n in said else '✗ '}{inline(point.en)}<br>{inline(point.zh)} "
-        f"<small>{', '.join(point.claims)}</small></li>"
-        for n, point in enumerate(prompt.points, 1)
-    )
-    return f'<ol style="margin:0.3em 0">{items}</ol>'
-
-
-def _texts(prompt, said=None):
-    ticks = ["" if said is None else "✓ " if n in said else "✗ " for n in range(1, len(prompt.points) + 1)]
-    return [
-        f"  {n}. {tick}{point.en} {point.zh} ({', '.join(point.claims)})"
-        for n, (tick, point) in enumerate(zip(ticks, prompt.points, strict=True), 1)
-    ]
+def _points(prompt, said=None):
+    """Return the points as an HTML list and as lines of text; with `said`, what was said is ticked."""
+    items, lines = "", []
+    for n, point in enumerate(prompt.points, 1):
+        tick, behind = "" if said is None else "✓ " if n in said else "✗ ", ", ".join(point.claims)
+        items += f"<li>{tick}{inline(point.en)}<br>{inline(point.zh)} <small>{behind}</small></li>"
+        lines.append(f"  {n}. {tick}{point.en} {point.zh} ({behind})")
+    return f'<ol style="margin:0.3em 0">{items}</ol>', lines
 
 
 def _share(entry, prompt):

@@ -75,7 +75,9 @@ def record(section, name, update):
     except (OSError, Timeout, NotImplementedError) as error:
         # the text of an error of the system names a path, which has no place in a notebook
         why = "another program holds the file" if isinstance(error, Timeout) else getattr(error, "strerror", 0) or error
-        _tell(UNSAVED.format(why=why))
+        if (message := UNSAVED.format(why=why)) not in _told:
+            _told.add(message)
+            print(message)
         _unsaved.setdefault(str(path), {}).setdefault(section, {})[name] = new
     return new
 
@@ -132,9 +134,3 @@ def _write(path, data):
     """Write the file in one step. Half a character, as a broken paste may hold it, becomes a question mark."""
     text = json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True)
     places.write(path, text.encode("utf-8", "replace").decode("utf-8"))
-
-
-def _tell(message):
-    if message not in _told:
-        _told.add(message)
-        print(message)

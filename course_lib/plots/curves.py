@@ -42,8 +42,6 @@ def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, al
     band; where it goes on beyond the history, its mean is drawn and labelled as well.
     """
     histories = [histories] if hasattr(histories, "tokens") else list(histories)
-    if not histories:
-        raise ValueError("curve() has no history to draw")
     lines = []
     for history in histories:
         line, band = Line(history.name, *series(history, metric)), (spread or {}).get(history.name)
@@ -64,15 +62,9 @@ def against(x, lines, floor=None, ceiling=None, *, alt, across, up, marks=None, 
     limits: (low, high) of the vertical axis. The lines are labelled at their right end.
     """
     x, marks = np.asarray(x, dtype=float), marks or {}
-    if not lines:
-        raise ValueError("against() has no line to draw")
-    if unknown := [name for name in marks if name not in lines]:
-        raise ValueError(f"there is no line {unknown[0]!r} to add something to; there are: {', '.join(lines)}")
     drawn = []
     for name, y in lines.items():
         y = np.asarray(y, dtype=float)  # [N], or [N, 3] with the ends of a band
-        if y.shape not in (x.shape, (*x.shape, 3)):
-            raise ValueError(f"{name!r} has {len(y)} values for {x.size} places on the axis: give one for each")
         y, *band = y.T if y.ndim == 2 else (y,)
         drawn.append(Line(name, x, y, (x, *band) if band else None, mark=marks.get(name)))
     return _draw(drawn, floor, ceiling, alt, title, limits, across, up, log)
@@ -90,10 +82,7 @@ def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_to
                 labels.append((value, None, name, PALE))
         if limits:
             ax.set_ylim(*limits)
-        ax.set_xlabel(across)
-        ax.set_ylabel(up)
-        if title:
-            ax.set_title(title)
+        ax.set(xlabel=across, ylabel=up, title=title or "")
         last = None
         if over_tokens:
             drawn = (x for line in lines for x in (line.x, *(more[0] for more in (line.band, line.beyond) if more)))
@@ -129,17 +118,13 @@ def series(history, metric):
     """Return (tokens, values) of a metric without the values that were not measured (nan)."""
     if metric in history.evals:
         values, tokens = history.evals[metric], history.eval_tokens
-    elif metric in ("loss", "accuracy", "seconds"):
+    elif metric in ("loss", "accuracy"):
         values, tokens = getattr(history, metric), history.tokens
     else:
         known = ", ".join(["loss", "accuracy", *history.evals])
         raise ValueError(f"history {history.name!r} has no metric {metric!r}; it has: {known}")
-    if not len(values) or len(tokens) != len(values):
-        raise ValueError(f"{metric!r} of {history.name!r} has {len(values)} values for {len(tokens)} counts of tokens")
     tokens, values = np.asarray(tokens, dtype=float), np.asarray(values, dtype=float)
-    if (lost := np.isnan(values)).all():
-        raise ValueError(f"{metric!r} of {history.name!r} holds no number (all nan)")
-    return tokens[~lost], values[~lost]
+    return tokens[~np.isnan(values)], values[~np.isnan(values)]
 
 
 def limits_of(limit, name):

@@ -31,16 +31,20 @@ def heatmap(matrix, rows, columns=None, *, alt, title=None, **options):
     return heatmaps([{"matrix": matrix, "title": title}], rows, columns, alt=alt, **options)
 
 
-def heatmaps(panels, rows=None, columns=None, *, alt, title=None, axes=None, limits=None, text=None):
+def heatmaps(panels, rows=None, columns=None, *, alt, axes=("who looks", "at whom"), limits=None, text=None):
     """Draw matrices side by side on one colour scale.
 
     panels: [{'matrix': [T, S], 'title': ..., 'rows': ..., 'columns': ...}]; rows and columns fall back to the
     common ones. -inf, and the lowest float that masks use for it, are hatched as 'masked' and leave the scale
-    alone; nan is left blank. axes: what rows and columns mean, if not ('who looks', 'at whom').
-    limits: (low, high) of the scale. text: write the values into the cells (default: up to 10 x 10).
+    alone; nan is left blank. axes: what rows and columns mean. limits: (low, high) of the scale. text: write the
+    values into the cells (default: up to 10 x 10).
     """
     panels = [prepared(panel, rows, columns) for panel in panels]
-    _refuse_none_or_too_many(panels)
+    if (cells := sum(panel[0].size for panel in panels)) > MOST_CELLS:
+        raise ValueError(
+            f"{len(panels)} matrices with {cells:,} cells are too much for a figure, which holds {MOST_CELLS:,}; draw "
+            "a part, as in matrix[:32, :32] with its 32 tokens"
+        )
     seen = [values[~hidden & np.isfinite(values)] for values, hidden, *_ in panels]
     # A panel of zeros only (an additive mask, a full view) is painted 'may look' and left out of the scale.
     scaled = [values for values in seen if values.any()]
@@ -53,15 +57,14 @@ def heatmaps(panels, rows=None, columns=None, *, alt, title=None, axes=None, lim
     height, width = (max(panel[0].shape[axis] for panel in panels) for axis in (0, 1))
     size = across * (width * cell + margin(panels, 2)) + 0.9, down * (height * cell + margin(panels, 3) + 0.4)
     with style():
-        fig = Figure(figsize=(max(size[0], 3.6), size[1] + (0.4 if title else 0)), layout="constrained")
+        fig = Figure(figsize=(max(size[0], 3.6), size[1]), layout="constrained")
         grid = fig.subplots(down, across, squeeze=False)
         for ax in grid.flat[len(panels) :]:
             ax.axis("off")
         for index, (ax, panel) in enumerate(zip(grid.flat, panels, strict=False)):
             draw_panel(ax, panel, low, high, colours, write, cell)
-            names = axes or ("who looks", "at whom")
-            ax.set_xlabel(f"column = {names[1]}", color=PALE, fontsize=11)
-            ax.set_ylabel(f"row = {names[0]}" if index % across == 0 else "", color=PALE, fontsize=11)
+            ax.set_xlabel(f"column = {axes[1]}", color=PALE, fontsize=11)
+            ax.set_ylabel(f"row = {axes[0]}" if index % across == 0 else "", color=PALE, fontsize=11)
         if visible.size and not binary:
             scale = ScalarMappable(Normalize(low, high), colours)
             fig.colorbar(scale, ax=grid, shrink=0.8 / down, pad=0.02).outline.set_visible(False)
@@ -71,19 +74,7 @@ def heatmaps(panels, rows=None, columns=None, *, alt, title=None, axes=None, lim
         if keys:
             patches = [Patch(facecolor=face, edgecolor=PALE, hatch=hatch, label=name) for face, name, hatch in keys]
             fig.legend(handles=patches, loc="outside lower left", frameon=False, fontsize=11, ncols=len(patches))
-        if title:
-            fig.suptitle(title, fontsize=14, x=0.01, ha="left")
         return figure(fig, alt)
-
-
-def _refuse_none_or_too_many(panels):
-    if not panels:
-        raise ValueError("heatmaps() has no matrix to draw")
-    if (cells := sum(panel[0].size for panel in panels)) > MOST_CELLS:
-        raise ValueError(
-            f"{len(panels)} matrices with {cells:,} cells are too much for a figure, which holds {MOST_CELLS:,}; draw "
-            "a part, as in matrix[:32, :32] with its 32 tokens"
-        )
 
 
 def layout(panels, write, texts):
@@ -148,8 +139,7 @@ def draw_panel(ax, panel, low, high, colours, write, cell):
     ax.tick_params(which="both", length=0)
     ax.tick_params(axis="x", top=True, labeltop=True, bottom=False, labelbottom=False)
     ax.spines[:].set_visible(False)
-    if title:
-        ax.set_title(title, pad=8)
+    ax.set_title(title or "", pad=8)
 
 
 def short(value):

@@ -1,7 +1,7 @@
 """Matched twins in real English: one body, the same text, order, first weights and settings; the mask and task differ.
 
-    python -m course_lib.experiments.twins prepare --data FOLDER
-    python -m course_lib.experiments.twins train --arm causal --seed 0 --data FOLDER --to FOLDER
+    python -m tools.bench.twins prepare --data FOLDER
+    python -m tools.bench.twins train --arm causal --seed 0 --data FOLDER --to FOLDER
 
 The first reads the docstrings of the installed packages and takes minutes. The second needs that folder and nothing
 else: about an hour an arm on two CPU cores, about a minute on a GPU. What is finished is not done again.
@@ -97,9 +97,9 @@ class Data:
 
 def prepare(folder: Path) -> None:
     """Write tokenizer, rows and facts of the docstring corpus to a folder, 6 MB; floors included."""
-    from course_lib.experiments import ngrams
     from course_lib.text import corpora, packing, tokenization
     from course_lib.train import evaluation
+    from tools.bench import ngrams
 
     corpus = corpora.docstrings()
     parts = corpus.split(HELD_OUT_SHARE, seed=0)
@@ -219,7 +219,7 @@ def _score(model: PreTrainedModel, batches: list[Batch]) -> tuple[float, float]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one of the two commands."""
-    parser = argparse.ArgumentParser(prog="python -m course_lib.experiments.twins", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.bench.twins", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     first = commands.add_parser("prepare", help="read the docstrings, train the tokenizer, cut the rows")
     second = commands.add_parser("train", help="train an arm with one or more seeds")
