@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 import sys
-import time
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
@@ -33,9 +33,9 @@ def run(training=True):
         try:
             lines = list(check())
         except Exception as error:  # the doctor reports what is broken; it does not break with it
-            kinds = {ImportError: f"install the course's packages: {SET_UP}", ValueError: "do what the message says",
-                     OSError: "do what the message says"}  # fmt: skip
-            fix = next((text for kind, text in kinds.items() if isinstance(error, kind)), "please report this line")
+            fix = {ImportError: f"install the course's packages: {SET_UP}", ValueError: "do what the message says",
+                   OSError: "set COURSE_CACHE to a folder that can be written"}  # fmt: skip
+            fix = next((text for kind, text in fix.items() if isinstance(error, kind)), "please report this line")
             lines = [(check.__name__.strip("_"), f"{type(error).__name__}: {error}", fix)]
         for name, value, *fix in lines:
             print(f"{'!' if fix else ' '} {name:<13} {value}", *(f"  {'':<13} -> {text}" for text in fix), sep="\n",
@@ -77,6 +77,7 @@ def _device():
 
 def _cache():
     folder = runtime.cache_dir()
+    tempfile.TemporaryFile(dir=folder).close()  # permission bits do not tell of a read-only disk
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     yield "cache", f"{folder} ({size / 1e6:.1f} MB; safe to delete)"
     free = shutil.disk_usage(folder).free / 1e9
@@ -115,11 +116,8 @@ def train_briefly(seconds):
     rows, goal = packing.blocks(tokenizer, documents, length=32), objectives.MaskedLM(masking.Masking.of(tokenizer))
 
     def train(steps):
-        started = time.perf_counter()
-        history = loop.train(bodies.tiny_bert(tokenizer), rows, goal, steps=steps, seed=0)
-        return history, time.perf_counter() - started
+        return loop.train(bodies.tiny_bert(tokenizer), rows, goal, steps=steps, seed=0)
 
     train(2)
-    _, taken = train(5)
-    history, taken = train(max(10, int(seconds * 5 / taken)))
-    return history.tokens[-1], taken, [history.loss[0], history.loss[-1]]
+    history = train(max(10, round(seconds * 5 / train(5).seconds[-1])))
+    return history.tokens[-1], history.seconds[-1], [history.loss[0], history.loss[-1]]

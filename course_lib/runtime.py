@@ -8,28 +8,23 @@ needs an edit to run on another machine:
     COURSE_CLASS_CACHE=folder, read only
 """
 
-import errno
 import html
 import io
 import operator
 import os
 import random
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 
-from course_lib import places
+import platformdirs
 
 __all__ = [
-    "CacheError", "bar", "cache_dir", "cache_place", "device", "pick", "precision", "quiet", "scale", "seed_all",
-    "setup", "threads", "warn",
+    "CacheError", "bar", "cache_dir", "device", "pick", "precision", "quiet", "scale", "seed_all", "setup", "threads",
+    "warn",
 ]  # fmt: skip
 
-DRAFTS = r"\.[\w-]+-[0-9a-f]{16}-\w{8}|(python_docs|docstrings)-\w{8}\.part"  # of checkpoints.save and corpora
 READY = "One Mask Apart is ready. (details: python -m course_lib doctor)"
-
-_swept = set()  # folders that this process has swept
 
 
 class CacheError(OSError):
@@ -77,7 +72,7 @@ def precision(on=None):
     if kind == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = kind == "cpu" and any(map(_processor().get, ("avx512_bf16", "amx_bf16")))
+        native = kind == "cpu" and any(map(torch.cpu.get_capabilities().get, ("avx512_bf16", "amx_bf16")))
     return torch.bfloat16 if native else torch.float32
 
 
@@ -91,7 +86,7 @@ def threads():
     import torch
 
     # joblib minds a container's quota and the affinity. It counts physical cores too, but by `lscpu`, which may lack.
-    count = min(joblib.cpu_count(), _processor().get("num_physical_cores") or torch.get_num_threads())
+    count = min(joblib.cpu_count(), torch.cpu.get_capabilities().get("num_physical_cores") or torch.get_num_threads())
     wanted = _wanted("COURSE_THREADS")
     if wanted and not (wanted.isdecimal() and int(wanted)):
         raise ValueError(f"COURSE_THREADS={wanted!r} is not a thread count; unset it, or set it to 1 or more")
@@ -100,13 +95,6 @@ def threads():
         count = min(count, int(outer))
     torch.set_num_threads(count)
     return count
-
-
-def _processor():
-    """Return what torch knows of this processor: {'avx512_bf16': True, 'num_physical_cores': 2, ...}."""
-    import torch
-
-    return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
 
 
 def seed_all(seed):
@@ -118,54 +106,23 @@ def seed_all(seed):
     import torch
 
     seed = operator.index(seed)
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"the seed must be between 0 and 2**32 - 1, not {seed}")
-    random.seed(seed)
     numpy.random.seed(seed)
+    random.seed(seed)
     torch.manual_seed(seed)
 
 
 def cache_dir():
     """Return the folder of trained models, created if need be: COURSE_CACHE, else the user's cache folder.
 
-    What killed processes left half-written there is swept once. Raises CacheError, which names the folder and
-    the fix, when it cannot be created or written.
-    """
-    folder = cache_place()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # A real write: permission bits do not tell of a read-only or full disk, nor mean anything to root.
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"one mask apart")
-    except OSError as error:
-        raise CacheError(
-            error.errno,
-            f"the cache folder cannot be written ({error.strerror or error}); free some space or fix its "
-            "permissions, or set COURSE_CACHE to a folder that can",
-            str(folder),
-        ) from error
-    if folder not in _swept:
-        _swept.add(folder)
-        places.sweep(folder, DRAFTS)
-    return folder
-
-
-def cache_place():
-    """Return where the cache folder is or would be, to read from it even where it cannot be written.
-
-    Where COURSE_CACHE is not set and no home can be written, it is a temporary folder of this process, and a warning
-    says so. Raises CacheError when COURSE_CACHE begins with ~ and there is no such home.
+    A folder that is there may be read-only. Raises CacheError, which says what to do, where it cannot be created.
     """
     named = _wanted("COURSE_CACHE")
     try:
-        return Path(named).expanduser() if named else places.user_cache()
-    except RuntimeError:
-        raise CacheError(errno.ENOENT, "there is no such home folder; set COURSE_CACHE to a full path", named) from None
-    except OSError:
-        folder = places.temporary_folder()
-        warn(f"no home folder can be written, so trained models are kept in {str(folder)!r} until this kernel ends; "
-             "COURSE_CACHE names a better place")  # fmt: skip
-        return folder
+        folder = Path(named).expanduser() if named else platformdirs.user_cache_path("one-mask-apart", appauthor=False)
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home
+        raise CacheError(f"no cache folder can be made ({error}); set COURSE_CACHE to one that can") from error
+    return folder
 
 
 def warn(message):
@@ -200,7 +157,7 @@ def quiet():
     return "ipykernel" not in sys.modules and not sys.stderr.isatty()
 
 
-def bar(total, name, shown=True):
+def bar(total, name):
     """Return a progress bar with tqdm's interface: HTML in a notebook, text in a terminal, nothing where quiet.
 
     tqdm's own bar for notebooks is a widget, and in a notebook that was saved and opened again a widget is
@@ -208,8 +165,8 @@ def bar(total, name, shown=True):
     """
     from tqdm.std import tqdm
 
-    if quiet() or not shown or "ipykernel" not in sys.modules:
-        return tqdm(total=total, desc=name, disable=quiet() or not shown, leave=False)
+    if quiet() or "ipykernel" not in sys.modules:
+        return tqdm(total=total, desc=name, disable=quiet(), leave=False)
     from IPython.display import HTML, display
 
     class Bar(tqdm):

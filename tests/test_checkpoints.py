@@ -1,4 +1,4 @@
-"""The cache: right keys, whole entries or none, and no disk trouble that costs a result."""
+"""The cache's folders: right keys, whole entries or none, and no disk trouble that costs a result."""
 
 import errno
 import json
@@ -8,11 +8,17 @@ import sys
 import threading
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from test_loop import SMALL, TOKENIZER, same, weights
+from transformers import BertForMaskedLM
 
-from course_lib import runtime
+from course_lib.model.bodies import tiny_bert
 from course_lib.train import checkpoints
+from course_lib.train.history import History
+
+HISTORY = History("mine", [1], [2], [0.5], [1.0], [0.25])
 
 
 @pytest.fixture(autouse=True)
@@ -22,13 +28,20 @@ def cache(tmp_path, monkeypatch):
     return folder
 
 
-def write(text):
-    def fill(folder):
-        (folder / "deep").mkdir()
-        (folder / "deep" / "b.txt").write_text(text * 2, encoding="utf-8")
-        (folder / "a.txt").write_text(text, encoding="utf-8")
+@pytest.fixture(scope="module")
+def model():
+    return tiny_bert(TOKENIZER, **SMALL)
 
-    return fill
+
+def save(model, name="entry"):
+    checkpoints.save(name, model, TOKENIZER, HISTORY)
+
+
+def load(name="entry"):
+    """Load into another model; returns (its weights, history)."""
+    other = tiny_bert(TOKENIZER, **SMALL)
+    history = checkpoints.load(name, other)
+    return weights(other), history
 
 
 # --- keys
@@ -53,167 +66,103 @@ def test_a_fingerprint_is_the_same_in_every_process():
     assert told == {checkpoints.fingerprint(a=[1, "x", None], b={"c": 0.1}) + "\n"}
 
 
-
-def test_what_was_saved_is_found(cache):
-    assert checkpoints.load("entry") is None
-    folder = checkpoints.save("entry", write("hello"))
-    assert folder == cache / "entry" == checkpoints.load("entry")
-    assert (folder / "deep" / "b.txt").read_text(encoding="utf-8") == "hellohello"
-    assert os.listdir(cache) == ["entry"]  # no draft stays behind
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda f: (f / "a.txt").write_text("hellO", encoding="utf-8"),
-        lambda f: (f / "a.txt").write_text("", encoding="utf-8"),
-        lambda f: (f / "deep" / "b.txt").unlink(),
-        lambda f: (f / "checksums.json").unlink(),
-        lambda f: (f / "checksums.json").write_text("", encoding="utf-8"),
-        lambda f: (f / "checksums.json").write_text("{}", encoding="utf-8"),
-        lambda f: (f / "checksums.json").write_text("3", encoding="utf-8"),
-        lambda f: (f / "checksums.json").write_bytes(b"\xff\xfe\x00"),
-    ],
-    ids=["changed", "cut", "file lost", "sums lost", "sums empty", "sums of nothing", "sums a number", "binary"],
-)
-def test_a_damaged_entry_is_removed_with_a_message(damage, capsys):
-    damage(checkpoints.save("entry", write("hello")))
-    assert checkpoints.load("entry") is None
-    assert "entry is damaged; it is made again" in capsys.readouterr().out
-    assert checkpoints.save("entry", write("hello")) == checkpoints.load("entry")
+# --- entries
+def test_what_was_saved_is_found(cache, model, capsys):
+    assert load()[1] is None
+    save(model)
+    found, history = load()
+    assert same(found, weights(model)) and history == HISTORY
+    assert os.listdir(cache) == ["entry"] and capsys.readouterr().out == ""  # no draft stays behind
 
 
-def test_an_interrupted_write_leaves_nothing(cache):
-    def stop(folder):
-        write("half")(folder)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        checkpoints.save("entry", stop)
-    assert checkpoints.load("entry") is None and os.listdir(cache) == []
-
-
-def test_a_mistake_in_the_code_is_not_taken_for_a_full_disk(cache):
-    def mistake(folder):
-        raise KeyError("config")
-
-    with pytest.raises(KeyError):
-        checkpoints.save("entry", mistake)
-    assert os.listdir(cache) == []
+@pytest.mark.parametrize("content", [None, b"", b"3", b"\xff\xfe\x00", "half"])
+@pytest.mark.parametrize("file", ["model.safetensors", "history.json"])
+def test_a_damaged_entry_is_made_again_with_a_message(file, content, cache, model, capsys):
+    save(model)
+    path = cache / "entry" / file
+    whole = path.read_bytes()
+    path.unlink() if content is None else path.write_bytes(whole[: len(whole) // 2] if content == "half" else content)
+    capsys.readouterr()
+    assert load()[1] is None
+    assert "entry cannot be read" in capsys.readouterr().out and os.listdir(cache) == []
+    save(model)
+    assert load()[1] == HISTORY
 
 
-def test_many_writers_at_once_leave_one_whole_entry(cache):
-    gate, results = threading.Barrier(8), []
+def test_a_model_is_left_as_it_was_by_what_cannot_be_read(cache, model):
+    save(model)
+    (cache / "entry" / "history.json").write_text("")
+    before = weights(other := tiny_bert(TOKENIZER, **SMALL))
+    assert checkpoints.load("entry", other) is None and same(weights(other), before)
 
-    def work(i):
-        def slow(folder):
-            write(str(i))(folder)
-            gate.wait()  # everybody has written before anybody moves
 
-        results.append(checkpoints.save("entry", slow))
+def test_many_writers_at_once_leave_one_whole_entry(cache, model, monkeypatch, capsys):
+    gate, write = threading.Barrier(4), BertForMaskedLM.save_pretrained
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    def slow(self, folder):
+        write(self, folder)
+        gate.wait()  # everybody has written before anybody moves
+
+    monkeypatch.setattr(BertForMaskedLM, "save_pretrained", slow)
+    threads = [threading.Thread(target=save, args=(model,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert results == [cache / "entry"] * 8
-    assert checkpoints.load("entry") == cache / "entry" and os.listdir(cache) == ["entry"]
+    assert "not kept" not in capsys.readouterr().out
+    assert load()[1] == HISTORY and os.listdir(cache) == ["entry"]
 
 
 # --- disk trouble
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-def test_a_full_or_read_only_cache_loses_nothing(number, capsys):
-    def fail(folder):
-        raise OSError(number, os.strerror(number))
+@pytest.mark.parametrize("error", [
+    OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), OSError(errno.EROFS, os.strerror(errno.EROFS)),
+    RuntimeError("I/O error: No space left on device (os error 28)"), KeyboardInterrupt(),
+])  # fmt: skip
+def test_a_full_or_read_only_cache_loses_nothing(error, cache, model, monkeypatch, capsys):
+    def fail(self, folder):
+        folder.mkdir()
+        (folder / "half").write_text("half")
+        raise error
 
-    assert checkpoints.save("entry", fail) is None
+    monkeypatch.setattr(BertForMaskedLM, "save_pretrained", fail)
+    save(model)
     told = capsys.readouterr().out
-    assert os.strerror(number) in told and "Nothing else is lost" in told and "COURSE_CACHE" in told
+    assert f"({type(error).__name__}: {error})" in told and "Nothing else is lost" in told and "COURSE_CACHE" in told
+    assert os.listdir(cache) == []
 
 
-def test_a_full_disk_as_safetensors_tells_it_loses_nothing(capsys):
-    def fail(folder):
-        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
-
-    assert checkpoints.save("entry", fail) is None
-    assert "No space left" in capsys.readouterr().out
-
-
-def test_a_cache_that_cannot_be_made_loses_nothing(tmp_path, monkeypatch, capsys):
+def test_a_cache_that_cannot_be_made_loses_nothing(tmp_path, model, monkeypatch, capsys):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(runtime.CacheError):
-        runtime.cache_dir()
-    assert checkpoints.load("entry") is None
-    assert checkpoints.save("entry", write("x")) is None
+    assert load()[1] is None
+    save(model)
     assert "set COURSE_CACHE" in capsys.readouterr().out
 
 
-# --- caches of others
-def test_what_may_not_be_read_is_not_called_damaged(cache, monkeypatch, capsys):
-    folder = checkpoints.save("entry", write("hello"))
-
-    def forbidden(file):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
-
-    with monkeypatch.context() as m:
-        m.setattr(checkpoints, "_checksum", forbidden)
-        assert checkpoints.load("entry") is None
-    told = capsys.readouterr().out
-    assert "cannot be read (Permission denied)" in told and "COURSE_CACHE" in told and "damaged" not in told
-    assert checkpoints.load("entry") == folder, "another user's entry is left alone"
-
-
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_folder_is_not_called_damaged(cache, capsys):
-    folder = checkpoints.save("entry", write("hello"))
-    folder.chmod(0)
-    try:
-        assert checkpoints.load("entry") is None
-    finally:
-        folder.chmod(0o700)
-    assert "cannot be read" in capsys.readouterr().out and folder.is_dir()
+def test_an_unreadable_folder_is_left_alone(cache, model, capsys):
+    save(model)
+    (cache / "entry" / "model.safetensors").chmod(0)
+    (cache / "entry").chmod(0o500)
+    assert load()[1] is None
+    assert "cannot be read" in capsys.readouterr().out and (cache / "entry").is_dir()
+    (cache / "entry").chmod(0o700)
 
 
-def test_a_cache_that_cannot_be_written_is_still_read(cache, monkeypatch, capsys):
-    folder = checkpoints.save("entry", write("hello"))
-
-    def read_only(*args, **settings):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    monkeypatch.setattr(runtime.tempfile, "TemporaryFile", read_only)
-    monkeypatch.setattr(checkpoints.tempfile, "mkdtemp", read_only)
-    with pytest.raises(runtime.CacheError):
-        runtime.cache_dir()
-    assert checkpoints.load("entry") == folder and capsys.readouterr().out == ""
-    assert checkpoints.save("other", write("x")) is None and "Read-only" in capsys.readouterr().out
-
-
-def files(folder):
-    return {p: p.stat().st_mtime_ns for p in sorted(folder.rglob("*"))}
-
-
-def test_a_class_cache_is_read_and_never_written(cache, tmp_path, monkeypatch, capsys):
-    shared = tmp_path / "class"
+def test_a_class_cache_is_read_and_never_written(cache, tmp_path, model, monkeypatch, capsys):
+    shared, other = tmp_path / "class", tiny_bert(TOKENIZER, **SMALL)
     monkeypatch.setenv("COURSE_CACHE", str(shared))  # the teacher fills it
     for name in ("good", "damaged"):
-        checkpoints.save(name, write("hello"))
-    (shared / "damaged" / "a.txt").write_text("hellO", encoding="utf-8")
-    before = files(shared)
+        save(model, name)
+    (shared / "damaged" / "history.json").write_text("", encoding="utf-8")
+    before = {p: p.stat().st_mtime_ns for p in shared.rglob("*")}
     monkeypatch.setenv("COURSE_CACHE", str(cache))
-    assert checkpoints.load("good") is None
+    assert load("good")[1] is None
     monkeypatch.setenv("COURSE_CLASS_CACHE", str(shared))
-    assert checkpoints.load("good") == shared / "good" and checkpoints.load("missing") is None
-    assert capsys.readouterr().out == ""
-    assert checkpoints.load("damaged") is None and "damaged" in capsys.readouterr().out
-    assert checkpoints.save("damaged", write("hello")) == cache / "damaged" == checkpoints.load("damaged")
-    assert checkpoints.save("good", write("own")) == cache / "good" == checkpoints.load("good")  # one's own comes first
-    assert files(shared) == before
-
-
-def test_a_class_cache_that_is_not_there_is_none(cache, monkeypatch):
-    monkeypatch.setenv("COURSE_CLASS_CACHE", str(cache / "nowhere"))
-    assert checkpoints.load("entry") is None
-    checkpoints.save("entry", write("x"))
-    assert checkpoints.load("entry") == cache / "entry"
+    assert load("good")[1] == HISTORY and load("missing")[1] is None and capsys.readouterr().out == ""
+    assert load("damaged")[1] is None and "cannot be read" in capsys.readouterr().out
+    save(other, "damaged")
+    assert load("damaged")[1] == HISTORY
+    save(other, "good")
+    assert torch.equal(*(w["cls.predictions.transform.dense.weight"] for w in (load("good")[0], weights(other)))), "own"
+    assert {p: p.stat().st_mtime_ns for p in shared.rglob("*")} == before

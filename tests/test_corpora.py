@@ -379,7 +379,7 @@ def test_a_cache_that_cannot_be_written_is_only_a_warning(small_library, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(corpora.os, "replace", full)
+    monkeypatch.setattr(corpora.places.os, "replace", full)
     with pytest.warns(RuntimeWarning, match="could not be stored.*No space left"):
         assert len(python_docs()) == 1
 
@@ -389,7 +389,7 @@ def test_a_cache_that_can_only_be_read_is_used(small_library, monkeypatch):
     library, cache = small_library
     first = python_docs()
     (library / "a.py").unlink()
-    monkeypatch.setattr(corpora.runtime, "cache_dir", lambda: pytest.fail("nothing is to be written"))
+    monkeypatch.setattr(corpora.places, "write", lambda *_: pytest.fail("nothing is to be written"))
     assert python_docs() == first
 
 

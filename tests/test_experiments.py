@@ -278,15 +278,6 @@ def test_trouble_with_the_disk_is_told_in_one_line(toy, monkeypatch, capsys, fau
     assert not list((tmp_path / "evidence").glob("*.part")), "no half-written record is left"
 
 
-def test_litter_beside_the_records_is_swept(toy):
-    for name in (".gone.json.part", ".note.part", ".gone.json"):
-        (definition.evidence_dir() / name).write_text("half")
-        os.utime(definition.evidence_dir() / name, (0, 0))
-    recorded(toy)
-    assert {path.name for path in definition.evidence_dir().iterdir()} - {".toy.json.lock"} == {
-        "calls.log", "toy.json", ".note.part", ".gone.json"}  # fmt: skip
-
-
 def test_the_command_lists_and_refuses(toy, capsys):
     assert cli.main(["evidence", "--list", "toy"]) == 0
     assert "not been recorded" in capsys.readouterr().out

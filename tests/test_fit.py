@@ -302,18 +302,6 @@ def a_hook_on_everything(m):
     yield dict()
 
 
-def code_of_the_course(function):
-    """Edit a function of the course in memory, as %autoreload does: what made it stays its module."""
-
-    def both(m):
-        yield dict()
-        consts = tuple(value * 2 if isinstance(value, float) else value for value in function.__code__.co_consts)
-        m.setattr(function, "__code__", function.__code__.replace(co_consts=consts))
-        yield dict()
-
-    return both
-
-
 BOTH = BothMasks(MASKED, CAUSAL)
 EDITS = {
     "an objective of one's own, edited": own("class"),
@@ -356,7 +344,6 @@ EDITS = {
     "the optimizer's step": patched(torch.optim.AdamW, "step", around),
     "a class of transformers": patched(modeling_bert.BertSelfOutput, "forward", around),
     "a function of transformers": patched(modeling_bert, "eager_attention_forward", around),
-    "the learning rate's code": code_of_the_course(loop.one_cycle),
 }  # fmt: skip
 
 
@@ -386,14 +373,6 @@ def test_an_edited_file_of_the_course_is_in_the_key(tmp_path, monkeypatch):
     assert seconds(fitted()) != seconds(first)
     monkeypatch.setattr(provenance, "SOURCES", provenance._sources())
     assert seconds(fitted()) != seconds(first) and len(entries()) == 2
-
-
-def test_only_the_folders_that_take_part_are_in_the_key(monkeypatch):
-    first, other = fitted(), fitted(objective=COURSE_OBJECTIVES["loss everywhere"])
-    monkeypatch.setattr(provenance, "_sources", lambda: provenance.SOURCES)
-    monkeypatch.setattr(provenance, "SOURCES", provenance.SOURCES | {"experiments": "edited", "plots": "edited"})
-    assert seconds(fitted()) == seconds(first)
-    assert seconds(fitted(objective=COURSE_OBJECTIVES["loss everywhere"])) != seconds(other)
 
 
 def test_each_setting_makes_another_key(monkeypatch):
@@ -457,37 +436,10 @@ def test_cache_false_neither_reads_nor_writes():
     assert len({*map(tuple, map(seconds, [first, kept, fitted(cache=False)]))}) == 3
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "history.json", "checksums.json"])
-def test_a_damaged_checkpoint_is_made_again_with_a_message(file, capsys):
-    model, _ = fitted()
-    [entry] = entries()
-    content = (entry / file).read_bytes()
-    (entry / file).write_bytes(content[: len(content) // 2])
-    again = fitted()
-    assert "is damaged; it is made again" in capsys.readouterr().out
-    assert same(weights(model), weights(again[0]))
-    assert seconds(fitted()) == seconds(again) and capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize("file", ["model.safetensors", "history.json"])
-def test_a_checkpoint_deleted_while_it_is_read_is_trained_anew(file, monkeypatch):
-    model, _ = first = fitted()
-    load = checkpoints.load
-
-    def slow(name):
-        folder = load(name)
-        (folder / file).unlink()
-        return folder
-
-    monkeypatch.setattr(checkpoints, "load", slow)
-    again = fitted()
-    assert seconds(again) != seconds(first) and same(weights(model), weights(again[0]))
-
-
 def later(monkeypatch, change):
     """Make a change when the key has been made: as if it came from outside."""
 
-    def load(name):
+    def load(name, model):
         change()
 
     monkeypatch.setattr(checkpoints, "load", load)
@@ -557,7 +509,7 @@ def test_a_disk_that_is_really_full_loses_no_model():
     """)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
-    assert "Not kept for next time" in out and "3 []" in out
+    assert "not kept for next time" in out and "3 []" in out
 
 
 def test_two_processes_that_train_the_same_thing_both_succeed(tmp_path):
@@ -566,13 +518,11 @@ def test_two_processes_that_train_the_same_thing_both_succeed(tmp_path):
         import os, pathlib, time
         here = pathlib.Path(os.environ["MEET"])
         save = checkpoints.save
-        def meet(name, write):
-            def slow(folder):
-                write(folder)
-                (here / str(os.getpid())).touch()
-                while len(list(here.iterdir())) < 2:
-                    time.sleep(0.01)
-            return save(name, slow)
+        def meet(*made):
+            (here / str(os.getpid())).touch()
+            while len(list(here.iterdir())) < 2:
+                time.sleep(0.01)
+            return save(*made)
         checkpoints.save = meet
         model, history = fitted()
         print(history.seconds, float(sum(p.double().sum() for p in model.parameters())))
@@ -582,7 +532,7 @@ def test_two_processes_that_train_the_same_thing_both_succeed(tmp_path):
     told = [process.communicate(timeout=600) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], told
     assert len({out.split("] ")[1] for out, _ in told}) == 1
-    assert len(entries()) == 1 and checkpoints.load(entries()[0].name)
+    assert len(entries()) == 1
     assert str(seconds(fitted())) in told[0][0] + told[1][0]
 
 

@@ -1,22 +1,14 @@
-"""Seeds stacked on one device, and one run over two processes, both equal the plain loop."""
+"""Seeds stacked on one device equal the plain loop."""
 
-import json
 import math
-import os
-import subprocess
-import sys
-import textwrap
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import pytest
 import torch
-from torch import distributed
 
 from course_lib import runtime
-from course_lib.model.attention import causal_mask
 from course_lib.model.bodies import causal_bert, tiny_bert, tiny_gpt
 from course_lib.text.tokenization import word_tokenizer
-from course_lib.train import scaling
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.loop import Diverged, train
 from course_lib.train.masking import Masking
@@ -179,143 +171,5 @@ def parameters(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-# --- one run over several processes
-@pytest.mark.parametrize("together", [2, 3, 7])
-def test_shares_make_up_the_batch(together, monkeypatch):
-    """With and without a mask for each row, also where rows do not divide evenly."""
-    drawn = MASKED(ROWS[35:51], torch.Generator().manual_seed(0))
-    monkeypatch.setattr(distributed, "get_world_size", lambda: together)
-    for whole in (
-        drawn, replace(drawn, attention_mask=causal_mask(10)),
-        replace(drawn, attention_mask=torch.rand(16, 1, 10, 10)), Paired(**parts(drawn), is_next=torch.arange(16)),
-    ):  # fmt: skip
-        shares = []
-        for rank in range(together):
-            monkeypatch.setattr(distributed, "get_rank", lambda rank=rank: rank)
-            shares.append(scaling.Share(whole))
-        assert {(share.asked, share.tokens) for share in shares} == {(whole.asked, whole.tokens)}
-        shares = [share.batch for share in shares]
-        assert {len(part.select) for part in shares} <= {16 // together, 16 // together + 1}
-        for name, value in parts(whole).items():
-            if value is not None and not (name == "attention_mask" and len(value) == 1):
-                assert torch.equal(torch.cat([getattr(part, name) for part in shares]), value)
-        for part in shares:
-            assert int(part.select.sum()) == len(part.targets)
-            if whole.attention_mask is not None and len(whole.attention_mask) == 1:
-                assert part.attention_mask is whole.attention_mask
-
-
 def parts(batch):
     return {field.name: getattr(batch, field.name) for field in fields(batch)}
-
-
-def test_alone_it_is_the_plain_loop():
-    runtime.seed_all(0)
-    model = bert()
-    with scaling.joined() as (rank, together):
-        assert (rank, together) == (0, 1)
-        history = scaling.train_together(model, ROWS, MASKED, 4, batch_size=8)
-    one, expected = alone(bert, 0, MASKED, 4, batch_size=8)
-    assert apart(model, one) == 0 and history.loss == expected.loss
-
-
-TOGETHER = """
-    import json, sys
-    from test_scaling import *
-
-    found = {}
-    lonely = ROWS.clone()
-    lonely[0, 1:-1] = TOKENIZER.sep_token_id  # a row that is asked for nothing
-    with scaling.joined() as (rank, together):
-        for name, (build, objective, settings) in RUNS.items():
-            runtime.seed_all(3 if rank == 0 else 4)  # whatever the others began with
-            model = build()
-            history = scaling.train_together(model, ROWS, objective, 12, seed=3, **settings)
-            torch.save(model.state_dict(), f"{sys.argv[1]}/{name} {rank}.pt")
-            found[name] = history.loss, history.accuracy, history.tokens
-        runtime.seed_all(0)
-        found["lonely"] = scaling.train_together(bert(), lonely[:2], MASKED, 4, batch_size=2).loss
-        for name, settings in (("batch", dict(batch_size=1)), ("rate", dict(batch_size=8, learning_rate=1e38))):
-            try:
-                scaling.train_together(bert(), ROWS, MASKED, 30, **settings)
-            except (ValueError, Diverged) as error:
-                found[name] = str(error)
-        with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
-            json.dump([together, found], file)
-"""
-RUNS = {
-    "masked": (bert, MASKED, dict(batch_size=16)),
-    "uneven": (decoder, CAUSAL, dict(batch_size=7)),
-    "both": (bert, BOTH, dict(batch_size=5)),
-    "gpt": (gpt, CausalLM.of(TOKENIZER, 0.5), dict(batch_size=16)),
-}
-
-
-def torchrun(*arguments, processes=2):
-    here = os.path.dirname(__file__)
-    path = os.pathsep.join([here, os.path.dirname(here), os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}, text=True, capture_output=True, timeout=240,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def together(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("together")
-    (folder / "script.py").write_text(textwrap.dedent(TOGETHER), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DEVICE", "cpu")
-        patch.setenv("COURSE_PRECISION", "fp32")
-        done = torchrun(str(folder / "script.py"), str(folder))
-    assert done.returncode == 0, done.stderr
-    return folder, [json.loads((folder / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_two_processes_train_as_one(together, name):
-    folder, ((count, first), (_, second)) = together
-    build, objective, settings = RUNS[name]
-    one, history = alone(build, 3, objective, 12, **settings)
-    states = [torch.load(folder / f"{name} {rank}.pt") for rank in range(2)]
-    assert count == 2
-    for key, value in states[0].items():
-        assert torch.equal(value, states[1][key]), key
-    other = build()
-    other.load_state_dict(states[0])
-    assert apart(one, other) < 1e-5
-    loss, accuracy, tokens = first[name]
-    assert first[name] == second[name]
-    assert loss == pytest.approx(history.loss, abs=1e-5)
-    assert accuracy == pytest.approx(history.accuracy) and tokens == history.tokens
-
-
-def test_two_processes_stop_together(together):
-    """A share without anything to predict is no harm; what cannot go on ends in both with the same message."""
-    (_, first), (_, second) = together[1]
-    assert first == second
-    assert len(first["lonely"]) == 4 and all(map(math.isfinite, first["lonely"]))
-    assert "batch_size=1 cannot be shared by 2 processes" in first["batch"] and "batch_size=2" in first["batch"]
-    assert "Try a lower rate" in first["rate"]
-
-
-def test_the_command_trains_and_says_how_fast(capsys):
-    scaling.main(["--steps", "2", "--batch-size", "4"])
-    out = capsys.readouterr().out
-    assert "1 process(es) on cpu" in out and "tokens/s, loss" in out and "after 256 tokens" in out
-    done = torchrun("-m", "course_lib.train.scaling", "--steps", "2", "--batch-size", "4")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("tokens/s") == 1 and "2 process(es) on cpu" in done.stdout
-
-
-def test_a_device_that_cannot_be_shared_is_refused(monkeypatch):
-    for key, value in dict(TORCHELASTIC_RUN_ID="x", LOCAL_RANK="0", LOCAL_WORLD_SIZE="2").items():
-        monkeypatch.setenv(key, value)
-    monkeypatch.setattr(runtime, "device", lambda: torch.device("mps"))
-    with pytest.raises(ValueError, match="'mps'; set COURSE_DEVICE=cpu"), scaling.joined():
-        pass
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    for device in ("cuda", "cuda:0"):
-        monkeypatch.setattr(runtime, "device", lambda device=device: torch.device(device))
-        with pytest.raises(ValueError, match="2 processes .* a GPU each: there are 1"), scaling.joined():
-            pass

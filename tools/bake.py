@@ -20,6 +20,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from course_lib import places
+
 __all__ = ["execute", "fingerprint", "main", "normalise", "problems", "spoilers"]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +67,7 @@ def _bake(file, timeout):
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         print(f"FAILED, nothing written\n{_where(notebook)}\n{_plain(str(error)).rstrip()}\n")
         return False
-    _write(file, normalise(done))
+    places.write(file, _text(normalise(done)))
     print(f"done in {time.monotonic() - started:.0f} s")
     return True
 
@@ -232,19 +234,6 @@ def _relative(value):
 
 def _text(notebook):
     return nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
-
-
-def _write(file, notebook):
-    """Replace the file in one step, so that an interruption leaves the old notebook or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".baking")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(_text(notebook))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _where(notebook):

@@ -68,7 +68,6 @@ def record(experiment: Experiment, seeds: int | None = None, jobs: int = 1, toge
     """
     path, seeds = evidence_dir() / f"{experiment.name}.json", seeds or experiment.seeds
     path.parent.mkdir(parents=True, exist_ok=True)
-    places.sweep(path.parent, r"\.[\w-]+\.json\.part")
     try:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):  # beside the record: caches may be many
             _record(experiment, path, seeds, jobs, together)
@@ -152,12 +151,7 @@ def environment() -> dict[str, str]:
 
 
 def _write(path: Path, data: dict) -> None:
-    """Write beside the record and rename: a kill or a full disk leaves the old record or the new one."""
+    """Write the record in one step, arms and seeds in order."""
     arms = {arm: dict(sorted(data["runs"][arm].items(), key=lambda run: int(run[0]))) for arm in data["arms"]
             if arm in data["runs"]}  # fmt: skip
-    draft = path.with_name(f".{path.name}.part")  # one name, under the lock: a kill leaves one at most
-    try:
-        draft.write_text(json.dumps(data | {"runs": arms}, indent=1) + "\n", encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    places.write(path, json.dumps(data | {"runs": arms}, indent=1) + "\n")

@@ -21,7 +21,6 @@ import time
 from pathlib import Path
 
 import safetensors.torch
-from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
@@ -41,15 +40,11 @@ MOMENTS = (0, 4, 10, 25)  # hundredths of the training after which the weights a
 
 def town_both(
     folder: Path, seed: int = 0, width: int = 96, heads: int = 2, layers: int = 2, steps: int = 8000,
-    batch_size: int = 256, learning_rate: float = 2e-3, stories: int = 200_000, rows: Tensor | None = None,
+    batch_size: int = 256, learning_rate: float = 2e-3, stories: int = 200_000,
 ) -> None:  # fmt: skip
-    """Train one BERT under every mask on Tiny Town and write it to ``folder``, with its moments.
-
-    ``rows`` int64 [N, 32] replaces the ``stories`` of seed 0 by ready-made rows of the same.
-    """
-    recipe = {name: value for name, value in locals().items() if name not in ("folder", "rows")}
-    data = materials.material(rows=stories if rows is None else 1000)
-    rows = data.rows if rows is None else rows
+    """Train one BERT under every mask on Tiny Town and write it to ``folder``, with its moments."""
+    recipe = {name: value for name, value in locals().items() if name != "folder"}
+    data = materials.material(rows=stories)
     runtime.seed_all(seed)
     model = bodies.tiny_bert(
         data.tokenizer, num_hidden_layers=layers, max_position_embeddings=40, **_size(width, heads)
@@ -66,8 +61,8 @@ def town_both(
 
     started = time.perf_counter()
     history = loop.train(
-        model, rows, EveryMask.of(data.tokenizer, cut=True), steps, batch_size=batch_size, learning_rate=learning_rate,
-        seed=seed, name=folder.name, evaluate=keep, evaluations=100,
+        model, data.rows, EveryMask.of(data.tokenizer, cut=True), steps, batch_size=batch_size,
+        learning_rate=learning_rate, seed=seed, name=folder.name, evaluate=keep, evaluations=100,
     )  # fmt: skip
     _write(model, data.tokenizer, folder, recipe | _made(model, history, started))
 

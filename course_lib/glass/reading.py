@@ -84,10 +84,6 @@ class View:
         """The word that is asked for."""
         return self.words[self.places[0]]
 
-    def allowed(self) -> torch.Tensor:
-        """Say who may look at whom: bool [T, T]."""
-        return attention.visible(MASKS[self.mask](self.size, len(self.words) + 2))[0, 0]
-
 
 @dataclass(frozen=True)
 class PairView:
@@ -163,21 +159,13 @@ def read(view: View, folder: Path = CHECKPOINT) -> Reading:
     model, tokenizer = load(folder)
     tokens = [tokenizer.mask_token if place in view.places else word for place, word in enumerate(view.words)]
     tokens = [tokenizer.cls_token, *tokens, tokenizer.sep_token]
-    ids = torch.tensor([tokenizer.convert_tokens_to_ids(tokens)])
-    allowed, at, layers = view.allowed(), view.asked, model.config.num_hidden_layers
-    with torch.no_grad():
-        found = model(
-            ids, attention_mask=MASKS[view.mask](view.size, len(tokens)), output_attentions=True, return_dict=True
-        )
+    found, seen = _look(model, tokenizer, tokens, view)
     town = _oracle().vocabulary
-    special = len(tokenizer) - len(town)
-    answer = found.logits[0, at].double().softmax(-1)[special:].tolist()
-    reaches = _reaches(allowed, at, layers)
+    answer = found.logits[0, view.asked].double().softmax(-1)[len(tokenizer) - len(town) :].tolist()  # no special ones
     return Reading(
-        view, tokens, allowed.numpy(), reaches, torch.stack(found.attentions)[:, 0].numpy(),
-        dict(zip(town, answer, strict=True)),
-        best_given(view, reaches), best_given(view, np.ones(len(tokens), bool)),
-        best_given(view, np.arange(len(tokens)) < at),
+        view, tokens, **seen, model=dict(zip(town, answer, strict=True)),
+        best=best_given(view, seen["reaches"]), both=best_given(view, np.ones(len(tokens), bool)),
+        left=best_given(view, np.arange(len(tokens)) < view.asked),
     )  # fmt: skip
 
 
@@ -203,41 +191,38 @@ def read_pair(number: int, mask: str = "bidirectional") -> Reading:
         raise ValueError(f"pair={number!r}: there are {len(examples)} pairs, numbered from 0.")
     if mask not in ("bidirectional", "causal"):
         raise ValueError(f"mask={mask!r}: a pair is read under the bidirectional or the causal mask.")
-    one, (model, tokenizer) = examples[number], load(PAIR)
-    first, second = one["a"].split(), one["b"].split()
-    tokens = [tokenizer.cls_token, *first, tokenizer.sep_token, *second, tokenizer.sep_token]
-    segments = torch.tensor([[0] * (len(first) + 2) + [1] * (len(second) + 1)])
-    additive = MASKS[mask](None, len(tokens))
-    allowed = attention.visible(additive)[0, 0]
-    with torch.no_grad():
-        found = model(
-            torch.tensor([tokenizer.convert_tokens_to_ids(tokens)]), attention_mask=additive, token_type_ids=segments,
-            output_attentions=True, return_dict=True,
-        )  # fmt: skip
+    view, (model, tokenizer) = PairView(examples[number], mask), load(PAIR)
+    first, second = ([*view.example[side].split(), tokenizer.sep_token] for side in "ab")
+    tokens = [tokenizer.cls_token, *first, *second]
+    found, seen = _look(model, tokenizer, tokens, view, [0] * (len(first) + 1) + [1] * len(second))
     answer = found.seq_relationship_logits[0].double().softmax(-1).tolist()  # 0: B follows A
-    reaches, exact = _reaches(allowed, 0, model.config.num_hidden_layers), one["exact"]
-    both, blind = {FOLLOWS: exact, APART: 1 - exact}, {FOLLOWS: 0.5, APART: 0.5}
+    both, blind = ({FOLLOWS: p, APART: 1 - p} for p in (view.example["exact"], 0.5))
     return Reading(
-        PairView(one, mask), tokens, allowed.numpy(), reaches, torch.stack(found.attentions)[:, 0].numpy(),
-        dict(zip((FOLLOWS, APART), answer, strict=True)), both if reaches.all() else blind, both, blind,
+        view, tokens, **seen, model=dict(zip((FOLLOWS, APART), answer, strict=True)),
+        best=both if seen["reaches"].all() else blind, both=both, left=blind,
     )  # fmt: skip
 
 
-def _reaches(allowed: torch.Tensor, at: int, layers: int) -> np.ndarray:
-    """Follow the attention down through the layers: bool [T]."""
-    seen = torch.zeros(len(allowed), dtype=torch.bool)
-    seen[at] = True
-    for _ in range(layers):
-        seen = seen | allowed[seen].any(dim=0)
-    return seen.numpy()
+def _look(model, tokenizer, tokens: list[str], view: View | PairView, segments: list[int] | None = None):
+    """Run the model; returns its output, and who may look at whom, what reaches the asked position, and the weights."""
+    ids, additive = tokenizer.convert_tokens_to_ids(tokens), MASKS[view.mask](view.size, len(tokens))
+    with torch.no_grad():
+        found = model(
+            torch.tensor([ids]), attention_mask=additive, output_attentions=True, return_dict=True,
+            token_type_ids=None if segments is None else torch.tensor([segments]),
+        )  # fmt: skip
+    allowed = attention.visible(additive)[0, 0].numpy()
+    reaches = np.arange(len(tokens)) == view.asked
+    for _ in found.attentions:  # down through the layers
+        reaches = reaches | allowed[reaches].any(axis=0)
+    weights = torch.stack(found.attentions)[:, 0].numpy()
+    return found, {"allowed": allowed, "reaches": reaches, "attentions": weights}
 
 
 def best_given(view: View, seen: np.ndarray) -> dict[str, float] | None:
     """Compute the exact reader's answer from the words that stand at the positions ``seen`` bool [T]."""
-    oracle = _oracle()
-    observed = [
-        None if place in view.places or not seen[place + 1] else word for place, word in enumerate(view.words)
-    ]
+    oracle, hidden = _oracle(), set(view.places)
+    observed = [word if seen[place + 1] and place not in hidden else None for place, word in enumerate(view.words)]
     try:
         found = oracle.restore(observed, view.places[:1])[0]
     except ValueError:  # no story begins like this

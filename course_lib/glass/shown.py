@@ -55,17 +55,13 @@ def show_pair(number: int = 0, mask: str = "bidirectional", height: int = 660) -
 
 
 def _glass(found: reading.Reading, state: dict, height: int) -> Glass:
-    """Lay the live page over the picture. The page shows itself when it has come: where it is missing, the picture
-    stays."""
+    """Lay the live page over the picture: it shows itself when it has come."""
     alt, png = picture.describe(found), picture.png(picture.draw(found))
     address = PAGE + "#embed=1&" + "&".join(f"{name}={quote(str(value))}" for name, value in state.items())
-    image = f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{_text(png)}">'
+    code = base64.b64encode(png).decode()
+    image = f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{code}">'
     frame = (
         f'<iframe title="Glass model, live" src="{html.escape(address)}" loading="lazy" '
         'style="position:absolute;inset:0;width:100%;height:100%;border:0;visibility:hidden"></iframe>'
     )
     return Glass(f'<div style="position:relative;min-height:{height}px">{image}{frame}</div>', png, alt)
-
-
-def _text(png: bytes) -> str:
-    return base64.b64encode(png).decode()

@@ -9,8 +9,6 @@ import contextlib
 import copy
 import json
 import os
-import re
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -133,17 +131,6 @@ def _put_aside(path):
 
 
 def _write(path, data):
-    """Write the file in one step: a reader sees the old one or the new one."""
-    places.sweep(path.parent, re.escape(path.name) + r"\w{8}\.part")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        # half a character, as a broken paste may hold it, becomes a question mark: the file stays UTF-8
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            json.dump(data, file, ensure_ascii=False, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    """Write the file in one step. Half a character, as a broken paste may hold it, becomes a question mark."""
+    text = json.dumps(data, ensure_ascii=False, indent=1, sort_keys=True)
+    places.write(path, text.encode("utf-8", "replace").decode("utf-8"))

@@ -14,13 +14,12 @@ import random
 import re
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from course_lib import runtime
+from course_lib import places, runtime
 from course_lib.text import package_docs, sentences
 from course_lib.town.language import TinyTown
 
@@ -245,14 +244,11 @@ def _kept(name: str, made_of: tuple, extract: Callable[[], dict]) -> dict:
     code = [Path(file).read_bytes() for file in (__file__, sentences.__file__, package_docs.__file__)]
     key = hashlib.sha256(repr((made_of, code)).encode()).hexdigest()[:16]
     try:
-        return json.loads((runtime.cache_place() / f"{name}-{key}.json").read_bytes())  # it may be another's: read only
+        return json.loads((runtime.cache_dir() / f"{name}-{key}.json").read_bytes())  # it may be another's: read only
     except (OSError, ValueError):  # not there yet, or damaged
         extracted = extract()
     try:
-        folder = runtime.cache_dir()
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f"{name}-", suffix=".part", delete=False) as draft:
-            json.dump(extracted, draft)
-        os.replace(draft.name, folder / f"{name}-{key}.json")
+        places.write(runtime.cache_dir() / f"{name}-{key}.json", json.dumps(extracted))
     except OSError as error:
         runtime.warn(f"{name}() works, but will be extracted again next time, as it could not be stored: {error}")
     return extracted

@@ -54,13 +54,12 @@ class Batch:
         first = torch.arange(0, rows * length, length, device=self.input_ids.device)
         return first if self.judge_at is None else first + self.judge_at
 
-    def loss(self, words: Tensor, pairs: Tensor | None, asked: tuple[int, int] | None = None) -> Tensor:
+    def loss(self, words: Tensor, pairs: Tensor | None) -> Tensor:
         """Add the mean loss of the words, logits [N, V], and that of the pairs [B, 2] (BERT, appendix A.2).
 
-        ``asked`` counts the words and pairs of the whole batch where this is a part of it. Raises ValueError if
-        nothing is asked: a mean over nothing would be NaN.
+        Raises ValueError if nothing is asked: a mean over nothing would be NaN.
         """
-        n_words, n_pairs = asked or self.asked
+        n_words, n_pairs = self.asked
         if not n_words and not n_pairs:
             raise ValueError("No token of the batch is to be predicted. Use larger batches, a higher rate or share, or "
                              "rows that hold more than special tokens.")  # fmt: skip
@@ -97,16 +96,14 @@ class Batch:
         vars(moved).update(tokens=self.tokens, positions=self.positions.to(device, **ahead))
         return moved
 
-    def part(self, start: int, end: int) -> Batch:
-        """Take the rows from ``start`` to ``end``, with what they are asked."""
-        before, asked = (int(self.select[a:b].sum()) for a, b in ((0, start), (start, end)))
-        cut = {name: part[start:end] for name, part in self._parts().items() if len(part) == len(self.select)}
-        return replace(self, **cut | {"targets": self.targets[before : before + asked]})  # a mask for all rows stays
-
     def split(self, size: int) -> Iterator[Batch]:
-        """Cut into batches of at most ``size`` rows."""
-        for start in range(0, len(self.select), size):
-            yield self.part(start, start + size)
+        """Cut into batches of at most ``size`` rows, each with what its rows are asked."""
+        asked = self.select.sum(dim=1).split(size)
+        targets = self.targets.split([int(part.sum()) for part in asked])
+        for n, start in enumerate(range(0, len(self.select), size)):
+            cut = {name: part[start : start + size] for name, part in self._parts().items()
+                   if len(part) == len(self.select)}  # fmt: skip
+            yield replace(self, **cut | {"targets": targets[n]})  # a mask for all rows stays
 
     def _parts(self) -> dict[str, Tensor]:
         return {f.name: part for f in fields(self) if (part := getattr(self, f.name)) is not None}

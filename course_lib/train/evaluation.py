@@ -74,31 +74,27 @@ class HeldOut:
         return batch
 
     def __call__(self, model: PreTrainedModel) -> dict[str, float]:
-        words, pairs = self._log_probabilities(model)
+        words, pairs = self.log_probabilities(model)
         scores = {"held-out": _score(words, self.batch.targets)} if len(self.batch.targets) else {}
         if pairs is not None:
             scores["pair"] = _score(pairs, self.batch.pair_labels)
         return {f"{name} {what}": getattr(s, what) for name, s in scores.items() for what in ("loss", "accuracy")}
 
-    def log_probabilities(self, model: PreTrainedModel, rows_at_once: int = 256) -> Tensor:
-        """Log-probabilities over the vocabulary at each position asked for: float32 [N, V] on the CPU."""
-        return self._log_probabilities(model, rows_at_once)[0]
-
     def score(self, model: PreTrainedModel) -> Score:
         """Score a model on all positions; raises ValueError if no word is asked for."""
         if not len(self.batch.targets):
             raise ValueError(f"{type(self.objective).__name__} asks about pairs only: use pair_score.")
-        return _score(self.log_probabilities(model), self.batch.targets)
+        return _score(self.log_probabilities(model)[0], self.batch.targets)
 
     def pair_score(self, model: PreTrainedModel) -> Score:
         """Score a model's judgement of the pairs; raises ValueError if none are asked about."""
         if self.batch.pair_labels is None:
             raise ValueError(f"{type(self.objective).__name__} asks about words only: use objectives.PreTraining.")
-        return _score(self._log_probabilities(model)[1], self.batch.pair_labels)
+        return _score(self.log_probabilities(model)[1], self.batch.pair_labels)
 
     @torch.no_grad()
-    def _log_probabilities(self, model: PreTrainedModel, rows_at_once: int = 256) -> tuple[Tensor, Tensor | None]:
-        """Log-probabilities of words [N, V] and of pairs [B, 2], None if there are none."""
+    def log_probabilities(self, model: PreTrainedModel, rows_at_once: int = 256) -> tuple[Tensor, Tensor | None]:
+        """Log-probabilities at each position asked for, float32 [N, V] on the CPU, and of the pairs [B, 2] or None."""
         check_rows(model, self.batch.input_ids)
         was_training, device, parts = model.training, model.device, []
         model.eval()

@@ -29,18 +29,6 @@ class History:
         """Training speed over the whole run, evaluations left out."""
         return self.tokens[-1] / self.seconds[-1] if self.seconds and self.seconds[-1] else 0.0
 
-    def note(
-        self, step: int, tokens: int, seconds: float, loss: float, accuracy: float, pair_accuracy: float | None = None
-    ) -> None:
-        """Add one entry to each of the lists."""
-        self.steps.append(step)
-        self.tokens.append(tokens)
-        self.seconds.append(seconds)
-        self.loss.append(loss)
-        self.accuracy.append(accuracy)
-        if pair_accuracy is not None:
-            self.pair_accuracy.append(pair_accuracy)
-
 
 class Diverged(ArithmeticError):
     """The loss became NaN or infinite; ``model`` holds its last good state, ``history`` what led there."""

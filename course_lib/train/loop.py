@@ -102,12 +102,12 @@ def fit(
     recipe = {what: value for what, value in settings.items() if what != "name"}
     key = provenance.key(model, rows, objective, steps, seed, evaluate, recipe) if cache else None
     entry = f"{type(model).__name__}-{key}" if key else None
-    if entry and (history := checkpoints.load_model(entry, model)):
+    if entry and (history := checkpoints.load(entry, model)):
         model.to(runtime.device()).eval()
         return model, replace(history, name=settings.get("name", "model"))
     history = train(model, rows, objective, steps, seed=seed, evaluate=evaluate, **settings)
     if entry and not history.interrupted:
-        checkpoints.save_model(entry, model, tokenizer, history)
+        checkpoints.save(entry, model, tokenizer, history)
     return model, history
 
 

@@ -80,16 +80,18 @@ class Masking:
         """The tokens that may stand in for another, int64."""
         return self._may_be_selected.nonzero()[:, 0]
 
+    def count(self, ids: Tensor) -> Tensor:
+        """Say how many tokens of each row ``exact`` selects: float64 [B], whole numbers."""
+        tokens = (ids == ids if self.pad_id is None else ids != self.pad_id).sum(dim=1)
+        return (tokens.double() * self.rate).round().clamp(min=1, max=self.limit)  # double, as 0.15 * n in Python
+
     def select(self, ids: Tensor, generator: torch.Generator) -> Tensor:
         """Draw the positions to predict: bool [B, T] for ids [B, T]."""
         may = self.ordinary(ids)
         draw = torch.rand(ids.shape, generator=generator, device=generator.device).to(ids.device)
         if not self.exact:
             return may & (draw < self.rate)
-        tokens = torch.full_like(may, True).sum(dim=1) if self.pad_id is None else (ids != self.pad_id).sum(dim=1)
-        count = (tokens.double() * self.rate).round().clamp(min=1)  # double, as 0.15 * n in Python
-        if self.limit is not None:
-            count = count.clamp(max=self.limit)
+        count = self.count(ids)
         lowest = draw.masked_fill_(~may, 2.0).topk(int(count.max()), dim=1, largest=False).indices  # special: last
         taken = torch.arange(lowest.shape[1], device=ids.device) < count[:, None]
         return torch.zeros_like(may).scatter_(1, lowest, taken) & may

@@ -1,24 +1,17 @@
-"""More than one training run's worth of machine: many seeds at once on a device, one run over many processes.
-
-    scaling.train_seeds(build, rows, objective, steps, seeds=range(32))            # one GPU, 32 models
-    torchrun --standalone --nproc-per-node=2 -m course_lib.train.scaling --steps 200     # two processes, one model
+"""Many seeds at once on a device: `scaling.train_seeds(build, rows, objective, steps, seeds=range(32))`.
 
 A small model leaves a GPU idle: starting the work costs more time than the work. Models of one shape are stacked
-along a new first axis, so that each operation is started once for all of them (torch.func). Processes that ``torchrun``
-started share one run by data parallelism, over gloo (CPU) or NCCL (CUDA).
+along a new first axis, so that each operation is started once for all of them (torch.func).
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 from transformers import PreTrainedModel
@@ -33,7 +26,7 @@ from course_lib.train.masking import IGNORE
 from course_lib.train.objectives import Objective
 from course_lib.train.watch import Watch
 
-__all__ = ["can_stack", "joined", "train_seeds", "train_together"]
+__all__ = ["can_stack", "train_seeds"]
 
 STACKED = {"input_ids", "select", "targets", "attention_mask"}  # the fields of a batch that this module knows
 
@@ -189,112 +182,3 @@ def _obstacle(model: PreTrainedModel, rows: Tensor, objective: Objective) -> str
     batch = objective(rows[:2], torch.Generator().manual_seed(0))
     unknown = [f.name for f in fields(batch) if f.name not in STACKED and getattr(batch, f.name) is not None]
     return f"Stacked training does not know the batch's {', '.join(unknown)}." if unknown else ""
-
-
-@contextmanager
-def joined() -> Iterator[tuple[int, int]]:
-    """Join the processes that ``torchrun`` started with this one; yields (own number, how many), (0, 1) if alone.
-
-    On CUDA every process of a machine takes a GPU of its own.
-    """
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
-        yield 0, 1
-        return
-    device, local, here = runtime.device(), int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
-    if device.type == "cuda":
-        if here > torch.cuda.device_count() or (device.index is not None and here > 1):
-            raise ValueError(f"{here} processes need a GPU each: there are {torch.cuda.device_count()}. Start fewer.")
-        torch.cuda.set_device(local if device.index is None else device)
-    elif device.type != "cpu":
-        raise ValueError(f"Processes cannot share the device {device.type!r}; set COURSE_DEVICE=cpu.")
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    if distributed.get_rank():
-        os.environ["COURSE_QUIET"] = "1"  # one progress bar is enough
-    try:
-        yield distributed.get_rank(), distributed.get_world_size()
-    finally:
-        distributed.destroy_process_group()
-
-
-def train_together(model: PreTrainedModel, rows, objective: Objective, steps: int, **settings) -> History:
-    """Train as :func:`loop.train` does, inside :func:`joined`: all processes share each batch and end with one model.
-
-    They begin with the first one's weights; each takes its rows of every batch, and as soon as a weight has its
-    gradient, the processes add theirs up. The result is that of one process (without dropout, which each draws for
-    itself). Raises ValueError for batches of fewer rows than there are processes.
-    """
-    if not distributed.is_initialized():
-        return loop.train(model, rows, objective, steps, **settings)
-    for value in model.to(runtime.device()).state_dict().values():
-        distributed.broadcast(value, src=0)
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    hooks = [w.register_post_accumulate_grad_hook(lambda w: distributed.all_reduce(w.grad)) for w in trained]
-    try:
-        return loop.train(model, rows, lambda rows, generator: Share(objective(rows, generator)), steps, **settings)
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-class Share:
-    """One process's rows of a batch, with the counts, the loss and the hits of the whole one."""
-
-    def __init__(self, whole: Batch):
-        mine, together, n = distributed.get_rank(), distributed.get_world_size(), len(whole.select)
-        if n < together:
-            raise ValueError(f"batch_size={n} cannot be shared by {together} processes: each needs at least one row. "
-                             f"Use batch_size={together} or more, or fewer processes.")  # fmt: skip
-        self.asked, self.tokens = whole.asked, whole.tokens
-        self.batch = whole.part(n * mine // together, n * (mine + 1) // together)
-
-    def to(self, device: torch.device) -> Share:
-        """Copy to a device."""
-        self.batch = self.batch.to(device)
-        return self
-
-    def logits(self, model: PreTrainedModel) -> tuple[Tensor, Tensor | None]:
-        """Ask a model about the own rows."""
-        return self.batch.logits(model)
-
-    def loss(self, words: Tensor, pairs: Tensor | None) -> Tensor:
-        """The loss of the whole batch; its gradient is that of the own rows."""
-        own = self.batch.loss(words, pairs, self.asked)
-        return own + (_sum(own) - own.detach())
-
-    def hits(self, words: Tensor, pairs: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Count the right best guesses in the whole batch."""
-        return tuple(map(_sum, self.batch.hits(words, pairs)))
-
-
-def _sum(value: Tensor) -> Tensor:
-    """Add a number up over all processes."""
-    distributed.all_reduce(total := value.detach().clone())
-    return total
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train the lessons' BERT on Tiny Town in all processes that torchrun started, and say how fast."""
-    from course_lib.model import bodies
-    from course_lib.text import corpora, packing, tokenization
-    from course_lib.town import language
-    from course_lib.train.masking import Masking
-    from course_lib.train.objectives import MaskedLM
-
-    parser = argparse.ArgumentParser(prog="python -m course_lib.train.scaling", description=main.__doc__)
-    for name, default in (("--steps", 200), ("--batch-size", 128)):
-        parser.add_argument(name, type=int, default=default)
-    options = parser.parse_args(arguments)
-    runtime.threads()
-    tokenizer = tokenization.word_tokenizer(language.TinyTown.load().vocabulary)
-    rows = packing.blocks(tokenizer, tokenization.encode_documents(tokenizer, corpora.tiny_town(2000, seed=0)), 32)
-    with joined() as (rank, together):
-        runtime.seed_all(0)
-        model, goal = bodies.tiny_bert(tokenizer), MaskedLM(Masking.of(tokenizer))
-        history = train_together(model, rows, goal, options.steps, batch_size=options.batch_size)
-    if rank == 0:
-        speed = f"{history.tokens_per_second:,.0f} tokens/s, loss {history.loss[-1]:.3f}"
-        print(f"{together} process(es) on {model.device.type}: {speed} after {history.tokens[-1]:,} tokens")
-
-
-if __name__ == "__main__":
-    main()

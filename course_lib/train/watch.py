@@ -105,9 +105,13 @@ class Watch:
         sums, n = (self.nats, self.right, self.pairs_right), len(self.histories)
         nats, right, pairs_right = (torch.as_tensor(x).expand(n).tolist() for x in sums)
         for i, history in enumerate(self.histories):
-            pairs = pairs_right[i] / self.judged[i] if self.judged[i] else None
-            n = self.counted[i]
-            history.note(self.done, self.seen[i], now, nats[i] / n, right[i] / n, pairs)
+            history.steps.append(self.done)
+            history.tokens.append(self.seen[i])
+            history.seconds.append(now)
+            history.loss.append(nats[i] / self.counted[i])
+            history.accuracy.append(right[i] / self.counted[i])
+            if self.judged[i]:
+                history.pair_accuracy.append(pairs_right[i] / self.judged[i])
         self.bar.set_postfix_str(f"loss {history.loss[-1]:.2f}, accuracy {history.accuracy[-1]:.2f}, "
                                  f"{sum(self.seen) / now:,.0f} tokens/s")  # fmt: skip
         self._start_again()

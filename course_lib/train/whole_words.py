@@ -60,20 +60,19 @@ class WholeWordMasking(Masking):
         draw = torch.rand(ids.shape, generator=generator, device=generator.device).to(ids.device)
         if not self.exact:
             return (word >= 0) & (draw.gather(1, word.clamp(min=0)) < self.rate)
-        tokens = torch.full_like(ids, ids.shape[1])[:, 0] if self.pad_id is None else (ids != self.pad_id).sum(dim=1)
-        counts = (tokens.double() * self.rate).round().clamp(min=1, max=self.limit)
-        chosen = [self._fitting(*row) for row in zip(word.tolist(), draw.tolist(), counts.tolist(), strict=True)]
+        rows = zip(word.tolist(), draw.tolist(), self.count(ids).tolist(), strict=True)
+        chosen = [_fitting(*row) for row in rows]
         return torch.tensor(chosen, dtype=torch.bool, device=ids.device).reshape(ids.shape)
 
-    @staticmethod
-    def _fitting(word: list[int], draw: list[float], count: float) -> list[bool]:
-        """Take whole words in random order as long as they fit into ``count`` tokens."""
-        places: dict[int, list[int]] = {}
-        for t, number in enumerate(word):
-            if number >= 0:
-                places.setdefault(number, []).append(t)
-        taken: list[int] = []
-        for number in sorted(places, key=lambda number: draw[number]):
-            if len(taken) + len(places[number]) <= count:
-                taken += places[number]
-        return [t in taken for t in range(len(word))]
+
+def _fitting(word: list[int], draw: list[float], count: float) -> list[bool]:
+    """Take whole words in random order as long as they fit into ``count`` tokens."""
+    places: dict[int, list[int]] = {}
+    for t, number in enumerate(word):
+        if number >= 0:
+            places.setdefault(number, []).append(t)
+    taken: list[int] = []
+    for number in sorted(places, key=lambda number: draw[number]):
+        if len(taken) + len(places[number]) <= count:
+            taken += places[number]
+    return [t in taken for t in range(len(word))]
