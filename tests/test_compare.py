@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -41,6 +42,8 @@ class Pair:
         (frozenset("ab"), set("ba")),
         ("x", "x"),
         (None, None),
+        (Fraction(1, 3), 1 / 3),
+        ([np.str_("x")], ["x"]),
         (torch.zeros(0, 3), torch.zeros(0, 3)),
     ],
 )

@@ -15,6 +15,7 @@ __all__ = ["brief", "changed", "copied", "same", "within_binomial"]
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 LOWEST = {torch.finfo(kind).min for kind in (torch.float32, torch.float64, torch.bfloat16, torch.float16)}
 SHOWN = 100  # elements of an array that are shown in full
+LONGEST = 3000  # characters of one value
 KIND_NAMES = {"b": "bool", "i": "whole numbers", "f": "floating point", "c": "complex"}
 
 
@@ -80,6 +81,8 @@ def array(value):
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
         return value.float().numpy() if value.dtype in (torch.bfloat16, torch.float16) else value.numpy()
+    if isinstance(value, numbers.Number):  # fractions are numbers as good as others
+        return np.asarray(value if np.asarray(value).dtype != object else float(value))
     return np.asarray(value)
 
 
@@ -129,7 +132,8 @@ def same(got, expected, *args, rtol=1e-4, atol=1e-6):
 
 def sort_of(value):
     """Return the class that two values must share to be compared; a list and a tuple count alike."""
-    sorts = {torch.Tensor: torch.Tensor, np.ndarray: np.ndarray, dict: dict, tuple: list, frozenset: set}
+    sorts = {torch.Tensor: torch.Tensor, np.ndarray: np.ndarray, dict: dict, tuple: list, frozenset: set,
+             np.str_: str}  # fmt: skip
     return next((sort for base, sort in sorts.items() if isinstance(value, base)), type(value))
 
 
@@ -183,15 +187,19 @@ def element(value):
     return str(value)
 
 
-def brief(value):
-    """Return a short, stable description of a value: small arrays in full, no addresses. Never an error."""
+def brief(value, depth=4):
+    """Return a short, stable description of a value: small arrays in full, no addresses. Never an error.
+
+    Lists in lists are followed `depth` levels down: one may hold itself.
+    """
     try:
-        return _brief(value)
+        text = _brief(value, lambda item: brief(item, depth - 1) if depth else "...")
+        return text if len(text) <= LONGEST else text[:LONGEST] + "..."
     except Exception:  # a value that cannot describe itself
         return f"{type(value).__name__}(...)"
 
 
-def _brief(value):
+def _brief(value, inner):
     if isinstance(value, torch.Tensor | np.ndarray):
         values = array(value)
         if values.ndim == 0:
@@ -206,15 +214,15 @@ def _brief(value):
     if isinstance(value, float | np.generic):
         return element(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = ", ".join(f"{key}={brief(item)}" for key, item in vars(value).items())
+        fields = ", ".join(f"{key}={inner(item)}" for key, item in vars(value).items())
         return f"{type(value).__name__}({fields})"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key!r}: {brief(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key!r}: {inner(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
-        inside = ", ".join(map(brief, value[:20])) + (", ..." if len(value) > 20 else "")
+        inside = ", ".join(map(inner, value[:20])) + (", ..." if len(value) > 20 else "")
         return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' if len(value) == 1 else ''})"
     if isinstance(value, set | frozenset):
-        return "{" + ", ".join(sorted(map(brief, value))) + "}" if value else "set()"
+        return "{" + ", ".join(sorted(map(inner, value))) + "}" if value else "set()"
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
     text = repr(value)

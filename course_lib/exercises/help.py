@@ -15,19 +15,16 @@ _given: dict[str, int] = {}  # how many hints of an exercise this kernel has sho
 
 def hint(name, number=None):
     """Show a hint: the next one at every call, or the one with this number (from 1), folded."""
-    exercise = lessons.find("exercises", name)
-    hints = exercise.texts["hints"]
-    total = len(hints)
-    folded = number is not None
+    hints = lessons.find("exercises", name).texts["hints"]
+    total, is_open = len(hints), " open" if number is None else ""
     if number is None:
         number = _given[name] = min(_given.get(name, 0) + 1, total)
-    if isinstance(number, bool) or not isinstance(number, int) or number not in range(1, total + 1):
+    if type(number) is not int or not 1 <= number <= total:
         raise slip(ValueError(f"hint {number!r} of {name}: its hints are numbered 1 to {total}"))
-    title = f"Hint {number} of {total}"
-    text = hints[number - 1]
+    title, text = f"Hint {number} of {total}", hints[number - 1]
     last = f'That was the last hint; `solution("{name}")` shows one right answer.' if number == total else ""
     content = inline(text) + (f"<br><i>{inline(last)}</i>" if last else "")
-    body = f"<details{'' if folded else ' open'}><summary>{title}</summary>{content}</details>"
+    body = f"<details{is_open}><summary>{title}</summary>{content}</details>"
     show(Card(body, f"{title}: {plain(text)}" + (f"\n{last}" if last else "")))
 
 
@@ -51,15 +48,11 @@ def solution_source(exercise):
     except (SyntaxError, ValueError):
         definition = None
     if not isinstance(definition, ast.FunctionDef):
-        raise ValueError(
-            f"the reference of {exercise.name} must be a plain function (def ...) to be shown as a solution"
-        )
+        raise ValueError(f"the reference of {exercise.name} is no plain function (def ...), to be shown as a solution")
     source = source.replace(f"def {function.__name__}(", f"def {exercise.name}(", 1)
     known = function.__globals__
     names = sorted(name for name in names_from_outside(definition) if name in known)
-    lines = [
-        import_line(exercise, name, known[name]) for name in names if known[name] is not exercise.reference
-    ]
+    lines = [import_line(exercise, name, known[name]) for name in names if known[name] is not exercise.reference]
     return "\n".join([*lines, "", "", source] if lines else [source])
 
 

@@ -38,18 +38,9 @@ def padding_inputs(d):
     return d.ids(d.integer(1, 4), V=T + 1, low=1), T
 
 
-def real_keys(lengths, T):
-    return (torch.arange(T) < lengths[:, None])[:, None, None, :]
-
-
 def sliding_window(window, T):
     query, key = torch.arange(T)[:, None], torch.arange(T)[None, :]
     return (key <= query) & (key > query - window)
-
-
-def sliding_window_blocks(window, T):
-    block = torch.arange(T) // window
-    return (block[:, None] == block[None, :]).tril()
 
 
 def causal_weights(q, k):
@@ -79,20 +70,10 @@ def upper(scores, diagonal=1):
     return torch.full_like(scores, float("-inf")).triu(diagonal)
 
 
-def renormalised(q, k):
-    weights = scaled(q, k).softmax(-1).tril()
-    return weights / weights.sum(-1, keepdim=True)
-
-
 def last_real(outputs, attention_mask):
     B, T, D = outputs.shape
     last = (attention_mask * torch.arange(T)).argmax(dim=1)  # [B], wherever the padding is
     return outputs[torch.arange(B), last]
-
-
-def last_real_by_loop(outputs, attention_mask):
-    pairs = zip(outputs, attention_mask, strict=True)
-    return torch.stack([rows[mask.bool()][-1] for rows, mask in pairs])
 
 
 def last_real_edges():
@@ -133,11 +114,10 @@ class Reader:
         return torch.stack([torch.ones(T), seen], dim=1)  # [T, 2]
 
 
-def reader(T, sees, word=None):
-    return Reader(tuple(tuple(int(sees(i, j)) for j in range(T)) for i in range(T)), word)
-
-
 def leaking_edges():
+    def reader(T, sees, word=None):
+        return Reader(tuple(tuple(int(sees(i, j)) for j in range(T)) for i in range(T)), word)
+
     ids = torch.tensor([3, 1, 4, 1, 5, 9])
     for sees in (
         lambda i, j: j <= i,  # honest
@@ -158,13 +138,12 @@ def leaking_inputs(d):
     return Reader(sees, d.choice([None, *range(V)])), d.ids(T, V=V), V
 
 
-def moves(read, ids, V, words=None):
-    """Return all pairs (output i, input j) such that output i moves when token j is replaced."""
+def moves(read, ids, V, tries=range):
+    """Return all pairs (output i, input j) such that output i moves when token j is replaced by one of tries(V)."""
     found = set()
-    for j in range(len(ids)):
-        for word in range(V) if words is None else words(ids[j]):
-            moved = (read(torch.where(torch.arange(len(ids)) == j, word, ids)) - read(ids)).abs().sum(-1) > 1e-5
-            found |= {(i, j) for i in moved.nonzero()[:, 0].tolist()}
+    for j, word in ((j, word) for j in range(len(ids)) for word in tries(V)):
+        moved = (read(torch.where(torch.arange(len(ids)) == j, word, ids)) - read(ids)).abs().sum(-1) > 1e-5
+        found |= {(i, j) for i in moved.nonzero()[:, 0].tolist()}
     return sorted(found)
 
 
@@ -184,11 +163,10 @@ EXERCISES = (
         inputs=padding_inputs,
         compare=same_mask,
         mistakes={
-            "inverted": lambda lengths, T: torch.where(real_keys(lengths, T), LOWEST, 0.0),
-            "0/1 mask": lambda lengths, T: real_keys(lengths, T).float(),
-            "bool mask": real_keys,
+            "inverted": lambda lengths, T: (padding_keys(lengths, T) == 0) * LOWEST,
+            "0/1 mask": lambda lengths, T: (padding_keys(lengths, T) == 0).float(),
+            "bool mask": lambda lengths, T: padding_keys(lengths, T) == 0,
             "rows": lambda lengths, T: padding_keys(lengths, T).transpose(-2, -1),
-            "two dimensions": lambda lengths, T: padding_keys(lengths, T)[:, 0, 0],
             "one too many": lambda lengths, T: padding_keys(lengths + 1, T),
         },
     ),
@@ -201,8 +179,6 @@ EXERCISES = (
             "one too many": lambda window, T: sliding_window(window + 1, T),
             "two-sided": lambda window, T: torch.ones(T, T).tril(window - 1).triu(1 - window).bool(),
             "no window": lambda window, T: torch.ones(T, T).tril().bool(),
-            "open future": lambda window, T: torch.ones(T, T).triu(1 - window).bool(),
-            "blocks": sliding_window_blocks,
             "turned": lambda window, T: sliding_window(window, T).T,
             "hides": lambda window, T: ~sliding_window(window, T),
         },
@@ -210,26 +186,24 @@ EXERCISES = (
     Exercise(
         causal_weights,
         second=causal_weights_row_by_row,
-        # the last: a later key with a huge score; what is normalised after the softmax has already underflowed to 0
         edges=lambda: [
             (torch.eye(3), torch.eye(3) + 1),
             (torch.ones(2, 1), torch.ones(2, 1)),
-            (torch.ones(3, 4), torch.tensor([[0.0] * 4, [1.0] * 4, [200.0] * 4])),
+            # a later key with a huge score: what is normalised after the softmax has underflowed to 0 before
+            (torch.ones(3, 4), torch.tensor([[0.0] * 4, [1.0] * 4, [1e6] * 4])),
         ],
         inputs=causal_weights_inputs,
         mistakes={
             "after the softmax": lambda q, k: scaled(q, k).softmax(-1).tril(),
-            "renormalised": renormalised,
+            "renormalised": lambda q, k: torch.nn.functional.normalize(scaled(q, k).softmax(-1).tril(), p=1, eps=0),
             "zero scores": lambda q, k: scaled(q, k).tril().softmax(-1),
             "not scaled": lambda q, k: (q @ k.T + upper(q @ k.T)).softmax(-1),
-            "over queries": lambda q, k: (scaled(q, k) + upper(q @ k.T)).softmax(0),
             "hides itself": lambda q, k: (scaled(q, k) + upper(q @ k.T, 0)).softmax(-1),
-            "no mask": lambda q, k: scaled(q, k).softmax(-1),
         },
     ),
     Exercise(
         last_real,
-        second=last_real_by_loop,
+        second=lambda outputs, mask: torch.stack([row[real][-1] for row, real in zip(outputs, mask > 0, strict=True)]),
         edges=lambda: list(last_real_edges()),
         inputs=last_real_inputs,
         mistakes={
@@ -249,9 +223,8 @@ EXERCISES = (
             "itself": lambda read, ids, V: sorted({i for i, j in moves(read, ids, V) if j >= i}),
             "last token only": lambda read, ids, V: [i for i, j in moves(read, ids, V) if i < j == len(ids) - 1],
             "inputs": lambda read, ids, V: sorted({j for i, j in moves(read, ids, V) if j > i}),
-            "past": lambda read, ids, V: sorted({i for i, j in moves(read, ids, V) if j < i}),
             "one other word": lambda read, ids, V: sorted(
-                {i for i, j in moves(read, ids, V, lambda word: [(int(word) + 1) % V]) if j > i}
+                {i for i, j in moves(read, ids, V, lambda V: [(ids + 1) % V]) if j > i}
             ),
             "in place": leaking_positions_in_place,
         },

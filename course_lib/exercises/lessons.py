@@ -35,7 +35,7 @@ class Question:
 
 def numbers():
     """Return the numbers of the lessons that have a file here, in order."""
-    found = (re.fullmatch(r"lesson_(\d\d)(\.yaml)?", path.name) for path in FOLDER.iterdir())
+    found = (re.fullmatch(r"lesson_(\d\d)\.yaml", path.name) for path in FOLDER.iterdir())
     return sorted({int(name[1]) for name in found if name})
 
 
@@ -43,8 +43,6 @@ def numbers():
 def texts(number):
     """Read lesson_NN.yaml, checked: {'title', 'exercises', 'predictions', 'quizzes'}; ValueError says what is wrong."""
     path = FOLDER / f"lesson_{number:02d}.yaml"
-    if not path.exists():  # OLD: a lesson that is not converted yet
-        return _old_texts(number)
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if unknown := set(content) - {"title", *KINDS}:
         raise ValueError(f"{path.name}: {sorted(unknown)} are no parts of a lesson: title, {', '.join(KINDS)}")
@@ -80,7 +78,7 @@ def checked(place, entry, fields):
 
 def read(kind, number):
     """Return all items of one kind ('exercises', 'predictions' or 'quizzes') of a lesson by name, or ValueError."""
-    if isinstance(number, bool) or not isinstance(number, int) or number not in numbers():
+    if type(number) is not int or number not in numbers():
         raise slip(ValueError(f"there is no lesson {number!r}; the lessons are {numbers()}"))
     return _read(kind, number)
 
@@ -94,8 +92,7 @@ def _read(kind, number):
     if [exercise.name for exercise in made] != list(entries):
         raise ValueError(f"lesson {number:02d} has {[e.name for e in made]}, and texts for {list(entries)}")
     for exercise in made:
-        if "contract" in entries[exercise.name]:  # OLD: every one has it when the last lesson is converted
-            exercise.reference.__doc__ = entries[exercise.name]["contract"].strip()
+        exercise.reference.__doc__ = entries[exercise.name]["contract"].strip()
     return {exercise.name: exercise.with_texts(entries[exercise.name]) for exercise in made}
 
 
@@ -115,19 +112,3 @@ def find(kind, name):
     close = difflib.get_close_matches(str(name), known, n=1)
     advice = f"did you mean {close[0]!r}?" if close else f"known names: {', '.join(known)}"
     raise slip(ValueError(f"there is no {KINDS[kind]} named {name!r}; {advice}"))
-
-
-def _old_texts(number):  # OLD: goes when the last lesson is converted
-    module = importlib.import_module(f"course_lib.exercises.lesson_{number:02d}")
-
-    def options(item):
-        return {key: {"says": text, "because": item.because.get(key, "-")} for key, text in item.options.items()}
-
-    return {
-        "title": module.TITLE,
-        "exercises": {item.name: item.texts for item in module.EXERCISES},
-        "predictions": {q.name: {"text": q.text, "options": options(q)} for q in module.QUESTIONS},
-        "quizzes": {
-            q.name: {"text": q.text, "options": options(q), "answer": q.answer} for q in getattr(module, "QUIZZES", ())
-        },
-    }

@@ -10,6 +10,7 @@ import math
 import random
 import signal
 import threading
+import time
 import traceback
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import torch
 
 from course_lib.exercises import compare
 
-__all__ = ["Outcome", "Sandbox", "TooLong", "delegating", "limited", "undisturbed"]
+__all__ = ["Outcome", "Sandbox", "TooLong", "delegating", "limited", "timer", "undisturbed"]
 
 SECONDS = 3.0  # for one call
 _delegated: list[str] = []  # names of the references that were called since the list was last cleared
@@ -129,14 +130,23 @@ def undisturbed():
                 write(state)
 
 
+def timer(seconds):
+    """Return a function that says whether so many seconds of work are over, or five times as many by the clock.
+
+    Work is counted in processor time: a busy computer changes no verdict.
+    """
+    work, clock = time.process_time() + seconds, time.monotonic() + 5 * seconds
+    return lambda: time.process_time() > work or time.monotonic() > clock
+
+
 def limited(call, seconds):
     """Return call(), or raise TooLong after so many seconds, where a loop never ends or something sleeps."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         return _limited_by_thread(call, seconds)
-    running = True
+    running, over = True, timer(seconds)
 
     def stop(*_):
-        if running:
+        if running and over():
             raise TooLong
 
     earlier = signal.signal(signal.SIGALRM, stop)
@@ -151,7 +161,7 @@ def limited(call, seconds):
 
 def _limited_by_thread(call, seconds):
     """The same where there are no alarms (Windows, a thread): what cannot be stopped is left behind, asleep."""
-    future = Future()
+    future, over = Future(), timer(seconds)
 
     def work():
         try:
@@ -162,6 +172,8 @@ def _limited_by_thread(call, seconds):
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
     worker.join(seconds)
+    while worker.is_alive() and not over():
+        worker.join(0.05)
     if worker.is_alive():
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(TooLong))
         worker.join(1)
@@ -191,7 +203,10 @@ def gradients(loss, leaves):
     """Return the gradients of a loss by each leaf (0 where it is unused); None if it hangs on none of them."""
     if not isinstance(loss, torch.Tensor) or loss.grad_fn is None or loss.numel() != 1:
         return None
-    found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True)
+    try:
+        found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True)
+    except RuntimeError:  # its graph is used up
+        return None
     return tuple(torch.zeros_like(leaf) if slope is None else slope for leaf, slope in zip(leaves, found, strict=True))
 
 

@@ -131,7 +131,7 @@ def sheet(chapter=None):
     chosen = [prompt for prompt in load() if chapter is None or prompt.id[0] == str(chapter)]
     body = "".join(
         f"<details><summary><b>{prompt.id}</b> {inline(prompt.en)} · {inline(prompt.zh)}</summary>"
-        f"{_points(prompt)}</details>"
+        f"{_points(prompt)[0]}</details>"
         for prompt in chosen
     )
     show(Card(body, "\n".join(f"{prompt.id:6}{prompt.en} {prompt.zh}" for prompt in chosen)))
@@ -141,43 +141,35 @@ def _card(prompt, answer, said):
     """Return the question, and of the points what there is to show by now."""
     head = f"<b>{prompt.id}</b> {inline(prompt.en)}<br>{inline(prompt.zh)}"
     lines = [f"{prompt.id}  {prompt.en}", f"{' ' * len(prompt.id)}  {prompt.zh}"]
-    if said is None and not answer.strip():
-        note = f'Say it aloud, or write it: `drill.ask("{prompt.id}", answer="...")`. Then compare.'
-        title = f"What must not be missing ({len(prompt.points)} points)"
-        folded = f"<details><summary>{title}</summary>{_points(prompt)}</details>"
-        return Card(f"{head}{folded}<i>{inline(note)}</i>", "\n".join([*lines, note]))
+    points, listed = _points(prompt, said)
     if answer.strip():
         head += f"<br><i>You:</i> {inline(answer)}"
         lines.append(f"You: {answer}")
-    if said is None:
+    if said is not None:
+        missed = [point for n, point in enumerate(prompt.points, 1) if n not in said]
+        note = f"Marked: {len(prompt.points) - len(missed)} of {len(prompt.points)}."
+        if missed:
+            note += f' Read up what you missed: `claims.show_claim("{missed[0].claims[0]}")`.'
+        kind = "not yet" if missed else "right"
+        return Card(f"{head}{points}<i>{inline(note)}</i>", "\n".join([*lines, *listed, note]), kind)
+    if answer.strip():
         call = f'`drill.ask("{prompt.id}", said=[1, 2])`'
         note = f"Which of these did you say? {call}, for example, or `said=[]` for none."
-        return Card(f"{head}{_points(prompt)}<i>{inline(note)}</i>", "\n".join([*lines, *_texts(prompt), note]))
-    missed = [point for n, point in enumerate(prompt.points, 1) if n not in said]
-    note = f"Marked: {len(prompt.points) - len(missed)} of {len(prompt.points)}."
-    if missed:
-        note += f' Read up what you missed: `claims.show_claim("{missed[0].claims[0]}")`.'
-    text = "\n".join([*lines, *_texts(prompt, said), note])
-    return Card(f"{head}{_points(prompt, said)}<i>{inline(note)}</i>", text, "not yet" if missed else "right")
-
-
-def _ticked(prompt, said):
-    """Return (number, tick, point) of a question; with `said`, what was said is ticked."""
-    return [(n, "" if said is None else "✓ " if n in said else "✗ ", p) for n, p in enumerate(prompt.points, 1)]
+    else:
+        note = f'Say it aloud, or write it: `drill.ask("{prompt.id}", answer="...")`. Then compare.'
+        title = f"What must not be missing ({len(prompt.points)} points)"
+        points, listed = f"<details><summary>{title}</summary>{points}</details>", []
+    return Card(f"{head}{points}<i>{inline(note)}</i>", "\n".join([*lines, *listed, note]))
 
 
 def _points(prompt, said=None):
-    items = "".join(
-        f"<li>{tick}{inline(point.en)}<br>{inline(point.zh)} <small>{', '.join(point.claims)}</small></li>"
-        for _, tick, point in _ticked(prompt, said)
-    )
-    return f'<ol style="margin:0.3em 0">{items}</ol>'
-
-
-def _texts(prompt, said=None):
-    return [
-        f"  {n}. {tick}{point.en} {point.zh} ({', '.join(point.claims)})" for n, tick, point in _ticked(prompt, said)
-    ]
+    """Return the points as an HTML list and as lines of text; with `said`, what was said is ticked."""
+    items, lines = "", []
+    for n, point in enumerate(prompt.points, 1):
+        tick, behind = "" if said is None else "✓ " if n in said else "✗ ", ", ".join(point.claims)
+        items += f"<li>{tick}{inline(point.en)}<br>{inline(point.zh)} <small>{behind}</small></li>"
+        lines.append(f"  {n}. {tick}{point.en} {point.zh} ({behind})")
+    return f'<ol style="margin:0.3em 0">{items}</ol>', lines
 
 
 def _share(entry, prompt):

@@ -40,6 +40,7 @@ class Oracle:
         self._chosen = np.array([path.probability for path in town.paths])  # P(path | kind)
         kind_of = np.array([self._kinds.index(path.kind) for path in town.paths])
         self._is_kind = (np.arange(len(self._kinds))[:, None] == kind_of).astype(float)  # [K, paths]
+        self._kind_at_first = np.eye(len(self._kinds))[self._kinds.index(town.start)]  # [K], a text begins with
         self._build_emissions([part for part, _, _ in parts])
 
     def _build_emissions(self, parts: list[str]) -> None:
@@ -69,7 +70,7 @@ class Oracle:
     def _first(self) -> np.ndarray:
         """Distribution over (state, hidden variables) before any word: [S, Z], sums to 1."""
         first = np.zeros((self._S, self._Z))
-        first[self._starts] = (self._is_kind[self._kinds.index(self.town.start)] * self._chosen)[:, None] / self._Z
+        first[self._starts] = (self._kind_at_first @ self._is_kind * self._chosen)[:, None] / self._Z
         return first
 
     def _step(self, here: np.ndarray) -> np.ndarray:
