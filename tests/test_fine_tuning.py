@@ -24,7 +24,7 @@ TASKS = {
     "topic": tasks.classify(TOKENIZER, STORIES),
     "tags": tasks.tag(TOKENIZER, STORIES),
     "kinds": tasks.tag(TOKENIZER, STORIES, "kind at first word"),
-    "answers": tasks.answer(TOKENIZER, TOWN, STORIES),
+    "answers": tasks.answer(TOKENIZER, STORIES),
 }
 SMALL = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
 BODIES = {

@@ -91,15 +91,7 @@ class ExcerptReader(Oracle):
         if sentence < 0:
             raise ValueError(f"sentence={sentence}: a story's sentences are counted from 0.")
         super().__init__(town)
-        kind = np.eye(len(self._kinds))[self._kinds.index(town.start)]
-        self._kind_at_first = kind @ np.linalg.matrix_power(self._chain, sentence)  # [K]
-
-    def _first(self) -> np.ndarray:
-        """Distribution over (state, hidden variables) before the excerpt's first word: [S, Z], sums to 1."""
-        first = np.zeros((self._S, self._Z))
-        chances = self._kind_at_first[self._kind_of[self._starts]] * self._path_probability[self._starts]
-        first[self._starts] = chances[:, None] / self._Z
-        return first
+        self._first_kind = self._first_kind @ np.linalg.matrix_power(self._chain, sentence)
 
 
 def context_ceiling(stories: Stories, context: int) -> Score:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path as FilePath
@@ -82,8 +82,8 @@ class TinyTown:
     start: str
     chain: dict[str, dict[str, float]]  # kind -> next kind -> probability
     paths: list[Path]
-    labels: dict[str, str] = field(default_factory=dict)  # slot -> label
-    question_templates: list[tuple[str, str]] = field(default_factory=list)
+    labels: dict[str, str]  # slot -> label
+    question_templates: list[tuple[str, str]]  # (question, slot of the answer)
 
     @classmethod
     def load(cls, path: str | FilePath | None = None) -> TinyTown:
