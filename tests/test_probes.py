@@ -227,7 +227,7 @@ def test_what_cannot_be_had_is_one_line_and_the_stand_in(opened, capsys):
     chosen = choose({"no-such-model-here": opened["gpt2"]}, published=True)
     out = capsys.readouterr().out
     assert chosen == {"gpt2": opened["gpt2"]} and out.count("\n") == 1
-    assert out.startswith("no-such-model-here: there is no readable tokenizer named 'no-such-model-here'")
+    assert out.startswith("no-such-model-here: there is no readable tokenizer at 'no-such-model-here'")
 
 
 def test_a_folder_without_a_model_says_so(published, tmp_path):

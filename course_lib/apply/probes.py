@@ -93,7 +93,7 @@ def open_checkpoint(place: str | Path, name: str | None = None, download: bool =
         model, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True,
                                            trust_remote_code=False, local_files_only=not download)  # fmt: skip
     except (OSError, ValueError) as error:
-        raise OSError(f"the model {str(place)!r} cannot be opened: {_first_line(error)}") from None
+        raise OSError(f"the model {str(place)!r} cannot be opened: {tokenization.first_line(error)}") from None
     missing = tuple(sorted(told["missing_keys"]))
     return Checkpoint(name or Path(place).name, model.eval(), tokenizer, _files(place), missing)
 
@@ -110,7 +110,7 @@ def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, 
             try:
                 found = open_checkpoint(name, download=True)
             except (OSError, ValueError) as error:
-                why = _first_line(error)
+                why = tokenization.first_line(error)
         kept = found or stand_in
         print(f"{name}: opened." if found else f"{name}: {why}. In its place: {stand_in.name}.")
         chosen[kept.name] = kept
@@ -211,7 +211,3 @@ def _files(place: str | Path) -> tuple[Path, ...]:
         raise OSError(f"{str(place)!r} has no model.safetensors: save the model again with save_pretrained")
     parts = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
     return tuple(Path(cached_file(place, part, **options)) for part in parts)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].strip(" :.")
