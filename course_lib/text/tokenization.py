@@ -89,19 +89,15 @@ def _alphabet(words: Counter, room: int) -> tuple[list[str], list[str]]:
         inside.update(word[1:])
         for character in word:
             counts[character] += n
-    used = needed = covered = 0
-    characters = []
+    characters, left = [], room
     for character in sorted(counts, key=lambda character: (-counts[character], character)):
         cost = 2 if character in inside else 1
-        if covered < 0.99 * counts.total():
-            needed, covered = needed + cost, covered + counts[character]
-        if used + cost <= room:
-            used += cost
+        if cost <= left:
+            left -= cost
             characters.append(character)
-    if room < needed:
-        few = len(SPECIAL_TOKENS["bert"])
-        raise ValueError(f"vocab_size={room + few} is too small: the characters of these texts alone need "
-                         f"{needed + few}; ask for more, e.g. vocab_size={max(1000, 4 * needed)}")
+    if sum(counts[character] for character in characters) < 0.99 * counts.total():
+        raise ValueError(f"vocab_size={room + len(SPECIAL_TOKENS['bert'])} is too small for the characters of these "
+                         "texts alone; ask for more, e.g. vocab_size=4000")  # fmt: skip
     return sorted(characters), sorted(inside.intersection(characters))
 
 
