@@ -89,7 +89,7 @@ class ExcerptReader(Oracle):
 
     def __init__(self, town: TinyTown, sentence: int):
         super().__init__(town)
-        self._kind_at_first = self._kind_at_first @ np.linalg.matrix_power(self._chain, sentence)
+        self._first_kind = self._first_kind @ np.linalg.matrix_power(self._chain, sentence)
 
 
 def context_ceiling(stories: Stories, context: int) -> Score:
