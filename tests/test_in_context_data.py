@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import torch
 
+from course_lib.apply import in_context_data
+from course_lib.apply.in_context_data import DIGITS, LETTERS, answers, best_accuracy, draw
 from course_lib.exercises import compare as values
-from course_lib.text import in_context_data
-from course_lib.text.in_context_data import DIGITS, LETTERS, answers, best_accuracy, draw
 
 
 def seeded(seed=0):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.text.pair_baseline import auc, best_threshold, idf, odds, overlap, word_odds
+from course_lib.apply.pair_baseline import auc, best_threshold, idf, odds, overlap, word_odds
 
 scores = st.lists(st.integers(0, 6).map(lambda n: n / 4), min_size=1, max_size=12)
 texts = st.lists(st.sampled_from("abcdefg"), max_size=8)
