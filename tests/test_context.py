@@ -51,11 +51,6 @@ def test_from_the_first_sentence_on_it_is_the_ordinary_reader():
     np.testing.assert_allclose(reader.next_word(words), plain.next_word(words))
 
 
-def test_a_negative_number_is_refused():
-    with pytest.raises(ValueError, match="sentence=-1"):
-        ExcerptReader(SMALL, -1)
-
-
 @pytest.fixture(scope="module")
 def some():
     return stories(documents=20, held_out=30)
@@ -82,8 +77,3 @@ def test_with_three_sentences_it_is_the_ceiling_of_whole_beginnings(some):
         for place, p in zip(at, plain.fill(text, at), strict=True):
             assert next(nats) == pytest.approx(-math.log(p[plain.word_id[text[place]]]))
     assert next(nats, None) is None
-
-
-def test_a_context_that_is_not_asked_about_is_refused(some):
-    with pytest.raises(ValueError, match="context=4"):
-        context_ceiling(some, 4)

@@ -77,11 +77,6 @@ def test_a_distance_that_does_not_fit_is_refused(away):
         distance.rows(2, torch.Generator(), away)
 
 
-def test_an_unknown_task_is_refused():
-    with pytest.raises(ValueError, match="task='gender' is unknown; choose one of kind, order"):
-        distance.rows(2, torch.Generator(), task="gender")
-
-
 class Known(nn.Module):
     """A reader that needs no training: it knows the last name of the pronoun's kind, or that kind alone."""
 

@@ -21,12 +21,12 @@ import pytest
 import torch
 
 from course_lib import runtime
-from course_lib.apply import fine_tuning, generation
+from course_lib.apply import fine_tuning, generation, in_context_data
 from course_lib.apply import translation as pairs_of_sentences
 from course_lib.experiments import EXPERIMENTS, lesson_05, lesson_06, lesson_08, material, materials, recording
 from course_lib.experiments.town_pairs import TownPairs
 from course_lib.model import bodies
-from course_lib.text import corpora, in_context_data, packing, tokenization
+from course_lib.text import corpora, packing, tokenization
 from course_lib.text.packing import balanced_pairs, blocks, doc_sentences, full_sentences, segment_pairs
 from course_lib.text.sentences import split
 from course_lib.town import tasks
@@ -160,8 +160,7 @@ def masking():
 def packed():
     documents, found = stories(40), {"blocks": digest(blocks(TOKENIZER, stories(40), 32))}
     for make in (full_sentences, doc_sentences):
-        for whole in (False, True):
-            found[f"{make.__name__}, whole={whole}"] = digest(make(TOKENIZER, documents, 24, whole))
+        found[make.__name__] = digest(make(TOKENIZER, documents, 24))
     pairs = {"segment_pairs": segment_pairs(TOKENIZER, documents, 32, random.Random(0))}
     for negative in packing.NEGATIVES:
         pairs[f"balanced, {negative}"] = balanced_pairs(TOKENIZER, documents, 32, random.Random(0), negative)

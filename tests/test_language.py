@@ -132,20 +132,25 @@ def test_a_and_an_agree_with_the_next_word(stories):
 # --- gold annotation
 def test_annotation_has_one_entry_per_word(stories):
     for story in stories[:200]:
-        assert len(story.sentences) == len(story.kinds) == len(story.slots) == len(story.tags) == 6
-        for sentence, slots, tags in zip(story.sentences, story.slots, story.tags, strict=True):
-            assert len(sentence) == len(slots) == len(tags)
+        assert len(story.sentences) == len(story.kinds) == len(story.slots) == 6
+        assert list(map(len, story.sentences)) == list(map(len, story.slots))
         assert story.words == sum(story.sentences, [])
 
 
-def test_tags_name_people_places_and_objects(stories):
+def tagged(town, story):
+    """Return (word, slot, tag) for each word of a story."""
+    slots = [slot for row in story.slots for slot in row]
+    return [(word, slot, town.labels.get(slot, "O")) for word, slot in zip(story.words, slots, strict=True)]
+
+
+def test_tags_name_people_places_and_objects(town, stories):
     found = Counter()
     people = {name for classes in FILE["heroes"].values() for name in classes["hero"]}
     people |= {classes["person"] for classes in FILE["topics"].values()}
     places = {c["place"] for c in FILE["topics"].values()}
     objects = {w for c in FILE["topics"].values() for w in c["thing"] + c["item"] + c["tool"]}
     for story in stories[:300]:
-        for word, tag in zip(story.words, [t for row in story.tags for t in row], strict=True):
+        for word, _, tag in tagged(town, story):
             found[tag] += 1
             assert (tag == "PERSON") == (word in people) or word == "cook"  # a person or an act: see below
             assert (tag == "PLACE") == (word in places)
@@ -153,15 +158,9 @@ def test_tags_name_people_places_and_objects(stories):
     assert set(found) == {"O", "PERSON", "PLACE", "OBJECT"}
 
 
-def test_a_word_with_two_readings_is_tagged_by_its_slot(stories):
+def test_a_word_with_two_readings_is_tagged_by_its_slot(town, stories):
     """'cook' is a person and an act: only the gold annotation knows which."""
-    tags = {
-        (slot, tag)
-        for story in stories
-        for words, slots, row in zip(story.sentences, story.slots, story.tags, strict=True)
-        for word, slot, tag in zip(words, slots, row, strict=True)
-        if word == "cook"
-    }
+    tags = {(slot, tag) for story in stories for word, slot, tag in tagged(town, story) if word == "cook"}
     assert tags == {("person", "PERSON"), ("act", "O")}
 
 
@@ -194,11 +193,6 @@ def test_a_story_needs_a_sentence(town):
         town.story(random.Random(0), sentences=0)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no\.yaml.*clone of the course"):
-        TinyTown.load(tmp_path / "no.yaml")
-
-
 def test_a_reader_s_own_file_is_read(tmp_path):
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(brute_force.GRAMMAR, sort_keys=False), encoding="utf-8")
     assert TinyTown.load(tmp_path / "own.yaml") == TinyTown.from_dict(brute_force.GRAMMAR)
@@ -221,26 +215,14 @@ def put(grammar, path, value):
         ("moods", None, r"no section \['moods'\]: add it"),
         ("topics.farm.tool", None, r"'tool' is missing for topic \['farm'\]: add it"),
         ("topics.farm.tool", [], "'tool' of 'farm' has no words"),
-        ("topics.farm.tool", ["a b"], r"'tool' of 'farm' has \['a b'\]: give single words"),
-        ("anywhere.thing", ["x"], "'thing' of 'anywhere' is given twice: rename"),
-        ("moods.happy.thing", ["x"], "'thing' of 'happy' is given twice"),
-        ("heroes.he.hero", ["Anna"], "'hero' of 'Anna' is given twice"),
-        ("story.starts_with", "fly", "and a start"),
-        ("story.starts_with", None, "and a start"),
-        ("story.then", None, "needs a line under `story: then:`"),
-        ("story.then.leave", None, "needs a line under `story: then:`"),
+        ("anywhere.thing", ["x"], "'thing' of 'anywhere' has no words, or is given twice"),
+        ("moods.happy.thing", ["x"], "'thing' of 'happy' has no words, or is given twice"),
+        ("story.starts_with", "fly", r"`story` names \['fly'\]"),
+        ("story.then.leave", None, r"no line for \['leave'\]: say what follows"),
         ("story.then.leave", {"fly": 1}, r"names \['fly'\], but `sentences` has no such kind"),
-        ("story.then.leave", {}, r"leave` has weights \{\}: give some above 0"),
-        ("story.then.leave", {"look": 0}, "leave` has weights"),
-        ("story.then.leave", {"look": -1, "do": 3}, "none below"),
-        ("sentences.leave", [], "'leave' under `sentences` needs a list"),
-        ("sentences.leave", "go home .", "needs a list of templates: 'go home .'"),
         ("sentences.leave", ["{hero} saw {nobody} ."], r"no word class for '\{nobody\}'\. Known: \['act'"),
         ("sentences.leave", ["{hero}s went ."], r"no word class for '\{hero\}s'"),
         ("sentences.leave", ["[a|b] [c|d|e] ."], r"the same number, not \[2, 3\]"),
-        ("sentences.leave", [""], "Template '' has no words"),
-        ("sentences.leave", ["[|then] "], "has no words"),
-        ("sentences.leave", ["[a|b ."], "bracket without a partner"),
         ("labels.X", ["nothing"], r"name \['nothing'\]\. Known slots"),
         ("questions", [{"ask": "where is {nothing} ?", "answer": "place"}], "nothing"),
         ("questions", [{"ask": "where ?", "answer": "nothing"}], "nothing"),

@@ -212,13 +212,6 @@ def test_every_mask_asks_for_no_special_token_and_sees_no_padding(kind):
     assert ({(t, False) for t in following} <= seen) is (kind in (1, 3))
 
 
-@pytest.mark.parametrize("settings", [{"shares": (0.5, 0.5)}, {"shares": (0.5, 0.7, -0.2, 0.0)}, {"rates": ()},
-                                      {"rates": (0.1, 1.0)}])  # fmt: skip
-def test_every_mask_refuses_shares_and_rates_that_are_none(settings):
-    with pytest.raises(ValueError, match=f"{next(iter(settings))}="):
-        EveryMask.of(TOKENIZER, **settings)
-
-
 @pytest.mark.parametrize(
     "objective", [MaskedLM(Masking.of(TOKENIZER)), CausalLM.of(TOKENIZER, 0.5), EveryMask.of(TOKENIZER)]
 )

@@ -2,9 +2,9 @@
 
 import pytest
 
-from course_lib.apply import fine_tuning
+from course_lib.apply import fine_tuning, in_context_data
 from course_lib.experiments import EXPERIMENTS, lesson_04, lesson_10, materials
-from course_lib.text import corpora, in_context_data
+from course_lib.text import corpora
 from course_lib.town.language import TinyTown
 from course_lib.train import loop
 

@@ -80,34 +80,6 @@ def test_doc_sentences_fill_rows_from_one_document_at_a_time(documents, length):
     assert next(rows, None) is None
 
 
-@pytest.mark.parametrize("pack", [full_sentences, doc_sentences])
-@given(documents=documents, length=st.integers(3, 20))
-def test_whole_rows_end_with_a_sentence_and_hold_all_that_fit(pack, documents, length):
-    """RoBERTa's own form, section 4.2. Only a sentence that no row can hold is cut."""
-    units = [[(d, s, len(ids), i) for i in ids] for d, doc in enumerate(documents) for s, ids in enumerate(doc)]
-    words = list(chain.from_iterable(units))  # (document, sentence, its size, id)
-    assume(words)
-    at, room = 0, length - 2
-    for row in pack(TOKENIZER, documents, length, whole=True).tolist():
-        text = text_of(row)
-        here = words[at : at + sum(i != SEP for i in text)]
-        marked = []
-        for word, before in zip(here, [here[0], *here], strict=False):
-            marked += [SEP] * (word[0] != before[0]) + [word[3]]
-        assert text == marked  # in order, with a separator at each border of documents and nowhere else
-        assert pack is full_sentences or SEP not in text
-        at += len(here)
-        if at == len(words):
-            break
-        end, following = here[-1], words[at]
-        if end[:2] == following[:2]:  # cut within a sentence
-            assert end[2] > room and len(text) == room
-        elif pack is full_sentences or end[0] == following[0]:
-            border = following[0] != end[0]
-            assert len(text) + border + following[2] > room  # the next sentence would not have fitted
-    assert at == len(words)
-
-
 def test_rows_of_tiny_town_read_as_its_stories():
     tokenizer = word_tokenizer(TOWN.vocabulary)
     stories = TOWN.stories(20, seed=1)
@@ -199,12 +171,7 @@ def test_the_seed_decides_and_the_documents_are_left_as_they_are(make):
        st.sampled_from([0.0, 0.1, 1.0]))  # fmt: skip
 def test_segment_pairs_read_every_sentence_once(documents, length, seed, short):
     assume(sum(map(bool, documents)) >= 2)
-    try:
-        pairs = segment_pairs(TOKENIZER, documents, length, random.Random(seed), short)
-    except ValueError as error:  # no chunk has two sentences: with whole rows it is plain to see
-        assert "label 1" in str(error)
-        assert short or all(len(s) >= length - 3 for document in documents for s in list(filter(None, document))[:-1])
-        return
+    pairs = segment_pairs(TOKENIZER, documents, length, random.Random(seed), short)
     check_rows(pairs, documents, length)
     read = {d: 0 for d, document in enumerate(documents) if document}
     for (a, b), label in zip(pairs.origins.tolist(), pairs.labels.tolist(), strict=True):
@@ -402,15 +369,14 @@ def test_bad_input_is_refused_by_name(pack):
 
 
 def test_rows_that_may_be_padded_need_text_and_a_padding_token():
-    for pack in (doc_sentences, lambda *a: full_sentences(*a, whole=True), lambda *a: doc_sentences(*a, whole=True)):
-        with pytest.raises(ValueError, match="length=2 leaves no room"):
-            pack(TOKENIZER, [[[5, 6]]], 2)
-        for nothing in ([], [[]], [[[]]]):
-            with pytest.raises(ValueError, match="No row of length 8 could be filled: there is no text"):
-                pack(TOKENIZER, nothing, 8)
-        bare = BertTokenizer(vocab={"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3}, pad_token=None)
-        with pytest.raises(ValueError, match="pad_token"):
-            pack(bare, [[[3]]], 8)
+    with pytest.raises(ValueError, match="length=2 leaves no room"):
+        doc_sentences(TOKENIZER, [[[5, 6]]], 2)
+    for nothing in ([], [[]], [[[]]]):
+        with pytest.raises(ValueError, match="No row of length 8 could be filled: there is no text"):
+            doc_sentences(TOKENIZER, nothing, 8)
+    bare = BertTokenizer(vocab={"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3}, pad_token=None)
+    with pytest.raises(ValueError, match="pad_token"):
+        doc_sentences(bare, [[[3]]], 8)
 
 
 @pytest.mark.parametrize(
@@ -418,10 +384,6 @@ def test_rows_that_may_be_padded_need_text_and_a_padding_token():
     [
         (2, dict(length=4), r"length=4 leaves no room for \[CLS\] A \[SEP\] B \[SEP\]; use at least 5"),
         (2, dict(negative="random"), "negative='random' is unknown; choose one of .*swapped"),
-        (2, dict(negative="swapped", matched=True), "matched=True is for negative='other document'; 'swapped' asks"),
-        (2, dict(sentences=0), "sentences=0 must be 1 or more"),
-        (2, dict(pairs=5), "pairs=5 an even number"),
-        (2, dict(pairs=0), "pairs=0 an even number"),
         (1, dict(), r"='other document' needs 2 document\(s\) of at least 2 sentences, and 1 of 1 have as many"),
         (3, dict(sentences=2), "needs 2 .* of at least 4 sentences, and 0 of 3 have .*longer documents, or fewer sent"),
         (0, dict(negative="swapped"), "needs 1 .* of at least 2 sentences, and 0 of 0"),
@@ -439,9 +401,6 @@ def test_balanced_pairs_refuse_what_cannot_work(documents, change, message):
         ([[[5], [6]], []], (16,), "A negative needs another document, and 1 of 2 have text"),
         ([], (16,), "0 of 0 have text"),
         ([[[5], [6]], [[7]]], (4,), "length=4 leaves no room"),
-        ([[[5], [6]], [[7]]], (16, 1.5), "short_seq_prob=1.5 is a share of the documents"),
-        ([[[5]], [[6]], [[7], []]] * 9, (16,), r"All 27 pairs are negatives .label 1.: no row of 16 tokens"),
-        ([[[5] * 30] * 9] * 9, (32,), r"All 81 pairs are negatives .*documents of several sentences"),
     ],
 )
 def test_segment_pairs_refuse_what_cannot_work(documents, settings, message):

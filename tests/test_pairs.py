@@ -81,7 +81,7 @@ def test_pronouns_are_those_of_the_heroes():
 def test_as_many_pairs_as_asked_for():
     assert len(SMALL.training("swapped", 100)) == 100
     assert len(SMALL.held_out(P.LOOKALIKE, PAIRS)) == len(SMALL.held_out("swapped", PAIRS)) == PAIRS
-    with pytest.raises(ValueError, match="kind='random' is unknown"):
+    with pytest.raises(ValueError, match="negative='random' is unknown"):
         SMALL.training("random")
 
 

@@ -101,9 +101,7 @@ def test_word_tokenizer_names_a_word_that_would_be_split(word):
     assert repr(word) in str(caught.value) and "letters and digits" in str(caught.value)
 
 
-def test_word_tokenizer_names_an_empty_or_wrong_vocabulary():
-    with pytest.raises(ValueError, match="empty"):
-        word_tokenizer([])
+def test_word_tokenizer_names_a_wrong_vocabulary():
     with pytest.raises(TypeError, match="'the cat'.*list of words"):
         word_tokenizer("the cat")
 
@@ -176,7 +174,7 @@ def test_rare_characters_give_way_and_become_unknown():
     tokenizer = train_wordpiece(texts, vocab_size=12)
     assert set(tokenizer.get_vocab()) == {*BERT, "a", "b", "c", "d", "##b", "##c", "##d"}
     assert tokenizer.tokenize("ξ abd") == ["[UNK]", "a", "##b", "##d"]
-    with pytest.raises(ValueError, match="vocab_size=11 is too small.* need 12;"):
+    with pytest.raises(ValueError, match="vocab_size=11 is too small for the characters"):
         train_wordpiece(texts, vocab_size=11)
 
 
@@ -260,8 +258,6 @@ def test_a_corpus_is_as_good_as_its_texts(wordpiece):
 def test_training_names_bad_input(train):
     with pytest.raises(ValueError, match="vocab_size=20 is too small.*vocab_size="):
         train(TEXTS, vocab_size=20)
-    with pytest.raises(ValueError, match=r"2 text\(s\) and no word"):
-        train([" ", ""])
     with pytest.raises(TypeError, match="'one string'.*list of texts"):
         train("one string")
 
@@ -390,15 +386,6 @@ def test_require_special_tokens(tokenizer):
     with pytest.raises(ValueError, match=r"no mask_token,.*\{'mask_token': '\[MASK\]'\}"):
         require_special_tokens(bare)
     require_special_tokens(bare, roles=["pad_token"])
-    bare.add_special_tokens({"mask_token": "[PAD]"})
-    with pytest.raises(ValueError, match=r"special tokens of this .* are the same: .*'mask_token': '\[PAD\]'"):
-        require_special_tokens(bare)
-
-
-def test_require_special_tokens_finds_the_ignored_vocab_file(tmp_path):
-    (tmp_path / "vocab.txt").write_text("\n".join([*BERT, "the", "cat"]))
-    with pytest.raises(ValueError, match="special tokens only.*pass vocab="):
-        require_special_tokens(BertTokenizer(vocab_file=str(tmp_path / "vocab.txt")))
 
 
 # --- load_tokenizer -----------------------------------------------------------------------------------
@@ -406,7 +393,7 @@ def test_require_special_tokens_finds_the_ignored_vocab_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["./nowhere", "~/no such folder", Path("nowhere"), "a/b/c", "C:\\nowhere", ""])
 def test_load_tokenizer_names_a_missing_folder(name):
-    with pytest.raises((OSError, ValueError), match="there is no readable tokenizer .* check the spelling"):
+    with pytest.raises(OSError, match="there is no readable tokenizer .* check the spelling"):
         load_tokenizer(name)
 
 
@@ -422,7 +409,7 @@ def test_load_tokenizer_names_a_missing_folder(name):
 def test_load_tokenizer_names_a_folder_without_one(tmp_path, files):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match="no readable tokenizer in the folder .*train_wordpiece") as caught:
+    with pytest.raises(OSError, match="no readable tokenizer at .*train_wordpiece") as caught:
         load_tokenizer(tmp_path)
     assert caught.value.__suppress_context__, "one screen, not ten"
 
@@ -435,7 +422,7 @@ def test_load_tokenizer_runs_no_code_of_a_folder(town, tmp_path, monkeypatch):
     file.write_text(json.dumps(settings))
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
     monkeypatch.setattr("builtins.input", lambda *_: "y")  # whoever is asked says yes
-    with pytest.raises(ValueError, match="no readable tokenizer in the folder .*contains custom code"):
+    with pytest.raises(OSError, match="no readable tokenizer at .*contains custom code"):
         load_tokenizer(tmp_path)
     assert not (tmp_path / "ran").exists()
 
@@ -449,7 +436,7 @@ def test_load_tokenizer_asks_the_hub_only_if_told_to(monkeypatch, download):
         raise OSError("We couldn't connect\nand ten more lines")
 
     monkeypatch.setattr(tokenization.AutoTokenizer, "from_pretrained", from_pretrained)
-    with pytest.raises(OSError, match="'org/name'.*nor in the Hugging Face cache.*We couldn't connect\\)") as caught:
+    with pytest.raises(OSError, match="'org/name'.*nor in the Hugging Face cache.*We couldn't connect;") as caught:
         load_tokenizer("org/name", download)
     assert "ten more lines" not in str(caught.value) and ("the Hub" in str(caught.value)) is download
     assert calls == [("org/name", {"trust_remote_code": False, "local_files_only": not download})]

@@ -96,9 +96,9 @@ def test_nothing_is_changed_and_slips_are_named():
     before = ROWS.clone()
     Translation.of(TOKENIZER)(ROWS)
     assert torch.equal(ROWS, before)
-    with pytest.raises(ValueError, match="reader='bert' is unknown; choose one of"):
+    with pytest.raises(ValueError, match="reader='bert', .*choose one of"):
         Translation.of(TOKENIZER, reader="bert")
-    with pytest.raises(ValueError, match="view='all' is unknown"):
+    with pytest.raises(ValueError, match="view='all': choose one of"):
         Translation.of(TOKENIZER, view="all")
     with pytest.raises(ValueError, match=r"two \[SEP\]"):
         Translation.of(TOKENIZER)(torch.tensor([[CLS, 9, 8, SEP, PAD]]))
@@ -205,14 +205,12 @@ def test_scores_count_words_and_sentences():
     assert score.words.tolist() == [True, True, True]
 
 
-def test_held_out_pairs_score_alike_in_any_batches_and_leave_the_model_as_it_was(model):
+def test_held_out_pairs_score_and_leave_the_model_as_it_was(model):
     held = HeldOutPairs(ROWS, Translation.of(TOKENIZER))
     model.train()
-    one, many = held.score(model), held.score(model, rows_at_once=5)
+    one = held.score(model)
     assert model.training
     model.eval()
-    for a, b in zip(vars(one).values(), vars(many).values(), strict=True):
-        assert torch.allclose(a.float(), b.float(), atol=2e-2)
     found = held(model)
     assert found["nats"] == pytest.approx(one.nats.mean().item())
     assert found["sentence accuracy"] == one.sentences.float().mean()

@@ -15,10 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-)
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES  # BERT, RoBERTa: not GPT-2
 
 from course_lib.model.bodies import check_rows, logits_at
 from course_lib.town.language import Sentence, TinyTown
@@ -32,7 +29,7 @@ ORDERS = ("left to right", "right to left", "random")
 
 
 def warp(logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> Tensor:
-    """Reshape a distribution before a word is drawn: logits [..., V] -> logits [..., V], -inf where nothing is drawn.
+    """Reshape logits [..., V] before a word is drawn: -inf where nothing is drawn.
 
     In the order of ``transformers``: divide by the temperature (above 0), keep the ``top_k`` largest (ties stay), keep
     the smallest set of words whose probabilities add up to ``top_p`` or more (Holtzman et al., arXiv:1904.09751, 3.1).
@@ -74,10 +71,9 @@ def write(
     _require_causal(model, "write()")
     check_rows(model, prompt)
     if rows := _padded_rows(model, prompt):
-        raise ValueError(
-            f"{rows} of {len(prompt)} prompts hold padding, and the next word would be written after it: give prompts "
-            "of one length, one length at a time, or use model.generate with padding_side='left' and attention_mask."
-        )
+        raise ValueError(f"{rows} of {len(prompt)} prompts hold padding, and the next word would follow it: give "
+                         "prompts of one length, one length at a time, or use model.generate with padding_side='left' "
+                         "and attention_mask.")  # fmt: skip
     longest = model.config.max_position_embeddings
     if prompt.shape[1] + words > longest:
         raise ValueError(f"{prompt.shape[1]} + {words} tokens do not fit a model with {longest} positions.")
@@ -104,7 +100,7 @@ def fill(
     if order not in ORDERS:
         raise ValueError(f"order={order!r} is unknown; choose one of {ORDERS}.")
     check_rows(model, ids)
-    if _kind(model) == "next":
+    if model.config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         raise TypeError(f"{type(model).__name__} says what comes next, not what a mask hides: use write(), or a BERT.")
     ids, masked = ids.clone(), ids == mask_id
     if not masked.any():
@@ -123,20 +119,10 @@ def fill(
     return ids
 
 
-def _kind(model: PreTrainedModel) -> str:
-    """Say what a model's head answers: 'next' word, 'masked' word, or 'either' (a BERT body under the causal mask)."""
-    names = {base.__name__ for base in type(model).__mro__}
-    if not names & set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
-        return "masked"
-    masks = model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES  # BERT, RoBERTa: is_decoder makes them causal
-    return "next" if not masks else "either" if model.config.is_decoder else "masked"
-
-
 def _require_causal(model: PreTrainedModel, what: str) -> None:
-    if _kind(model) == "masked":
+    if model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not model.config.is_decoder:
         raise TypeError(f"{what} needs an autoregressive model, and this {type(model).__name__} is none: it is "
-                        "bidirectional, or has no head for the next word. Use bodies.tiny_gpt or bodies.causal_bert; "
-                        "fill() is for masks.")  # fmt: skip
+                        "bidirectional. Use bodies.tiny_gpt or bodies.causal_bert; fill() is for masks.")  # fmt: skip
 
 
 def _padded_rows(model: PreTrainedModel, ids: Tensor) -> int:
@@ -154,10 +140,9 @@ def _turns(places: Tensor, order: str, generator: torch.Generator | None) -> Ten
 
 @dataclass(frozen=True)
 class AnyRate:
-    """Mask each row at a rate of its own, drawn anew between 0 and 1, and predict what was hidden.
+    """Mask each row at a rate of its own, drawn anew between 0 and 1: a text of masks alone becomes familiar, too.
 
-    BERT's objective with one change: after it, a text of nothing but masks is as familiar as one with few. This is
-    how masked diffusion models are trained (arXiv:2406.07524, 2502.09992), up to the weights of the terms.
+    Masked diffusion models are trained so (arXiv:2406.07524, 2502.09992), up to the weights of the terms.
     """
 
     mask_id: int
@@ -177,9 +162,6 @@ class AnyRate:
         words = (~special).sum(dim=1, keepdim=True)
         select = (rank < (share * words).floor() + 1) & ~special
         return Batch(rows.masked_fill(select, self.mask_id), select, rows[select])
-
-
-# What was written, held against the grammar ------------------------------------------------------------
 
 
 def words_of(tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> list[Sentence]:

@@ -8,7 +8,6 @@ file lacks makes a random one, and says so only in a log that nobody reads.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +22,7 @@ from transformers import (
     AutoModelForPreTraining,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-)
+)  # fmt: skip
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import cached_file
 
@@ -40,31 +39,19 @@ CROSS = ("cross", "encdecattention", "encoder_attn")  # what BERT and GPT-2, T5,
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model, its tokenizer, and what its files hold."""
+    """A model, its tokenizer, and what its file holds."""
 
     name: str
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    files: tuple[Path, ...]
-    random: tuple[str, ...] = ()  # tensors that the class needs and the files lack: random numbers stand there
+    file: Path  # of the tensors
+    random: tuple[str, ...] = ()  # tensors that the class needs and the file lacks: random numbers stand there
 
     @cached_property
     def tensors(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the tensors in the files, by name; tied ones are stored, and listed, once."""
-        shapes = {}
-        for file in self.files:
-            with safe_open(file, framework="pt") as opened:
-                shapes |= {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
-        return shapes
-
-    def tensor(self, ending: str) -> torch.Tensor | None:
-        """Read the tensor whose name ends so, or None where the files have none."""
-        for file in self.files:
-            with safe_open(file, framework="pt") as opened:
-                for name in opened.keys():  # noqa: SIM118
-                    if name.endswith(ending):
-                        return opened.get_tensor(name)
-        return None
+        """Shapes of the tensors in the file, by name; tied ones are stored, and listed, once."""
+        with safe_open(self.file, framework="pt") as opened:
+            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
 
     @property
     def writes(self) -> bool:
@@ -93,9 +80,9 @@ def open_checkpoint(place: str | Path, name: str | None = None, download: bool =
         model, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True,
                                            trust_remote_code=False, local_files_only=not download)  # fmt: skip
     except (OSError, ValueError) as error:
-        raise OSError(f"the model {str(place)!r} cannot be opened: {_first_line(error)}") from None
-    missing = tuple(sorted(told["missing_keys"]))
-    return Checkpoint(name or Path(place).name, model.eval(), tokenizer, _files(place), missing)
+        raise OSError(f"the model {str(place)!r} cannot be opened: {tokenization.first_line(error)}") from None
+    file = Path(cached_file(place, "model.safetensors", local_files_only=True))
+    return Checkpoint(name or Path(place).name, model.eval(), tokenizer, file, tuple(sorted(told["missing_keys"])))
 
 
 def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, Checkpoint]:
@@ -110,7 +97,7 @@ def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, 
             try:
                 found = open_checkpoint(name, download=True)
             except (OSError, ValueError) as error:
-                why = _first_line(error)
+                why = tokenization.first_line(error)
         kept = found or stand_in
         print(f"{name}: opened." if found else f"{name}: {why}. In its place: {stand_in.name}.")
         chosen[kept.name] = kept
@@ -127,10 +114,8 @@ def fill_in(checkpoint: Checkpoint, text: str) -> dict[str, float]:
     """
     lacking = [name for name in checkpoint.random if "pooler." not in name and "seq_relationship" not in name]
     if lacking:
-        raise ValueError(
-            f"the file of {checkpoint.name!r} has no trained head for words (it lacks {lacking[0]!r}), so that random "
-            "numbers would answer: save the model with its head, or open another checkpoint"
-        )
+        raise ValueError(f"the file of {checkpoint.name!r} has no trained head for words (it lacks {lacking[0]!r}), so "
+                         "that random numbers would answer: save the model with its head, or open another checkpoint")
     if text.count(GAP) != 1:
         raise ValueError(f"the text {text!r} has {text.count(GAP)} gaps: mark exactly one word by {GAP}")
     tokenizer, model = checkpoint.tokenizer, checkpoint.model
@@ -140,7 +125,9 @@ def fill_in(checkpoint: Checkpoint, text: str) -> dict[str, float]:
     else:
         ids = tokenizer(text.replace(GAP, tokenizer.mask_token), return_tensors="pt")["input_ids"]  # [1, T]
         at = (ids[0] == tokenizer.mask_token_id).nonzero().item()
-    p = _word_logits(model, ids.to(model.device))[0, at].float().softmax(dim=-1).tolist()  # [V]
+    out = model(input_ids=ids.to(model.device))
+    words = out.prediction_logits if hasattr(out, "prediction_logits") else out.logits  # [1, T, V]
+    p = words[0, at].float().softmax(dim=-1).tolist()  # [V]
     added: dict[str, float] = {}
     for word, share in zip(checkpoint.words, p, strict=True):
         added[word] = added.get(word, 0.0) + share
@@ -174,8 +161,11 @@ def pooler(checkpoint: Checkpoint) -> str:
 
     'absent', 'trained', or 'never trained': its bias starts at exactly zero and moves with the first gradient.
     """
-    bias = checkpoint.tensor("pooler.dense.bias")
-    return "absent" if bias is None else "trained" if bias.any() else "never trained"
+    found = [name for name in checkpoint.tensors if name.endswith("pooler.dense.bias")]
+    if not found:
+        return "absent"
+    with safe_open(checkpoint.file, framework="pt") as opened:
+        return "trained" if opened.get_tensor(found[0]).any() else "never trained"
 
 
 def examine(checkpoint: Checkpoint, text: str) -> dict[str, object]:
@@ -193,25 +183,3 @@ def examine(checkpoint: Checkpoint, text: str) -> dict[str, object]:
 
 def _has_pair_head(checkpoint: Checkpoint) -> bool:
     return any("seq_relationship" in name for name in checkpoint.tensors)
-
-
-def _word_logits(model: PreTrainedModel, ids: torch.Tensor) -> torch.Tensor:
-    """Compute logits over the vocabulary [1, T, V]; BERT with two heads has a name of its own for them."""
-    out = model(input_ids=ids)
-    return out.prediction_logits if hasattr(out, "prediction_logits") else out.logits
-
-
-def _files(place: str | Path) -> tuple[Path, ...]:
-    """Find the files of the tensors: one, or several that an index lists."""
-    options = {"local_files_only": True, "_raise_exceptions_for_missing_entries": False}
-    whole, index = (cached_file(place, f"model.safetensors{end}", **options) for end in ("", ".index.json"))
-    if whole:
-        return (Path(whole),)
-    if not index:
-        raise OSError(f"{str(place)!r} has no model.safetensors: save the model again with save_pretrained")
-    parts = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
-    return tuple(Path(cached_file(place, part, **options)) for part in parts)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].strip(" :.")

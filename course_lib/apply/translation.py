@@ -96,9 +96,8 @@ class Translation:
     view: str = "every position"
 
     def __post_init__(self):
-        for name, known in (("reader", READERS), ("view", VIEWS)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose one of {known}.")
+        if self.reader not in READERS or self.view not in VIEWS:
+            raise ValueError(f"reader={self.reader!r}, view={self.view!r}: choose one of {READERS} and of {VIEWS}.")
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase, **settings) -> Translation:
@@ -143,11 +142,7 @@ class PairScore:
 
     @property
     def sentences(self) -> Tensor:
-        """Tell which sentences are right in all their tokens: bool [B].
-
-        Each token is predicted from the true ones before it. As long as all are right, these are the model's own: so
-        it is exactly these sentences that greedy decoding writes without a slip.
-        """
+        """Tell which sentences are right in all their tokens, so that greedy decoding writes them: bool [B]."""
         return torch.stack([part.all() for part in self.right.split(self.asked.tolist())])
 
     @property
@@ -156,11 +151,12 @@ class PairScore:
         return self.right[~self.ends]
 
 
+@dataclass(frozen=True)
 class HeldOutPairs:
     """Held-out pairs; calling it with a model gives the shares of right sentences and words, and nats per token."""
 
-    def __init__(self, rows: Tensor, objective: Translation):
-        self.rows, self.objective = rows, objective
+    rows: Tensor  # int64 [B, T], as pair_rows packs them
+    objective: Translation
 
     def __call__(self, model: PreTrainedModel) -> dict[str, float]:
         score = self.score(model)
@@ -168,11 +164,11 @@ class HeldOutPairs:
         return {name: values.float().mean().item() for name, values in found.items()}
 
     @torch.no_grad()
-    def score(self, model: PreTrainedModel, rows_at_once: int = 200) -> PairScore:
+    def score(self, model: PreTrainedModel) -> PairScore:
         """Score a model on all target tokens."""
         was_training, parts = model.training, []
         model.eval()
-        for rows in self.rows.split(rows_at_once):
+        for rows in self.rows.split(200):
             batch = self.objective(rows).to(model.device)
             with bodies.autocast(model.device):
                 logits = batch.logits(model)[0].float()

@@ -37,13 +37,6 @@ class Experiment:
     margins: dict[str, float] = field(default_factory=dict)  # metric -> a difference too small to matter, stated before
     own_text: bool = False  # every seed draws its own training and held-out text, so that intervals cover the text too
 
-    def __post_init__(self):
-        if self.control not in self.arms:
-            raise ValueError(f"control={self.control!r} is not an arm of {self.name!r}: {', '.join(self.arms)}.")
-        for arm, settings in self.arms.items():
-            if twice := sorted(set(settings) & set(self.common)):
-                raise ValueError(f"{self.name!r}: arm {arm!r} and the common arguments both set {twice}.")
-
     def settings(self, arm: str) -> dict:
         """Return all arguments of one arm."""
         return self.common | self.arms[arm]
@@ -86,10 +79,6 @@ class Record:
     def final(self, arm: str, metric: str) -> list[float]:
         """The last value of a metric for each seed of an arm."""
         return [run[metric][-1] for run in self.runs[arm].values()]
-
-    def interval(self, arm: str, metric: str) -> tuple[float, float, float]:
-        """Mean over seeds of the last value of a metric, with its 95% t interval: (mean, low, high)."""
-        return t_interval(self.final(arm, metric))
 
     def band(self, arm: str, metric: str) -> dict[str, list[float]]:
         """Over training, the 95% interval of the mean over seeds: lists tokens, low, mean, high."""

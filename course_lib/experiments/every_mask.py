@@ -42,12 +42,6 @@ class EveryMask:
         special_ids = tuple(sorted(set(tokenizer.all_special_ids)))
         return cls(tokenizer.mask_token_id, special_ids, tokenizer.pad_token_id, **settings)
 
-    def __post_init__(self):
-        if len(self.shares) != 4 or min(self.shares) < 0 or abs(sum(self.shares) - 1) > 1e-6:
-            raise ValueError(f"shares={self.shares}: four shares (bidirectional, causal, prefix, window) of sum 1.")
-        if not self.rates or not all(0 < rate < 1 for rate in self.rates):
-            raise ValueError(f"rates={self.rates}: shares of hidden words between 0 and 1, e.g. (0.15,).")
-
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Make a batch of rows int64 [B, T], cut to [B, t] with ``cut``; padding, if any, ends a row."""
         require_rows(rows)

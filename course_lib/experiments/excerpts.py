@@ -88,10 +88,8 @@ class ExcerptReader(Oracle):
     """
 
     def __init__(self, town: TinyTown, sentence: int):
-        if sentence < 0:
-            raise ValueError(f"sentence={sentence}: a story's sentences are counted from 0.")
         super().__init__(town)
-        self._kind_at_first = self._kind_at_first @ np.linalg.matrix_power(self._chain, sentence)
+        self._first_kind = self._first_kind @ np.linalg.matrix_power(self._chain, sentence)
 
 
 def context_ceiling(stories: Stories, context: int) -> Score:
@@ -99,8 +97,6 @@ def context_ceiling(stories: Stories, context: int) -> Score:
 
     No model can do better on average, however its text was cut.
     """
-    if context not in CONTEXTS:
-        raise ValueError(f"context={context} is none of {CONTEXTS}: the fourth sentence has three before it.")
     reader, held_out = ExcerptReader(stories.town, max(CONTEXTS) - context), stories.fourth_sentence(context, False)
     tokenizer, nats, right = stories.tokenizer, [], []
     words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))

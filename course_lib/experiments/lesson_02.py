@@ -47,8 +47,6 @@ def rows(
     """
     if distance is not None and not 1 <= distance < LENGTH:
         raise ValueError(f"distance={distance} does not fit into a row of {LENGTH} words: use 1 to {LENGTH - 1}.")
-    if task not in TASKS:
-        raise ValueError(f"task={task!r} is unknown; choose one of {', '.join(TASKS)}.")
     draw = partial(torch.rand, generator=generator, dtype=torch.float64)
     whole = partial(torch.randint, generator=generator)
     away = torch.full((n,), distance) if distance else (LENGTH ** draw(n)).long()  # [n]

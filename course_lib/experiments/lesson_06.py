@@ -9,11 +9,11 @@ import torch
 from torch.nn import functional as F
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from course_lib.apply.pair_baseline import auc, best_threshold, idf, odds, overlap, word_odds
 from course_lib.experiments import materials
 from course_lib.experiments.town_pairs import ASKED, KINDS, TownPairs, town_pairs
 from course_lib.model import bodies
 from course_lib.text.packing import Pairs
-from course_lib.text.pair_baseline import auc, best_threshold, idf, odds, overlap, word_odds
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import MaskedLM, PreTraining

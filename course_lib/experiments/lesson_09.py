@@ -7,11 +7,10 @@ import functools
 import torch
 from transformers import GPT2LMHeadModel, PreTrainedModel
 
-from course_lib.apply import generation
+from course_lib.apply import generation, in_context_data
 from course_lib.experiments import materials
 from course_lib.experiments.materials import ASKED, HELD_OUT_FROM, LENGTH, Material, Plan
 from course_lib.model import bodies
-from course_lib.text import in_context_data
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM
 

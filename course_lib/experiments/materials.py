@@ -94,7 +94,7 @@ def labelled(task: str, rows: int, seed: int) -> tasks.Task:
     """
     town, tokenizer = town_words()
     if task.startswith("question"):  # few stories have a passage with both answers; each then gives two rows
-        made = tasks.answer(tokenizer, town, town.stories(8 * rows, seed), question_first=task == "question first")
+        made = tasks.answer(tokenizer, town.stories(8 * rows, seed), question_first=task == "question first")
     else:
         label = tasks.classify if task in town.variables else tasks.tag
         made = label(tokenizer, town.stories(rows + rows // 10 + 9, seed), task)

@@ -82,8 +82,6 @@ class TownPairs:
 
     @functools.lru_cache(maxsize=8)  # noqa: B019 (instances are few, made by town_pairs)
     def _pairs(self, part: int, kind: str, n: int | None) -> Pairs:
-        if kind not in KINDS:
-            raise ValueError(f"kind={kind!r} is unknown; choose one of {KINDS}.")
         documents = self.encoded(part)
         rng = random.Random(f"{kind} {part}")
         if kind == LOOKALIKE:

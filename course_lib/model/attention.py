@@ -11,7 +11,6 @@ prefix mask; Longformer (2004.05150) §3.1 for the sliding window.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -20,29 +19,27 @@ __all__ = ["attend", "bidirectional_mask", "causal_mask", "combine", "cross_mask
            "prefix_mask", "sees_future", "sliding_window_mask", "visible"]  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------- mask builders
-def padding_mask(attention_mask: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def padding_mask(attention_mask: Tensor) -> Tensor:
     """Hide padding *keys* from every query: 0/1 per token [B, S] -> additive [B, 1, 1, S].
 
     The query axis has length 1 and is broadcast: a padding mask closes columns, never rows.
     """
     keep = _zero_one(attention_mask, "attention_mask")
-    return _additive(keep[:, None, None, :], dtype)
+    return _additive(keep[:, None, None, :])
 
 
-def bidirectional_mask(length: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def bidirectional_mask(length: int) -> Tensor:
     """Let every position look at every position: additive [1, 1, T, T], all zeros."""
-    return torch.zeros_like(causal_mask(length, dtype))
+    return torch.zeros(1, 1, length, length)
 
 
-def causal_mask(length: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def causal_mask(length: int) -> Tensor:
     """Let position i look at itself and what stands before it: additive [1, 1, T, T]. (1706.03762 §3.2.3)"""
     query, key = _positions(length)
-    return _additive((key <= query)[None, None], dtype)
+    return _additive((key <= query)[None, None])
 
 
-def prefix_mask(
-    prefix: int | Sequence[int] | Tensor, length: int, dtype: torch.dtype = torch.float32
-) -> Tensor:
+def prefix_mask(prefix: int | Sequence[int] | Tensor, length: int) -> Tensor:
     """Open the first `prefix` positions to everybody, keep the rest causal: additive [B, 1, T, T].
 
     `prefix` is one number (B = 1) or one per sequence. 0 is the causal mask, T the bidirectional one.
@@ -52,10 +49,10 @@ def prefix_mask(
     prefixes = torch.as_tensor(prefix).reshape(-1, 1, 1, 1)
     if prefixes.min() < 0 or prefixes.max() > length:
         raise ValueError(f"prefix is {prefix}, but the length is {length}: use 0 to {length}.")
-    return _additive((key <= query)[None, None] | (key < prefixes), dtype)
+    return _additive((key <= query)[None, None] | (key < prefixes))
 
 
-def sliding_window_mask(window: int, length: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def sliding_window_mask(window: int, length: int) -> Tensor:
     """Let position i look at the `window` latest positions, itself included: additive [1, 1, T, T].
 
     This is the causal window of `transformers`: window 1 is "only myself", window T or more is the causal
@@ -64,16 +61,16 @@ def sliding_window_mask(window: int, length: int, dtype: torch.dtype = torch.flo
     if window < 1:
         raise ValueError(f"window is {window}, which would hide even the position itself: use 1 or more.")
     query, key = _positions(length)
-    return _additive(((key <= query) & (key > query - window))[None, None], dtype)
+    return _additive(((key <= query) & (key > query - window))[None, None])
 
 
-def cross_mask(source_mask: Tensor, length: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def cross_mask(source_mask: Tensor, length: int) -> Tensor:
     """Let T target positions look at the real tokens of a source: 0/1 per token [B, S] -> [B, 1, T, S].
 
     There is no causal part: the source is finished before the target begins. (1706.03762 §3.2.3)
     """
     keep = _zero_one(source_mask, "source_mask")
-    return _additive(keep[:, None, None, :].expand(-1, 1, length, -1), dtype)
+    return _additive(keep[:, None, None, :].expand(-1, 1, length, -1))
 
 
 def combine(*masks: Tensor) -> Tensor:
@@ -98,14 +95,13 @@ def visible(mask: Tensor) -> Tensor:
 
 
 # ------------------------------------------------------------------------------------------ attention by hand
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, scale: float | None = None):
-    """Compute softmax(q k^T * scale + mask) v and return (output, weights). (1706.03762 Eq. 1)
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Compute softmax(q k^T / sqrt(D) + mask) v and return (output, weights). (1706.03762 Eq. 1)
 
-    q [..., T, D], k [..., S, D], v [..., S, Dv]; additive mask broadcastable to [..., T, S]; scale defaults
-    to 1/sqrt(D). Returns output [..., T, Dv] and weights [..., T, S]. Bool and 0/1 masks are refused by name.
+    q [..., T, D], k [..., S, D], v [..., S, Dv]; additive mask broadcastable to [..., T, S]. Returns output
+    [..., T, Dv] and weights [..., T, S]. Bool and 0/1 masks are refused by name.
     """
-    scale = q.shape[-1] ** -0.5 if scale is None else scale
-    scores = q @ k.transpose(-2, -1) * scale  # [..., T, S]
+    scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5  # [..., T, S]
     if mask is not None:
         scores = scores + _additive_only(mask)  # before the softmax, so that each row still sums to 1
     weights = scores.softmax(dim=-1)
@@ -113,9 +109,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, scale: f
 
 
 # ------------------------------------------------------------------------------------------------- leak tests
-def leakage(
-    model: nn.Module, input_ids: Tensor, method: str = "gradient", *, seed: int = 0, **inputs
-) -> Tensor:
+def leakage(model: nn.Module, input_ids: Tensor, method: str = "gradient", **inputs) -> Tensor:
     """Measure how much input token j moves output i: matrix [T, T], rows outputs, columns inputs.
 
     method 'gradient': length of d(output_i . r)/d(embedding_j), with one random direction r for the outputs;
@@ -124,7 +118,8 @@ def leakage(
     model. Works for any module that maps ids to [1, T, *] (or to a `transformers` output) through an
     nn.Embedding. Dropout is off while measuring; the model is left as it was found.
     """
-    if method not in ("gradient", "perturbation"):
+    measure = {"gradient": _gradient, "perturbation": _perturbation}.get(method)
+    if measure is None:
         raise ValueError(f"method is {method!r}: use 'gradient' or 'perturbation'.")
     ids = input_ids[None] if input_ids.ndim == 1 else input_ids
     if ids.ndim != 2 or len(ids) != 1 or ids.is_floating_point():
@@ -133,9 +128,12 @@ def leakage(
     layer = _embedding_of(model)
     device = layer.weight.device  # ids and masks are small: they go where the model is
     inputs = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in inputs.items()}
-    measure = _gradient if method == "gradient" else _perturbation
-    with _evaluating(model):
-        return measure(model, ids.to(device), layer, torch.Generator().manual_seed(seed), inputs)
+    was_training = model.training
+    model.eval()
+    try:
+        return measure(model, ids.to(device), layer, torch.Generator().manual_seed(0), inputs)
+    finally:
+        model.train(was_training)
 
 
 def sees_future(matrix: Tensor, tolerance: float = 1e-5) -> bool:
@@ -143,14 +141,10 @@ def sees_future(matrix: Tensor, tolerance: float = 1e-5) -> bool:
 
     `tolerance` is relative to the largest entry, since float32 sums differ in their last digits.
     """
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"the matrix has shape {tuple(matrix.shape)}: pass [T, T], outputs by inputs.")
     largest = matrix.abs().max()
     if not torch.isfinite(largest) or largest == 0:
-        raise ValueError(
-            f"the largest entry of the matrix is {largest.item()}, so it says nothing about the mask: "
-            "measure a model whose outputs are finite and depend on its inputs."
-        )
+        raise ValueError(f"the largest entry of the matrix is {largest.item()}, so it says nothing about the mask: "
+                         "measure a model whose outputs are finite and depend on its inputs.")  # fmt: skip
     return bool(matrix.abs().triu(1).max() > tolerance * largest)
 
 
@@ -193,9 +187,8 @@ def _perturbation(model, ids, layer, generator, inputs) -> Tensor:
 
 
 # ---------------------------------------------------------------------------------------------------- helpers
-def _additive(keep: Tensor, dtype: torch.dtype) -> Tensor:
-    zero = torch.zeros((), dtype=dtype, device=keep.device)
-    return torch.where(keep, zero, torch.finfo(dtype).min)
+def _additive(keep: Tensor) -> Tensor:
+    return torch.zeros(keep.shape, device=keep.device).masked_fill(~keep, torch.finfo(torch.float32).min)
 
 
 def _additive_only(mask: Tensor) -> Tensor:
@@ -235,14 +228,3 @@ def _first_tensor(result) -> Tensor:
     for name in ("logits", "last_hidden_state"):
         result = getattr(result, name, result)
     return result if isinstance(result, Tensor) else result[0]
-
-
-@contextmanager
-def _evaluating(model: nn.Module):
-    was_training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in was_training:
-            module.training = True

@@ -16,7 +16,7 @@ from transformers import (
     GPT2LMHeadModel,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-)
+)  # fmt: skip
 
 from course_lib.model.fast import ATTENTION, autocast, logits_at
 
@@ -74,9 +74,7 @@ def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel
     return GPT2LMHeadModel(config)
 
 
-def with_mask(
-    model: BertForMaskedLM | BertLMHeadModel | BertForPreTraining, causal: bool
-) -> BertForMaskedLM | BertLMHeadModel | BertForPreTraining:
+def with_mask(model: PreTrainedModel, causal: bool) -> PreTrainedModel:
     """Copy a BERT model's weights into a body with the other mask: same tensors, one flag changed."""
     config = type(model.config).from_dict(model.config.to_dict() | {"is_decoder": causal, "use_cache": False})
     config._attn_implementation = model.config._attn_implementation
@@ -98,13 +96,9 @@ def check_rows(model: PreTrainedModel, rows: torch.Tensor) -> None:
         raise ValueError(f"rows must be token ids (int64) of shape [N, T], not {found}.")
     longest, size = model.config.max_position_embeddings, model.config.vocab_size
     if rows.shape[1] > longest:
-        raise ValueError(
-            f"Rows of {rows.shape[1]} tokens do not fit a model with {longest} positions: cut the rows, or "
-            "build the model with more (max_position_embeddings for BERT, n_positions for GPT-2)."
-        )
+        raise ValueError(f"Rows of {rows.shape[1]} tokens do not fit a model with {longest} positions: cut the rows, "
+                         "or build the model with more (max_position_embeddings for BERT, n_positions for GPT-2).")
     wrong = int(rows.max()) if int(rows.min()) >= 0 else int(rows.min())
     if not 0 <= wrong < size:
-        raise ValueError(
-            f"Token id {wrong} is outside the model's vocabulary of {size}: "
-            "build the model with the tokenizer that made the rows."
-        )
+        raise ValueError(f"Token id {wrong} is outside the model's vocabulary of {size}: build the model with the "
+                         "tokenizer that made the rows.")  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from course_lib.plots.colours import PALE, styles
 from course_lib.plots.figure import figure, named, style
@@ -88,13 +88,13 @@ def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_to
             drawn = (x for line in lines for x in (line.x, *(more[0] for more in (line.band, line.beyond) if more)))
             last = max(x[-1] for x in drawn)
             ax.set_xlim(0, last or 1)
-            ax.xaxis.set_major_formatter(lambda value, _: thousands(value))
+            ax.xaxis.set_major_formatter(EngFormatter(sep=""))
             ax.xaxis.set_major_locator(MaxNLocator(6))
         elif "x" in log:  # whole numbers at the places themselves, not powers of ten
             ax.set_xticks(lines[0].x, _apart(lines[0].x))
             ax.xaxis.set_minor_locator(NullLocator())
         if "y" in log:
-            ax.yaxis.set_major_formatter(lambda value, _: _power(value))
+            ax.yaxis.set_major_formatter("{x:g}")  # not 10^-2: in the course's figures '$' is a token, not mathematics
             ax.legend(ax.lines[: len(lines)], [named(line.name) for line in lines], frameon=False, fontsize=11)
         else:
             label_right(ax, labels, last)
@@ -179,12 +179,6 @@ def spaced(places, step, low, high):
     return [min(max(base, low), top) + index * step for index, base in enumerate(bases)]
 
 
-def thousands(value):
-    """Return a count of tokens as short text: 0, 800k, 2.5M."""
-    size, unit = next(((size, unit) for size, unit in ((1e6, "M"), (1e3, "k")) if abs(value) >= size), (1, ""))
-    return f"{value / size:g}{unit}"
-
-
 def _apart(places):
     """Name ascending places of a logarithmic axis; one that would run into its neighbour stays blank."""
     names, last = [], 0.0
@@ -193,8 +187,3 @@ def _apart(places):
         names.append(f"{place:g}" if apart else "")
         last = place if apart else last
     return names
-
-
-def _power(value):
-    """Write a power of ten as plain text: 0.01 -> 10⁻² (in the course's figures '$' is a token, not mathematics)."""
-    return "10" + str(round(np.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -69,11 +69,12 @@ def means(record, metrics, arms=None, *, first="", rows=(), scale=1, spread=Fals
     'of 100'; spread: write 'mean ± half of the 95% interval'.
     """
     names = _names(metrics)
-    shown = [[arm, *found] for arm, found in averages(record, names.values(), arms, scale).items()]
-    if spread:
-        for row in shown:
-            ends_ = [interval([scale * x for x in record.final(row[0], name)]) for name in names.values()]
-            row[1:] = [f"{mean:.{digits}f} ± {high - mean:.{digits}f}" for mean, _, high in ends_]
+
+    def cell(arm, name):
+        mean, _, high = interval([scale * x for x in record.final(arm, name)])
+        return f"{mean:.{digits}f} ± {high - mean:.{digits}f}" if spread else mean
+
+    shown = [[arm, *(cell(arm, name) for name in names.values())] for arm in arms or record.runs]
     return table([*shown, *rows], [first, *names], caption or f"mean of {_seeds(record)} seeds", digits)
 
 

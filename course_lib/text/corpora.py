@@ -1,4 +1,4 @@
-"""Bring text as documents of sentences: Tiny Town, Python's own documentation, installed packages', or your files.
+"""Bring text as documents of sentences: Tiny Town, Python's own documentation, or your own files.
 
 A document is a list of sentences, because BERT's next-sentence prediction and RoBERTa's input formats are all
 questions about where sentences and documents begin and end.
@@ -6,28 +6,30 @@ questions about where sentences and documents begin and end.
 
 from __future__ import annotations
 
+import ast
 import hashlib
-import importlib.util
 import json
 import os
 import random
 import re
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from course_lib import places, runtime
-from course_lib.text import package_docs, sentences
+from course_lib.text import sentences
 from course_lib.town.language import TinyTown
 
-__all__ = ["Corpus", "Document", "docstrings", "python_docs", "text_files", "tiny_town"]
+__all__ = ["Corpus", "Document", "kept", "parsed", "python_docs", "source_files", "text_files", "tiny_town"]
 
 Document = list[str]  # sentences in order, e.g. ['Anna took the ball .', 'She was happy .']
 
 TEXT_SUFFIXES = (".txt", ".text", ".md", ".rst")  # what is read when a folder is given
+SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "pydoc_data"}
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")  # written without spaces
 _ALNUM = re.compile(r"\w")
 
@@ -42,20 +44,12 @@ class Corpus:
     groups: list[str] | None = None  # of each document the group that is held out as a whole; None: each its own
 
     def __post_init__(self):
-        if self.groups is not None and len(self.groups) != len(self.documents):
-            raise ValueError(f"{self.name!r} has {len(self.groups)} groups for {len(self.documents)} documents: name "
-                             "one for each")  # fmt: skip
         for document in self.documents:
             if isinstance(document, str) or not all(isinstance(sentence, str) for sentence in document):
                 raise TypeError(f"each document of {self.name!r} must be a list of sentences (text), not "
                                 f"{document!r:.60}; sentences.split(text) splits text into sentences")  # fmt: skip
-        words = 0
-        for document in self.documents:
-            words += _count_words(document)
-            if words > 1:
-                return
-        raise ValueError(f"the corpus {self.name!r} ({self.source}) has {words} word(s); nothing can be learned from "
-                         "fewer than two: give a longer text")  # fmt: skip
+        if not any(map(_count_words, self.documents)):
+            raise ValueError(f"the corpus {self.name!r} ({self.source}) has no word: give a longer text")
 
     def __len__(self) -> int:
         """Count the documents."""
@@ -78,9 +72,8 @@ class Corpus:
     def split(self, share: float, seed: int) -> tuple[Corpus, Corpus]:
         """Return (train, held_out): about `share` of the documents are held out, at random by `seed`.
 
-        Whole documents are held out, and copies of a document stay together: a sentence's neighbours, or the sentence
-        itself, seen in training would make the held-out score a memory test. Where the corpus names groups, whole
-        groups are held out instead; whoever names them leaves copies out.
+        Whole documents, or groups of documents where the corpus names them, and copies of a document stay together: a
+        sentence's neighbours, or the sentence itself, seen in training would make the held-out score a memory test.
         """
         if not 0 < share < 1:
             raise ValueError(f"share={share!r} must lie between 0 and 1, e.g. 0.1 to hold out a tenth")
@@ -97,13 +90,12 @@ class Corpus:
             if len(held) >= wanted:
                 break
             held.update(group)
-        return self._part("training", set(range(len(self))) - held), self._part("held out", held)
 
-    def _part(self, name: str, which: set[int]) -> Corpus:
-        """Keep the documents with these numbers, in their order."""
-        parts = (self.documents, self.groups)
-        documents, groups = ([part[i] for i in sorted(which)] if part else None for part in parts)
-        return Corpus(f"{self.name}, {name}", documents, self.source, groups)
+        def part(name: str, which: set[int]) -> Corpus:
+            documents, groups = ([x[i] for i in sorted(which)] if x else None for x in (self.documents, self.groups))
+            return Corpus(f"{self.name}, {name}", documents, self.source, groups)
+
+        return part("training", set(range(len(self))) - held), part("held out", held)
 
 
 def _count_words(document: Document) -> int:
@@ -118,58 +110,36 @@ def tiny_town(n_stories: int, seed: int = 0, sentences: int = 6) -> Corpus:
     return Corpus("Tiny Town", documents, f"generated: {n_stories} stories of {sentences} sentences, seed {seed}")
 
 
-# --- the reader's own files -------------------------------------------------------------------------
-
 def text_files(path: str | Path) -> Corpus:
-    """Read a UTF-8 file, a folder (.txt, .text, .md, .rst, with its subfolders) or a glob of files.
+    """Read a UTF-8 file, or the .txt, .text, .md and .rst files in a folder and its subfolders, hidden ones left out.
 
     A blank line ends a paragraph, two or more a chapter. Each chapter is a document; one that stands alone is cut into
-    runs of at most 20 sentences, so that some can be held out. Files are read in the order of their names; hidden ones
-    are left out. Raises OSError or ValueError, with the fix, for what cannot be read.
+    runs of at most 20 sentences, so that some can be held out. Files are read in the order of their names. Raises
+    OSError or ValueError, with the fix, for what cannot be read.
     """
-    files = _matching(path)
+    place = Path(path).expanduser()
+    files = [place] if place.is_file() else [
+        file for file in sorted(place.rglob("*")) if file.suffix.lower() in TEXT_SUFFIXES and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(place).parts)]  # fmt: skip
+    if not files:
+        raise FileNotFoundError(f"no text file at {str(path)!r}, looked for from {str(Path.cwd())!r}: check the "
+                                f"spelling. In a folder, texts end in {', '.join(TEXT_SUFFIXES)}")  # fmt: skip
     documents = [document for file in files for chapter in re.split(r"\n(?:[^\S\n]*\n){2,}", _read(file))
                  if (document := sentences.split(chapter))]  # fmt: skip
     if len(documents) == 1:
         only = documents[0]
         run = max(2, min(20, len(only) // 10))
         documents = [only[i : i + run] for i in range(0, len(only), run)]
-    return Corpus(Path(path).name, documents, f"{len(files)} file{'s' * (len(files) > 1)} matching {str(path)!r}")
-
-
-def _matching(path: str | Path) -> list[Path]:
-    """List a file, the texts in a folder or what a glob matches, in the order of their names."""
-    if not str(path).strip():
-        raise ValueError(f"path={path!r} is empty; name a text file, a folder or a glob, e.g. 'texts/*.txt'")
-    place = Path(os.path.expanduser(path))
-    if place.is_file():
-        return [place]
-    parts, wild = place.parts, [at for at, part in enumerate(place.parts) if re.search(r"[*?[]", part)]
-    folder, pattern = place, "**/*"
-    if wild and not place.is_dir():
-        folder, pattern = Path(*parts[: wild[0]]), "/".join(parts[wild[0] :])
-    files = [file for file in sorted(folder.glob(pattern)) if file.is_file()
-             and (not place.is_dir() or file.suffix.lower() in TEXT_SUFFIXES)
-             and not any(part.startswith(".") for part in file.relative_to(folder).parts)]  # fmt: skip
-    if not files:
-        raise FileNotFoundError(f"no text file matches {str(path)!r}, looked for from {str(Path.cwd())!r}: check the "
-                                f"spelling. In a folder, texts end in {', '.join(TEXT_SUFFIXES)}; for others give a "
-                                "glob such as 'folder/*.log'")  # fmt: skip
-    return files
+    return Corpus(place.name, documents, f"{len(files)} file(s) at {str(path)!r}")
 
 
 def _read(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8-sig")  # -sig drops a byte order mark
+        return file.read_text(encoding="utf-8-sig")  # -sig drops a byte order mark
     except UnicodeDecodeError as error:
         raise ValueError(f"{str(file)!r} is not UTF-8 text (byte {error.start} is 0x{error.object[error.start]:02x}); "
                          "open it in an editor and save it as UTF-8, or leave it out") from None  # fmt: skip
-    if "\0" in text:
-        raise ValueError(f"{str(file)!r} holds a zero byte, so it is a binary file; leave it out, or save it as UTF-8")
-    return text
 
-
-# --- documentation: extracted once, and kept in the cache folder --------------------------------------
 
 def python_docs(limit_words: int | None = None) -> Corpus:
     """Return the documentation that this Python carries, as plain prose; up to `limit_words` words.
@@ -178,70 +148,57 @@ def python_docs(limit_words: int | None = None) -> Corpus:
     The order is a fixed shuffle, so a limit changes how much there is and not what kind. Another Python version has
     another text.
     """
-    if limit_words is not None and limit_words < 2:
-        raise ValueError(f"limit_words={limit_words!r} must be None or a whole number above 1, e.g. 50_000")
     library = Path(sysconfig.get_path("stdlib"))
-    has_topics = importlib.util.find_spec("pydoc_data") is not None
-    found = _kept("python_docs", (sys.version, str(library), has_topics), lambda: _extract(library, has_topics))
     documents, words = [], 0
-    for document in found["documents"]:
+    for document in kept("python_docs", lambda: _extract(library), sys.version, str(library)):
         words += _count_words(document)
         if limit_words is not None and words > limit_words and documents:
             break
         documents.append(document)
-    source = f"Python {sys.version.split()[0]}: {' and '.join(found['parts'])}"
-    return Corpus("Python's documentation", documents, source)
+    return Corpus("Python's documentation", documents, f"Python {sys.version.split()[0]}: pydoc_data and docstrings")
 
 
-def _extract(library: Path, has_topics: bool) -> dict:
-    texts, parts = [], []
-    if has_topics:
+def _extract(library: Path) -> list[Document]:
+    """Read what `python_docs` returns; a sentence that came before is left out, so that held-out ones are new."""
+    try:
         from pydoc_data.topics import topics  # half a megabyte of text, read only when it is needed
-
-        texts += [section for name in sorted(topics) for section in sentences.sections(topics[name])]
-        parts.append("the language reference of pydoc_data")
-    else:
+    except ImportError:
         runtime.warn("this Python lacks pydoc_data (some Linux distributions strip it); "
                      "python_docs() holds the docstrings of the standard library only")  # fmt: skip
-    if from_sources := list(package_docs.all_docstrings(library)):
-        texts += from_sources
-        parts.append("the docstrings of the standard library")
-    if not parts:
-        raise FileNotFoundError(f"this Python has neither pydoc_data nor library sources in {str(library)!r}, so there "
-                                "is no text; use a Python from python.org, conda or uv, or your own text with "
-                                "text_files(path)")  # fmt: skip
+        topics = {}
+    texts = [section for name in sorted(topics) for section in sentences.sections(topics[name])]
+    for file in source_files(library):
+        nodes = ast.walk(parsed(file))
+        texts += [ast.get_docstring(node) or "" for node in nodes if isinstance(node, sentences.DOCUMENTED)]
     documents, seen = [], set()
     for text in texts:
-        # what came before is boilerplate, or one topic repeating another; held-out sentences must be new
         document = [s for s in sentences.prose(text) if s not in seen and not seen.add(s)]
         if len(document) >= 2:
             documents.append(document)
-    documents.sort(key=lambda document: hashlib.sha256("\n".join(document).encode()).digest())
-    return {"parts": parts, "documents": documents}
+    return sorted(documents, key=lambda document: hashlib.sha256("\n".join(document).encode()).digest())
 
 
-def docstrings(packages: Iterable[str] = package_docs.PACKAGES, place: str | Path | None = None) -> Corpus:
-    """Return the prose of the docstrings of installed packages: real English, about 1.7 million words.
-
-    By default of the packages that constraints.txt pins, so that the same installation has the same text; `source`
-    names their versions, `digest` hashes the text. A document is a class or the rest of a module, in the order of the
-    source, and a near copy of an earlier paragraph is left out. `groups` are subpackages ('networkx/classes'), which
-    `split` holds out as a whole. `place` is the folder to look in (as a rule where numpy is). The sources are read,
-    nothing is imported; it takes two minutes, once. Raises FileNotFoundError if there is nothing to read.
-    """
-    packages = tuple(packages)
-    place = Path(place) if place is not None else Path(importlib.util.find_spec("numpy").origin).parent.parent
-    versions = {package: package_docs.version(package) for package in packages if (place / package).is_dir()}
-    found = _kept("docstrings", (str(place), versions), lambda: package_docs.extract(place, versions))
-    if not found["documents"]:
-        raise FileNotFoundError(f"there are no docstrings of {', '.join(packages[:5])}... in {str(place)!r}: give the "
-                                "folder that pip installs into as place")  # fmt: skip
-    return Corpus("Docstrings", found["documents"], "docstrings of " + ", ".join(found["parts"]), found["groups"])
+def source_files(top: Path) -> Iterator[Path]:
+    """Yield the Python files under a folder without its tests, in a fixed order."""
+    for folder, folders, files in os.walk(top):
+        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
+        yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
 
 
-def _kept(name: str, made_of: tuple, extract: Callable[[], dict]) -> dict:
+def parsed(file: Path) -> ast.Module:
+    """Parse a source; an empty module for one that does not parse (a template, or of another version)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old sources hold invalid escapes
+            return ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return ast.Module([], [])
+
+
+def kept(name: str, extract: Callable, *made_of):
     """Return what `extract` makes, from the cache folder if the same code has made it there from the same things."""
-    code = [Path(file).read_bytes() for file in (__file__, sentences.__file__, package_docs.__file__)]
+    modules = (sys.modules[extract.__module__], sys.modules[__name__], sentences)
+    code = [Path(module.__file__).read_bytes() for module in modules]
     key = hashlib.sha256(repr((made_of, code)).encode()).hexdigest()[:16]
     try:
         return json.loads((runtime.cache_dir() / f"{name}-{key}.json").read_bytes())  # it may be another's: read only

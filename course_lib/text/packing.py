@@ -7,7 +7,7 @@ A document is a list of sentences, a sentence a list of token ids without specia
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -38,19 +38,14 @@ def blocks(tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document], le
     return _padded(tokenizer, rows, length, "no document has that many tokens")
 
 
-def full_sentences(
-    tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document], length: int, whole: bool = False
-) -> Tensor:
+def full_sentences(tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document], length: int) -> Tensor:
     """Fill rows with text in reading order, across document borders: [CLS] tokens ... [SEP].
 
-    Each border inside a row is marked with an extra [SEP] (RoBERTa, section 4.2, FULL-SENTENCES). As a rule a
-    row may end within a sentence, so that every row is full, and the last, unfilled row is dropped. ``whole``
-    is the paper's form: a row ends with a sentence, and the rest of it is padding; only a sentence that is
-    longer than a row is cut. Returns int64 [N, length]. Raises ValueError if the text does not fill one row.
+    Each border inside a row is marked with an extra [SEP] (RoBERTa, section 4.2, FULL-SENTENCES). A row may end within
+    a sentence, so that every row is full (the paper's end with a sentence and are padded), and the last, unfilled row
+    is dropped. Returns int64 [N, length]. Raises ValueError if the text does not fill one row.
     """
     cls, sep, room = *_ends(tokenizer), _room(length)
-    if whole:
-        return _padded(tokenizer, [[cls, *ids, sep] for ids in _whole(documents, room, sep)], length)
     stream = []
     for document in documents:
         ids = list(chain.from_iterable(document))
@@ -59,21 +54,15 @@ def full_sentences(
     return _padded(tokenizer, rows, length, f"the text has only {len(stream)} tokens")
 
 
-def doc_sentences(
-    tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document], length: int, whole: bool = False
-) -> Tensor:
+def doc_sentences(tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document], length: int) -> Tensor:
     """Fill rows as :func:`full_sentences` does, but never across a document border.
 
-    The last row of a document is padded, nothing is dropped (RoBERTa, section 4.2, DOC-SENTENCES; the paper
-    then takes more rows into a batch, so that it holds as many tokens). ``whole`` as in full_sentences.
-    Returns int64 [N, length]. Raises ValueError if there is no text.
+    The last row of a document is padded, nothing is dropped (RoBERTa, section 4.2, DOC-SENTENCES; the paper then takes
+    more rows into a batch, so that it holds as many tokens). Returns int64 [N, length].
     """
     cls, sep, room = *_ends(tokenizer), _room(length)
-    rows = []
-    for document in documents:
-        ids = list(chain.from_iterable(document))
-        pieces = _whole([document], room, sep) if whole else [ids[i : i + room] for i in range(0, len(ids), room)]
-        rows += [[cls, *piece, sep] for piece in pieces]
+    texts = (list(chain.from_iterable(document)) for document in documents)
+    rows = [[cls, *ids[i : i + room], sep] for ids in texts for i in range(0, len(ids), room)]
     return _padded(tokenizer, rows, length)
 
 
@@ -118,21 +107,18 @@ def segment_pairs(
     Quirks, kept because they are what BERT learned from: a chunk of one sentence has no second half, so it
     becomes a negative, and more than half of all pairs are; B may come from the same document after all, when
     ten draws have hit no other; and its text may happen to be the true one. :func:`balanced_pairs` has none of
-    these. Raises ValueError if length < 5, if fewer than two documents have text, or if every label would be 1.
+    these. Raises ValueError if length < 5 or if fewer than two documents have text.
     """
     docs, room = _documents(documents), _room(length, special=3)
-    if not 0 <= short_seq_prob <= 1:
-        raise ValueError(f"short_seq_prob={short_seq_prob} is a share of the documents: between 0 and 1, e.g. 0.1.")
     filled = [d for d, document in enumerate(docs) if document]
     if len(filled) < 2:
         raise ValueError(f"A negative needs another document, and {len(filled)} of {len(docs)} have text: give more.")
-    made, several = [], False
+    made = []
     for d in filled:
         document, start = docs[d], 0
         target = rng.randint(2, room) if rng.random() < short_seq_prob else room
         while start < len(document):
             end = _reach(document, start, target)
-            several |= end - start > 1
             split = start + (rng.randint(1, end - start - 1) if end - start > 1 else 1)
             b, label = (d, split, end), int(end - start == 1 or rng.random() < 0.5)
             if label:
@@ -145,9 +131,6 @@ def segment_pairs(
                 b, end = (other, first, _reach(docs[other], first, wanted)), split  # what B replaced is read again
             made.append(_pair(docs, (d, start, split), b, label, room, rng))
             start = end
-    if not several:
-        raise ValueError(f"All {len(made)} pairs are negatives (label 1): no row of {length} tokens begins with two "
-                         "sentences of a document. Give longer rows, or documents of several sentences.")
     return _pairs(tokenizer, made, length, "other document")
 
 
@@ -164,20 +147,16 @@ def balanced_pairs(
     - 'swapped': the same two runs change places (ALBERT, section 3.1, sentence-order prediction).
 
     A negative is drawn again while B's text follows A's text anywhere in A's document, so that no label is wrong.
-    Documents occur equally often under both labels, but places do not: the beginning of a document follows
-    nothing, so B alone may give a label away (in BERT's own pairs too). With ``matched``, A stays and B is the B of
-    a positive of another document: neither alone tells anything. All places being equally likely otherwise,
-    Tiny Town's ceiling is ``oracle.follows``. ``sentences=1`` is RoBERTa's SENTENCE-PAIR (section 4.2). Rows come
-    in random order, all or ``pairs`` at most; what does not fit is cut as in :func:`segment_pairs`. Raises
-    ValueError if the documents are too short or too few.
+    Documents occur equally often under both labels, but places do not: the beginning of a document follows nothing,
+    so B alone may give a label away (in BERT's own pairs too). With ``matched`` ('other document' only) A stays and B
+    is the B of a positive of another document: neither alone tells anything. All places being equally likely otherwise,
+    Tiny Town's ceiling is ``oracle.follows``. ``sentences=1`` is RoBERTa's SENTENCE-PAIR (section 4.2). Rows come in
+    random order, all or ``pairs`` (an even number) at most; what does not fit is cut as in :func:`segment_pairs`.
+    Raises ValueError if the documents are too short or too few.
     """
     docs, room = _documents(documents), _room(length, special=3)
     if negative not in NEGATIVES:
         raise ValueError(f"negative={negative!r} is unknown; choose one of {NEGATIVES}.")
-    if matched and negative != "other document":
-        raise ValueError(f"matched=True is for negative='other document'; {negative!r} asks about places as such.")
-    if sentences < 1 or (pairs is not None and (pairs < 2 or pairs % 2)):
-        raise ValueError(f"sentences={sentences} must be 1 or more, pairs={pairs} an even number or None for all.")
     k, numbers = sentences, {}
     texts = [[numbers.setdefault(tuple(s), len(numbers)) for s in document] for document in docs]  # equal text, equal
     places = [(d, i) for d, text in enumerate(texts) for i in range(len(text) - 2 * k + 1)]
@@ -246,24 +225,6 @@ def _pairs(tokenizer, made: list[tuple], length: int, negative: str, matched: bo
     types = _padded(tokenizer, [[0] * (len(a) + 2) + [1] * (len(b) + 1) for a, b, *_ in made], length, fill=0)
     labels, origins = (torch.tensor([pair[at] for pair in made]) for at in (2, 3))
     return Pairs(input_ids, types, labels, origins, negative, matched)
-
-
-def _whole(documents: Iterable[Document], room: int, sep: int) -> Iterator[list[int]]:
-    """Yield runs of whole sentences of at most ``room`` tokens, with ``sep`` where another document begins."""
-    row = []
-    for document in documents:
-        border = True
-        for sentence in filter(None, document):
-            if row and len(row) + border + len(sentence) > room:
-                yield row
-                row = []
-            while len(sentence) > room:
-                yield sentence[:room]
-                sentence = sentence[room:]
-            row = [*row, *([sep] if border and row else []), *sentence]
-            border = False
-    if row:
-        yield row
 
 
 def _documents(documents: Iterable[Document]) -> list[Document]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Iterator
 
 __all__ = ["paragraphs", "prose", "reads_as_prose", "sections", "split"]
 
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef  # what has a docstring
 PLAIN = 0.7  # share of the words of prose that are words and not code
 LONGEST_SENTENCE = 1000  # characters; text that is one huge line is cut at a space before this
 

@@ -7,7 +7,6 @@ Every function returns a real `transformers` tokenizer, which `save_pretrained`,
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +16,7 @@ from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase, 
 
 from course_lib import runtime
 
-__all__ = ["SPECIAL_TOKENS", "encode_documents", "load_tokenizer", "require_special_tokens",
+__all__ = ["SPECIAL_TOKENS", "encode_documents", "first_line", "load_tokenizer", "require_special_tokens",
            "train_byte_bpe", "train_wordpiece", "word_tokenizer"]
 
 # the order gives the ids 0 to 4; RoBERTa's <s> and </s> stand for [CLS] and [SEP], and begin and end a text
@@ -40,8 +39,6 @@ def word_tokenizer(vocabulary: Iterable[str]) -> BertTokenizer:
     if isinstance(vocabulary, str):
         raise TypeError(f"vocabulary={vocabulary!r:.60} must be a list of words, e.g. ['Anna', 'the', '.']")
     words = sorted(set(vocabulary))
-    if not words:
-        raise ValueError("vocabulary=[] is empty; give at least one word, e.g. TinyTown.load().vocabulary")
     specials = list(SPECIAL_TOKENS["bert"].values())
     tokenizer = _bert({token: index for index, token in enumerate(specials + words)}, lowercase=False)
     for word in words:
@@ -92,19 +89,15 @@ def _alphabet(words: Counter, room: int) -> tuple[list[str], list[str]]:
         inside.update(word[1:])
         for character in word:
             counts[character] += n
-    used = needed = covered = 0
-    characters = []
+    characters, left = [], room
     for character in sorted(counts, key=lambda character: (-counts[character], character)):
         cost = 2 if character in inside else 1
-        if covered < 0.99 * counts.total():
-            needed, covered = needed + cost, covered + counts[character]
-        if used + cost <= room:
-            used += cost
+        if cost <= left:
+            left -= cost
             characters.append(character)
-    if room < needed:
-        few = len(SPECIAL_TOKENS["bert"])
-        raise ValueError(f"vocab_size={room + few} is too small: the characters of these texts alone need "
-                         f"{needed + few}; ask for more, e.g. vocab_size={max(1000, 4 * needed)}")
+    if sum(counts[character] for character in characters) < 0.99 * counts.total():
+        raise ValueError(f"vocab_size={room + len(SPECIAL_TOKENS['bert'])} is too small for the characters of these "
+                         "texts alone; ask for more, e.g. vocab_size=4000")  # fmt: skip
     return sorted(characters), sorted(inside.intersection(characters))
 
 
@@ -161,50 +154,39 @@ def require_special_tokens(
     roles: Iterable[str] = ("pad_token", "cls_token", "sep_token", "mask_token"),
 ) -> None:
     """Raise ValueError unless the vocabulary has a token of its own for each role, e.g. 'mask_token'."""
-    vocabulary, name = tokenizer.get_vocab(), type(tokenizer).__name__
-    tokens = {role: getattr(tokenizer, role) for role in roles}
-    if missing := [role for role, token in tokens.items() if token not in vocabulary]:
+    missing = [role for role in roles if getattr(tokenizer, role) not in tokenizer.get_vocab()]
+    if missing:
         raise ValueError(
-            f"this {name} has no {', '.join(missing)}, which masking and packing need; make the tokenizer with "
+            f"this {type(tokenizer).__name__} has no {', '.join(missing)}, which masking and packing need; make it by "
             "word_tokenizer, train_wordpiece or train_byte_bpe, or add what is missing before making the model: "
             f"tokenizer.add_special_tokens({{{missing[0]!r}: {SPECIAL_TOKENS['bert'][missing[0]]!r}}})"
         )
-    if len(set(tokens.values())) < len(tokens):
-        raise ValueError(f"some special tokens of this {name} are the same: {tokens}; give each its own, e.g. "
-                         f"tokenizer.add_special_tokens({{{max(tokens)!r}: '[NEW]'}})")  # fmt: skip
-    _require_words(tokenizer)
 
 
 def load_tokenizer(name_or_path: str | Path, download: bool = False) -> PreTrainedTokenizerBase:
     """Open a tokenizer from a folder (`save_pretrained`) or from the Hugging Face cache on this disk.
 
     With `download` a name may also be fetched from the Hub. Code that a tokenizer brings along is never run. Raises
-    OSError or ValueError, with the fix, for what cannot be opened.
+    OSError, with the fix, for what cannot be opened.
     """
-    folder = Path(os.path.expanduser(name_or_path))
-    place = folder if folder.is_dir() else str(name_or_path)
+    place = Path(name_or_path).expanduser()
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            place, trust_remote_code=False, local_files_only=folder.is_dir() or not download
-        )
-        _require_words(tokenizer)
+            place if place.is_dir() else str(name_or_path), trust_remote_code=False,
+            local_files_only=place.is_dir() or not download,
+        )  # fmt: skip
+        if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers 5 does not say so itself
+            raise ValueError("its vocabulary holds special tokens only")
     except Exception as error:  # a damaged file makes tokenizers raise a bare Exception
-        kind = ValueError if folder.is_dir() else OSError
-        where = f"in the folder {str(folder)!r}" if folder.is_dir() else (
-            f"named {str(name_or_path)!r}: it is neither a folder here (looked from {str(Path.cwd())!r}) nor in the "
-            f"Hugging Face cache{', and the Hub does not give it' if download else ''}")  # fmt: skip
-        raise kind(f"there is no readable tokenizer {where} ({_first_line(error)}); check the spelling, or make the "
-                   "course's own with word_tokenizer, train_wordpiece or train_byte_bpe") from None  # fmt: skip
+        raise OSError(f"there is no readable tokenizer at {str(name_or_path)!r}, neither in a folder here (looked from "
+                      f"{str(Path.cwd())!r}) nor in the Hugging Face cache{', nor on the Hub' * download}: "
+                      f"{first_line(error)}; check the spelling, or make the course's own with word_tokenizer, "
+                      "train_wordpiece or train_byte_bpe") from None  # fmt: skip
     return tokenizer
 
 
-def _require_words(tokenizer: PreTrainedTokenizerBase) -> None:
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers 5 does not say so itself
-        raise ValueError(f"the vocabulary of this {type(tokenizer).__name__} holds special tokens only, so each word "
-                         "is unknown: its files are missing, or vocab_file= was given, which is ignored; pass vocab=")
-
-
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Say in one line what transformers says in ten."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].strip(" :.")
 
 
@@ -214,10 +196,7 @@ def _texts(texts: Iterable[str]) -> list[str]:
         return [sentence for document in documents for sentence in document]
     if isinstance(texts, str):
         raise TypeError(f"texts={texts!r:.60} is one string; give a list of texts, or a Corpus")
-    texts = list(texts)
-    if not any(text.strip() for text in texts):
-        raise ValueError(f"texts holds {len(texts)} text(s) and no word; give text to train the tokenizer on")
-    return texts
+    return list(texts)
 
 
 def _bert(vocab: dict[str, int], lowercase: bool) -> BertTokenizer:

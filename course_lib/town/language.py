@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path as FilePath
@@ -62,7 +62,6 @@ class Story:
     mood: str
     kinds: list[str]  # one per sentence
     slots: list[list[str | None]]  # the slot that wrote each word, None for a fixed word
-    tags: list[list[str]]  # one label per word, 'O' for none
 
     @property
     def words(self) -> Sentence:
@@ -71,32 +70,25 @@ class Story:
 
     def since(self, sentence: int) -> Story:
         """Leave out the sentences before this one."""
-        parts = ("sentences", "kinds", "slots", "tags")
-        return replace(self, **{name: getattr(self, name)[sentence:] for name in parts})
+        return replace(self, **{name: getattr(self, name)[sentence:] for name in ("sentences", "kinds", "slots")})
 
 
 @dataclass(frozen=True)
 class TinyTown:
-    """The grammar: hidden variables, word classes, a chain over kinds and the paths of each kind.
-
-    Load the course's own with ``TinyTown.load()``; a cut-down one from a dict with ``from_dict``.
-    """
+    """The grammar: hidden variables, word classes, a chain over kinds and the paths of each kind."""
 
     variables: dict[str, list[str]]  # {'topic': [...], 'hero': [...], 'mood': [...]}
     slots: dict[str, tuple[str | None, dict[str | None, list[str]]]]  # slot -> (variable, value -> words)
     start: str
     chain: dict[str, dict[str, float]]  # kind -> next kind -> probability
     paths: list[Path]
-    labels: dict[str, str] = field(default_factory=dict)  # slot -> label
-    question_templates: list[tuple[str, str]] = field(default_factory=list)
+    labels: dict[str, str]  # slot -> label
+    question_templates: list[tuple[str, str]]  # (question, slot of the answer)
 
     @classmethod
     def load(cls, path: str | FilePath | None = None) -> TinyTown:
         """Read a grammar file (YAML); without an argument, the course's ``data/tinytown.yaml``."""
-        path = FilePath(path or GRAMMAR_FILE)
-        if not path.exists():
-            raise FileNotFoundError(f"No grammar at {path}. Work from a clone of the course, or pass a path.")
-        return cls.from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return cls.from_dict(yaml.safe_load(FilePath(path or GRAMMAR_FILE).read_text(encoding="utf-8")))
 
     @classmethod
     def from_dict(cls, grammar: dict) -> TinyTown:
@@ -142,8 +134,7 @@ class TinyTown:
             slots.append(path.slots)
             kinds.append(kind)
             kind = rng.choices(list(self.chain[kind]), weights=self.chain[kind].values())[0]
-        tags = [[self.labels.get(slot, NO_LABEL) for slot in row] for row in slots]
-        return Story(texts, kinds=kinds, slots=slots, tags=tags, **values)
+        return Story(texts, kinds=kinds, slots=slots, **values)
 
     def stories(self, n: int, seed: int = 0, sentences: int = 6) -> list[Story]:
         """Write ``n`` independent stories; the same seed gives the same stories."""
@@ -173,36 +164,25 @@ def _is_slot(part: str) -> bool:
     return part.startswith("{")
 
 
-def _word_classes(grammar: dict):
-    """Read the sections topics, heroes, moods and anywhere into variables and slots."""
+def _word_classes(grammar: dict) -> tuple[dict[str, list[str]], dict[str, tuple]]:
+    """Read the sections topics, moods, heroes and anywhere: the hidden variables, and the words of each slot."""
+    heroes = {name: {PRONOUN: pronoun} | classes | {"hero": name}
+              for pronoun, classes in grammar["heroes"].items() for name in _listed(classes["hero"])}  # fmt: skip
+    sections = {"topic": grammar["topics"], "mood": grammar["moods"], "hero": heroes,
+                None: {None: grammar.get("anywhere") or {}}}  # fmt: skip
     slots: dict[str, tuple[str | None, dict]] = {}
-
-    def add(slot, variable, value, words):
-        words = _listed(words)
-        bad = [word for word in words if not word or " " in word]
-        if not words or bad:
-            raise ValueError(f"Word class {slot!r} of {value!r} has {bad or 'no words'}: give single words.")
-        known, by_value = slots.setdefault(slot, (variable, {}))
-        if known != variable or value in by_value:
-            raise ValueError(f"Word class {slot!r} of {value or 'anywhere'!r} is given twice: rename one.")
-        by_value[value] = words
-
-    for variable, section in (("topic", "topics"), ("mood", "moods")):
-        for value, classes in grammar[section].items():
+    for variable, values in sections.items():
+        for value, classes in values.items():
             for slot, words in classes.items():
-                add(slot, variable, value, words)
-    for pronoun, classes in grammar["heroes"].items():
-        for name in _listed(classes["hero"]):
-            for slot, words in ({"hero": name, PRONOUN: pronoun} | classes | {"hero": name}).items():
-                add(slot, "hero", name, words)
-    for slot, words in (grammar.get("anywhere") or {}).items():
-        add(slot, None, None, words)
-    heroes = [name for classes in grammar["heroes"].values() for name in _listed(classes["hero"])]
-    variables = {"topic": list(grammar["topics"]), "hero": heroes, "mood": list(grammar["moods"])}
+                known, choices = slots.setdefault(slot, (variable, {}))
+                if known != variable or not words:
+                    raise ValueError(f"Word class {slot!r} of {value or 'anywhere'!r} has no words, or is given twice: "
+                                     "give it words, or another name.")  # fmt: skip
+                choices[value] = _listed(words)
     for slot, (variable, choices) in slots.items():
-        if absent := set(variables[variable]) - set(choices) if variable else ():
+        if absent := set(sections[variable]) - set(choices):
             raise ValueError(f"Word class {slot!r} is missing for {variable} {sorted(absent)}: add it there.")
-    return variables, slots
+    return {variable: list(sections[variable]) for variable in ("topic", "hero", "mood")}, slots
 
 
 def _listed(words: str | list[str]) -> list[str]:
@@ -211,22 +191,18 @@ def _listed(words: str | list[str]) -> list[str]:
 
 def _chain(story: dict, kinds: set[str]) -> dict[str, dict[str, float]]:
     """Read the section story: P(next kind | kind)."""
-    then = story.get("then", {})
-    for kind, weights in then.items():
-        if unknown := {kind, *weights} - kinds:
-            raise ValueError(f"`story` names {sorted(unknown)}, but `sentences` has no such kind.")
-        if sum(weights.values()) <= 0 or min(weights.values()) < 0:
-            raise ValueError(f"`story: then: {kind}` has weights {weights}: give some above 0, none below.")
-    if set(then) != kinds or story.get("starts_with") not in kinds:
-        raise ValueError(f"Every kind of {sorted(kinds)} needs a line under `story: then:` and a start.")
+    then = story["then"]
+    named = {story["starts_with"], *then, *(after for weights in then.values() for after in weights)}
+    if unknown := named - kinds:
+        raise ValueError(f"`story` names {sorted(unknown)}, but `sentences` has no such kind.")
+    if missing := kinds - set(then):
+        raise ValueError(f"`story: then:` has no line for {sorted(missing)}: say what follows each kind.")
     return {kind: {after: weight / sum(weights.values()) for after, weight in weights.items()}
             for kind, weights in then.items()}  # fmt: skip
 
 
 def _paths(kind: str, templates: list[str], slots: dict) -> list[Path]:
     """Turn each '[a {thing}|an {item}]' into one path per alternative; groups are chosen together."""
-    if not isinstance(templates, list) or not templates:
-        raise ValueError(f"Kind {kind!r} under `sentences` needs a list of templates: {templates!r}.")
     paths = []
     for template in templates:
         groups = [group.split("|") for group in GROUP.findall(template)]
@@ -236,8 +212,6 @@ def _paths(kind: str, templates: list[str], slots: dict) -> list[Path]:
         for chosen in list(zip(*groups, strict=True)) or [()]:
             fill = iter(chosen)
             parts = tuple(GROUP.sub(lambda _, fill=fill: next(fill), template).split())
-            if not parts or any(bracket in part for part in parts for bracket in "[]"):
-                raise ValueError(f"Template {template!r} has no words, or a bracket without a partner: mend it.")
             for part in parts:
                 if ("{" in part or "}" in part) and part[1:-1] not in slots:
                     raise ValueError(f"Template {template!r}: no word class for {part!r}. Known: {sorted(slots)}.")

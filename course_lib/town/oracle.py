@@ -33,6 +33,7 @@ class Oracle:
         self._grid = tuple(len(options) for options in town.variables.values())  # e.g. (8, 12, 2)
         self._kinds = list(town.chain)
         self._chain = np.array([[town.chain[k].get(after, 0.0) for after in self._kinds] for k in self._kinds])
+        self._first_kind = np.eye(len(self._kinds))[self._kinds.index(town.start)]  # P(kind of the first sentence), [K]
         parts = [(p, path, at) for path in town.paths for at, p in enumerate(path.parts)]
         self._S, self._Z = len(parts), int(np.prod(self._grid))
         self._starts = np.array([s for s, (_, _, at) in enumerate(parts) if at == 0])
@@ -40,7 +41,6 @@ class Oracle:
         self._chosen = np.array([path.probability for path in town.paths])  # P(path | kind)
         kind_of = np.array([self._kinds.index(path.kind) for path in town.paths])
         self._is_kind = (np.arange(len(self._kinds))[:, None] == kind_of).astype(float)  # [K, paths]
-        self._kind_at_first = np.eye(len(self._kinds))[self._kinds.index(town.start)]  # [K], a text begins with
         self._build_emissions([part for part, _, _ in parts])
 
     def _build_emissions(self, parts: list[str]) -> None:
@@ -65,12 +65,10 @@ class Oracle:
         self._states_of = [np.array([s for s, _ in rows], int) for rows in by_word]
         self._emission = [np.array([p for _, p in rows]).reshape(-1, self._Z) for rows in by_word]
 
-    # One step of the chain -------------------------------------------------------------------------
-
     def _first(self) -> np.ndarray:
         """Distribution over (state, hidden variables) before any word: [S, Z], sums to 1."""
         first = np.zeros((self._S, self._Z))
-        first[self._starts] = (self._kind_at_first @ self._is_kind * self._chosen)[:, None] / self._Z
+        first[self._starts] = (self._first_kind @ self._is_kind * self._chosen)[:, None] / self._Z
         return first
 
     def _step(self, here: np.ndarray) -> np.ndarray:
@@ -120,9 +118,7 @@ class Oracle:
         seen = [self._emission[self.word_id[word]].any(axis=0) for word in words if word in self.word_id]
         return np.flatnonzero(np.all([np.ones(self._Z, dtype=bool), *seen], axis=0))
 
-    def _forward(
-        self, words: Sequence[str | None], at: Sequence[int] = (), noise: float = 0.0, z: np.ndarray | None = None
-    ) -> tuple[np.ndarray, float]:
+    def _forward(self, words: Sequence[str | None], at: Sequence[int] = (), noise: float = 0.0, z=None):
         """Beliefs before each word of ``at`` is read [len(at), S, Z], each with sum 1, and log P(words) in nats."""
         z = np.arange(self._Z) if z is None else z  # the hidden variables that are still possible: what was ruled out
         log_probability, belief = 0.0, self._first()[:, z]  # by a word is left out of the sums that follow
@@ -150,9 +146,7 @@ class Oracle:
             messages.append(message / message.max())
         return messages[::-1]
 
-    def _around(
-        self, words: Sequence[str | None], at: Sequence[int], left_only: bool, noise: float = 0.0
-    ) -> np.ndarray:
+    def _around(self, words: Sequence[str | None], at: Sequence[int], left_only: bool, noise: float = 0) -> np.ndarray:
         """Beliefs at the places ``at`` given the visible words around each: [len(at), S, Z], up to a factor."""
         # What the words to the right rule out may be left out of the sum, but only a two-sided reader sees it.
         z = np.arange(self._Z) if left_only or noise else self._possible(words)
@@ -162,8 +156,6 @@ class Oracle:
             for row, t in enumerate(at):
                 beliefs[row][:, z] *= after[t]
         return beliefs
-
-    # What the course asks ----------------------------------------------------------------------------
 
     def log_prob(self, words: Sentence) -> float:
         """Compute log P(words) in nats, for words from the start of a story."""
@@ -194,9 +186,6 @@ class Oracle:
         """
         if wrong := [t for t in at if not 0 <= t < len(observed)]:
             raise ValueError(f"Places {wrong} lie outside the text of {len(observed)} words.")
-        if not 0 < rate < 1 or random < 0 or keep < 0 or random + keep > 1:
-            raise ValueError(f"rate={rate} must lie between 0 and 1; random={random} and keep={keep} are two shares of "
-                             "the selected words, sum <= 1.")  # fmt: skip
         seen = [row for row, t in enumerate(at) if observed[t] is not None]  # selected, yet visible
         if seen and random == keep == 0:
             raise ValueError(f"{observed[at[seen[0]]]!r} at place {at[seen[0]]} was selected, yet is visible: hide it "
@@ -214,13 +203,10 @@ class Oracle:
 
         Nothing is hidden, so a causal reader at the last word knows as much as a two-sided one.
         """
-        names = list(self.town.variables)
-        if variable not in names:
-            raise ValueError(f"{variable!r} is none of a story's hidden variables: choose one of {', '.join(names)}.")
-        belief = self._weigh(self._forward(words, [len(words) - 1])[0][0], words[-1]) if words else self._first()
-        grid = belief.sum(axis=0).reshape(self._grid)
-        found = grid.sum(axis=tuple(axis for axis in range(len(names)) if axis != names.index(variable)))
-        return found / found.sum()
+        axis = list(self.town.variables).index(variable)
+        belief = self._forward([*words, None], [len(words)])[0][0]  # [S, Z], before the word after the last
+        found = np.moveaxis(belief.sum(axis=0).reshape(self._grid), axis, 0)
+        return found.reshape(len(found), -1).sum(axis=1)
 
     def word_labels(
         self, words: Sentence, label: Callable[[str, Sequence[str | None], Sequence[str]], list[str]],
@@ -241,9 +227,7 @@ class Oracle:
             out.append({name: p / sum(found.values()) for name, p in found.items()})
         return out
 
-    def follows(
-        self, a: list[Sentence], b: list[Sentence], negative: str, sentences: int = 6, matched: bool = False
-    ) -> float:
+    def follows(self, a: list[Sentence], b: list[Sentence], negative: str, sentences: int = 6, matched=False) -> float:
         """Compute P(b follows a), 0..1, when half of all pairs are neighbours and half are of one negative kind.
 
         ``a`` and ``b`` are runs of sentences out of stories of ``sentences`` sentences, every place equally likely.
@@ -257,9 +241,8 @@ class Oracle:
         if not n or not m or n + m > sentences:
             raise ValueError(f"{n} + {m} sentences do not fit into stories of {sentences}: each side needs at least "
                              "one sentence.")  # fmt: skip
-        starts = np.eye(len(self._kinds))[self._kinds.index(self.town.start)]
         steps = [np.linalg.matrix_power(self._chain, gap) for gap in range(sentences + 1)]
-        kind = [starts @ step for step in steps]  # P(kind) at each place of a story
+        kind = [self._first_kind @ step for step in steps]  # P(kind) at each place of a story
         A, B = self._run(a), self._run(b)  # [K first, K last, Z]
 
         def joined(first, second, i, gap=0):  # P(first at place i, second after it), `gap` sentences between them

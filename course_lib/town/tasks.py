@@ -43,25 +43,18 @@ class Task:
         return replace(self, rows=self.rows[rows], targets=self.targets[rows], token_type_ids=types)
 
 
-def classify(
-    tokenizer: PreTrainedTokenizerBase, stories: Sequence[Story], variable: str = "topic", length: int = LENGTH
-) -> Task:
+def classify(tokenizer: PreTrainedTokenizerBase, stories: Sequence[Story], variable: str = "topic") -> Task:
     """Ask for a hidden variable of each story: 'topic', 'mood' or 'hero'. Labels are in the grammar's order.
 
     Stories that do not fill a row are left out, here and in :func:`tag`.
     """
-    town = TinyTown.load()
-    if variable not in town.variables:
-        raise ValueError(f"variable={variable!r} is none of a story's: choose one of {', '.join(town.variables)}.")
-    stories, rows = _rows(tokenizer, stories, length)
-    labels = tuple(town.variables[variable])
+    labels = tuple(TinyTown.load().variables[variable])
+    stories, rows = _rows(tokenizer, stories)
     targets = torch.tensor([labels.index(getattr(story, variable)) for story in stories])
     return Task(variable, "text", labels, rows, targets)
 
 
-def tag(
-    tokenizer: PreTrainedTokenizerBase, stories: Sequence[Story], what: str = "tags", length: int = LENGTH
-) -> Task:
+def tag(tokenizer: PreTrainedTokenizerBase, stories: Sequence[Story], what: str = "tags") -> Task:
     """Ask for a label of each word: 'tags' are the grammar's (PERSON, PLACE, OBJECT, or O for none).
 
     The two others ask, once per sentence, which kind of sentence it is: 'kind at first word' before it is told, so
@@ -71,18 +64,16 @@ def tag(
     if what not in WORD_TASKS:
         raise ValueError(f"what={what!r} is unknown; choose one of {', '.join(map(repr, WORD_TASKS))}.")
     labels = (NO_LABEL, *dict.fromkeys(town.labels.values())) if what == "tags" else tuple(town.chain)
-    stories, rows = _rows(tokenizer, stories, length)
+    stories, rows = _rows(tokenizer, stories)
     targets = torch.full_like(rows, IGNORE)
     for row, story in enumerate(stories):
         told = zip(story.kinds, story.slots, story.sentences, strict=True)
-        found = [name for sentence in told for name in word_labels(town, what, *sentence)][: length - 2]
+        found = [name for sentence in told for name in word_labels(town, what, *sentence)][: LENGTH - 2]
         targets[row, 1 : 1 + len(found)] = torch.tensor([labels.index(n) if n else IGNORE for n in found])
     return Task(what, "word", labels, rows, targets)
 
 
-def word_labels(
-    town: TinyTown, what: str, kind: str, slots: Sequence[str | None], words: Sequence[str]
-) -> list[str]:  # fmt: skip
+def word_labels(town: TinyTown, what: str, kind: str, slots: Sequence[str | None], words: Sequence[str]) -> list[str]:
     """Label the words of one sentence, given its kind and the slot that wrote each word: '' where nothing is asked."""
     if what == "tags":
         return [town.labels.get(slot, NO_LABEL) for slot in slots]
@@ -90,10 +81,7 @@ def word_labels(
     return [kind if at == asked else "" for at in range(len(words))]
 
 
-def answer(
-    tokenizer: PreTrainedTokenizerBase, town: TinyTown, stories: Sequence[Story], length: int = LENGTH,
-    question_first: bool = True,
-) -> Task:  # fmt: skip
+def answer(tokenizer: PreTrainedTokenizerBase, stories: Sequence[Story], question_first: bool = True) -> Task:
     """Ask the grammar's questions about passages: where does the answer begin and end?
 
     [CLS] question [SEP] passage [SEP], segment 1 being the passage (BERT, section 4.2); or, with
@@ -101,10 +89,11 @@ def answer(
     sentence and holds the answers of all questions, so that only the question says which one is meant. Stories
     without such a passage are left out (most are). Raises ValueError if none is left.
     """
+    town = TinyTown.load()
     cls, sep = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
     rows, types, targets = [], [], []
     for story in stories:
-        found = (_asked(tokenizer, town, story.since(first), length) for first in (1, 2))
+        found = (_asked(tokenizer, town, story.since(first)) for first in (1, 2))
         for question, ids, passage in next(filter(None, found), []):
             first, second = (ids, passage) if question_first else (passage, ids)
             rows.append([*cls, *first, *sep, *second, *sep])
@@ -116,11 +105,11 @@ def answer(
     return Task("answers", "span", (), torch.tensor(rows), torch.tensor(targets), torch.tensor(types))
 
 
-def _asked(tokenizer, town: TinyTown, passage: Story, length: int) -> list[tuple[Question, list[int], list[int]]]:
+def _asked(tokenizer, town: TinyTown, passage: Story) -> list[tuple[Question, list[int], list[int]]]:
     """Return each question, its ids and as much of the passage as fits beside it; [] where an answer is missing."""
     questions, words = town.questions(passage), tokenizer.convert_tokens_to_ids(passage.words)
     asked = [tokenizer.convert_tokens_to_ids(question.text.split()) for question in questions]
-    room = [length - 3 - len(ids) for ids in asked]
+    room = [LENGTH - 3 - len(ids) for ids in asked]
     if len(questions) < len(town.question_templates) or len(words) < max(room, default=0):
         return []
     if any(question.end > min(room) for question in questions):
@@ -138,11 +127,9 @@ def new_words(train: Task, held_out: Task) -> Tensor:
     return unseen & (held_out.targets[asked] != held_out.labels.index(NO_LABEL))
 
 
-def _rows(tokenizer, stories: Sequence[Story], length: int) -> tuple[list[Story], Tensor]:
-    """Cut a row from the beginning of each story that fills one: [CLS] words ... [SEP], int64 [N, length]."""
-    long = [story for story in stories if len(story.words) >= length - 2]
-    if not long:
-        raise ValueError(f"None of the {len(stories)} stories has {length - 2} words, a full row: write longer ones.")
+def _rows(tokenizer, stories: Sequence[Story]) -> tuple[list[Story], Tensor]:
+    """Cut a row from the beginning of each story that fills one: [CLS] words ... [SEP], int64 [N, LENGTH]."""
+    long = [story for story in stories if len(story.words) >= LENGTH - 2]
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
-    rows = [[cls, *tokenizer.convert_tokens_to_ids(story.words[: length - 2]), sep] for story in long]
+    rows = [[cls, *tokenizer.convert_tokens_to_ids(story.words[: LENGTH - 2]), sep] for story in long]
     return long, torch.tensor(rows)

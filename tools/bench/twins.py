@@ -97,11 +97,11 @@ class Data:
 
 def prepare(folder: Path) -> None:
     """Write tokenizer, rows and facts of the docstring corpus to a folder, 6 MB; floors included."""
-    from course_lib.text import corpora, packing, tokenization
+    from course_lib.text import packing, tokenization
     from course_lib.train import evaluation
-    from tools.bench import ngrams
+    from tools.bench import ngrams, package_docs
 
-    corpus = corpora.docstrings()
+    corpus = package_docs.docstrings()
     parts = corpus.split(HELD_OUT_SHARE, seed=0)
     tokenizer = tokenization.train_byte_bpe(parts[0], vocab_size=VOCABULARY)
     rows, held_out = (

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import inspect
-import os
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-from course_lib.text.sentences import paragraphs, reads_as_prose, split
+from course_lib.text.corpora import Corpus, kept, parsed, source_files
+from course_lib.text.sentences import DOCUMENTED, paragraphs, reads_as_prose, split
 
-__all__ = ["PACKAGES", "all_docstrings", "documents", "extract", "group_of", "literary", "version", "without_copies"]
+__all__ = ["PACKAGES", "docstrings", "documents", "group_of", "literary", "without_copies"]
 
 # All are pinned by constraints.txt, and come with torch, transformers, matplotlib and jupyterlab.
 PACKAGES = tuple("""
@@ -28,9 +28,6 @@ PACKAGES = tuple("""
     dateutil setuptools attr click jedi parso regex psutil debugpy jsonschema hypothesis _pytest
     pydantic typer
 """.split())  # noqa: SIM905
-DISTRIBUTIONS = {"PIL": "pillow", "zmq": "pyzmq", "yaml": "PyYAML", "bs4": "beautifulsoup4",
-                 "dateutil": "python-dateutil", "attr": "attrs", "_pytest": "pytest"}  # whose name is another
-SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "pydoc_data"}
 FEWEST_WORDS = 8  # in a paragraph: shorter ones are captions and fragments
 RUN = 6  # words in a row that are looked up when copies are searched
 COPIED = 0.5  # share of a paragraph's runs that stood in the text before it: from here on it is a copy
@@ -45,29 +42,27 @@ _ENTRY = re.compile(r"[\w*.,`/-]{1,40}?(?:, [\w*`]+)*(?: ?\(.*?\))?( ?):(?:\s+(.
 _WORD = re.compile(r"[a-z]+|\d+", re.IGNORECASE)
 
 
-def extract(place: Path, versions: dict[str, str]) -> dict:
-    """Read packages (name -> version) in a folder: documents (lists of sentences), the group of each, and parts."""
-    found = (document for package in versions for document in documents(place, package))
-    kept = [(group_of(origin), [s for paragraph in document for s in split(paragraph)])
-            for origin, document in without_copies(found)]  # fmt: skip
-    return {"parts": [f"{package} {version}" for package, version in versions.items()],
-            "documents": [document for _, document in kept], "groups": [group for group, _ in kept]}  # fmt: skip
+def docstrings(packages: Iterable[str] = PACKAGES, place: Path | None = None) -> Corpus:
+    """Return the prose of the docstrings of installed packages: real English, about 1.7 million words.
 
+    By default of the packages that constraints.txt pins, so that the same installation has the same text; `source`
+    names their versions, `digest` hashes the text. Documents are in the order of the source. `groups` are subpackages
+    ('networkx/classes'), which `split` holds out as a whole. `place` is the folder to look in (as a rule where numpy
+    is). It takes two minutes, once.
+    """
+    place = place or Path(importlib.util.find_spec("numpy").origin).parent.parent
+    names = metadata.packages_distributions()
+    versions = {package: metadata.version(names[package][0]) if package in names else "unknown"
+                for package in packages if (place / package).is_dir()}  # fmt: skip
 
-def version(package: str) -> str:
-    """Name the installed version of the distribution that a package comes in."""
-    try:
-        return metadata.version(DISTRIBUTIONS.get(package, package))
-    except metadata.PackageNotFoundError:
-        return "unknown"
+    def extract() -> list:
+        found = (document for package in versions for document in documents(place, package))
+        return [(group_of(origin), [s for paragraph in document for s in split(paragraph)])
+                for origin, document in without_copies(found)]  # fmt: skip
 
-
-def all_docstrings(library: Path) -> Iterator[str]:
-    """Yield the docstrings of the modules, classes and functions under a folder, in a fixed order."""
-    for file in _sources(library):
-        for node in ast.walk(_parsed(file)):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                yield ast.get_docstring(node) or ""
+    found = kept("docstrings", extract, str(place), versions)
+    source = "docstrings of " + ", ".join(f"{package} {version}" for package, version in versions.items())
+    return Corpus("Docstrings", [document for _, document in found], source, [group for group, _ in found])
 
 
 def documents(place: Path, package: str) -> Iterator[tuple[str, list[str]]]:
@@ -76,10 +71,10 @@ def documents(place: Path, package: str) -> Iterator[tuple[str, list[str]]]:
     place: the folder that holds the package. An origin is the path of the source, e.g. 'networkx/classes/graph.py'.
     A document is a list of paragraphs, each a text of whole sentences.
     """
-    for file in sorted(_sources(place / package)):
+    for file in sorted(source_files(place / package)):
         if file.name.startswith("test_"):
             continue
-        tree = _parsed(file)
+        tree = parsed(file)
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         rest = ast.Module([node for node in tree.body if node not in classes], [])
         for node in (rest, *classes):
@@ -88,26 +83,9 @@ def documents(place: Path, package: str) -> Iterator[tuple[str, list[str]]]:
                 yield file.relative_to(place).as_posix(), made
 
 
-def _sources(top: Path) -> Iterator[Path]:
-    """Yield the Python files under a folder without its tests, in a fixed order."""
-    for folder, folders, files in os.walk(top):
-        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
-        yield from (Path(folder, name) for name in sorted(files) if name.endswith(".py"))
-
-
-def _parsed(file: Path) -> ast.Module:
-    """Parse a source; an empty module for one that does not parse (a template, or of another version)."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # old sources hold invalid escapes
-            return ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
-        return ast.Module([], [])
-
-
 def _texts(node: ast.AST) -> Iterator[str]:
     """Yield the docstrings at and below a node in the order of the source, those given to C code included."""
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+    if isinstance(node, DOCUMENTED):
         yield ast.get_docstring(node) or ""
     if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in DEFINING:
         strings = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]

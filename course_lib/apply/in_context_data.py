@@ -44,8 +44,6 @@ def draw(n: int, pairs: int, generator: torch.Generator, mapping: Tensor | None 
 
     Every episode draws its digits anew, each for itself; or all take them from ``mapping``, int64 [8], 0 to 7.
     """
-    if n < 1 or pairs < 1:
-        raise ValueError(f"n={n}, pairs={pairs}: both must be at least 1.")
     words = tokenizer()
     letters = torch.rand(n, len(LETTERS), generator=generator).argsort(dim=1)[:, :IN_USE]  # [N, 4]
     digits = torch.randint(len(DIGITS), (n, IN_USE), generator=generator)

@@ -46,13 +46,11 @@ def word_odds(
     """Weigh each word of each segment by the log of how much likelier it is where B follows: {(side, word): log odds}.
 
     pairs: (A, B) to count in, with whether B follows A. ``sides``: the segments that are read, 0 for A and 1 for B;
-    ``sides=(1,)`` reads B only. One is added to each count. Raises ValueError without pairs of both kinds.
+    ``sides=(1,)`` reads B only. One is added to each count.
     """
     counts = {True: Counter(), False: Counter()}
     for pair, label in zip(pairs, follows, strict=True):
         counts[bool(label)].update((side, word) for side in sides for word in pair[side])
-    if not all(counts.values()):
-        raise ValueError(f"Of the pairs {[k for k, c in counts.items() if c]} follow: word_odds() needs both kinds.")
     seen = counts[True] | counts[False]
     total = {label: sum(found.values()) + len(seen) for label, found in counts.items()}
     share = {label: {key: (found[key] + 1) / total[label] for key in seen} for label, found in counts.items()}
@@ -70,10 +68,8 @@ def odds(a: Iterable[Word], b: Iterable[Word], weights: Mapping[tuple[int, Word]
 def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:
     """Return how often a positive scores above a negative, a tie counting half: the area under the ROC curve.
 
-    0.5 is chance, whatever the number of each. Raises ValueError if there are none of one kind.
+    0.5 is chance, whatever the number of each.
     """
-    if not len(positives) or not len(negatives):
-        raise ValueError(f"{len(positives)} positives and {len(negatives)} negatives: auc() needs one of each.")
     ordered = np.sort(negatives)
     below, up_to = (np.searchsorted(ordered, positives, side).sum() for side in ("left", "right"))
     return float((below + up_to) / (2 * len(positives) * len(negatives)))
@@ -85,8 +81,6 @@ def best_threshold(positives: Sequence[float], negatives: Sequence[float]) -> fl
     It lies half way between two neighbouring scores; below all, or above all, where one class is all there is.
     """
     scores = np.unique([*positives, *negatives])
-    if not len(scores):
-        raise ValueError("There is no score to choose a threshold from.")
     cuts = np.array([scores[0] - 1, *(scores[1:] + scores[:-1]) / 2, scores[-1] + 1])
     right = np.searchsorted(np.sort(negatives), cuts) - np.searchsorted(np.sort(positives), cuts)  # up to a constant
     return float(cuts[right.argmax()])
