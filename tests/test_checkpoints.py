@@ -57,6 +57,7 @@ def test_a_fingerprint_is_the_same_exactly_for_the_same_things(a, b):
     assert checkpoints.fingerprint(x=a) != checkpoints.fingerprint(y=a)
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_the_same_in_every_process():
     code = "from course_lib.train.checkpoints import *; print(fingerprint(a=[1, 'x', None], b={'c': 0.1}))"
     told = {

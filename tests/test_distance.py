@@ -132,6 +132,7 @@ def test_steps_until_a_share_is_right():
     assert distance.steps_until(Record("toy", "", {"arm": runs}, [], []), "arm", 4) == [10, float("inf")]
 
 
+@pytest.mark.slow
 def test_a_run_can_be_repeated_and_follows_its_seed():
     first, again, other = (distance.resolve(seed, reader="convolutions", **SHORT) for seed in (0, 0, 1))
     assert first == again != other

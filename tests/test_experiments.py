@@ -141,6 +141,7 @@ def test_seeds_that_run_together_give_the_same_record(toy):
     assert len(calls()) == 14
 
 
+@pytest.mark.slow
 def test_a_plan_stacks_seeds_on_a_gpu_only(monkeypatch):
     """The stack gives what one after another gives (float32, one thread): the device decides only the way."""
     monkeypatch.setenv("COURSE_PRECISION", "fp32")
@@ -283,6 +284,7 @@ def test_the_command_lists_and_refuses(toy, capsys):
     assert "toy: 2 arms x 5 seeds" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_one_run_measures_everything_on_a_tiny_budget():
     settings = EXPERIMENTS["one-mask-apart"].settings("two-sided") | {"steps": 10, "batch_size": 8, "own_text": False}
     run = lesson_04.read_and_fill(0, **settings).train(0)
@@ -291,6 +293,7 @@ def test_one_run_measures_everything_on_a_tiny_budget():
     assert run["fill two-sided nats"][-1] < run["fill two-sided nats"][0] + 1
 
 
+@pytest.mark.slow
 def test_most_of_the_real_text_is_for_training():
     """A split taken the wrong way round once left a tenth of the documents to train on: it looked like a result."""
     data = experiments.material("python docs", held_out=1_000_000)

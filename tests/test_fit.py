@@ -489,6 +489,7 @@ def script(body, **variables):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["", "masking.IGNORE = -7"])
 def test_what_is_changed_before_the_first_fit_is_seen(change):
     kept = seconds(fitted())
@@ -498,6 +499,7 @@ def test_what_is_changed_before_the_first_fit_is_seen(change):
     assert (str(kept) in out) == (not change)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_full_loses_no_model():
     """No file may grow beyond 50 kB in the other process: the operating system itself refuses the write."""
     pytest.importorskip("resource", reason="this system cannot limit the size of files")
@@ -512,6 +514,7 @@ def test_a_disk_that_is_really_full_loses_no_model():
     assert "not kept for next time" in out and "3 []" in out
 
 
+@pytest.mark.slow
 def test_two_processes_that_train_the_same_thing_both_succeed(tmp_path):
     """They meet: each waits until the other has its model, and both write. A third one is served."""
     body = """

@@ -78,6 +78,7 @@ def test_four_sentences_fit_into_every_row(data):
     assert all(len(story) == 12 for story in data.train)
 
 
+@pytest.mark.slow
 def test_a_short_run_returns_all_numbers_and_repeats(monkeypatch):
     monkeypatch.setenv("COURSE_PRECISION", "fp32")
     settings = dict(form="sentence-pair", nsp=True, documents=40, tokens_per_step=64, steps=10, learning_rate=2e-3)

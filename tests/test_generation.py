@@ -410,6 +410,7 @@ def test_the_divergence_of_a_perfect_writer_is_zero_and_only_at_temperature_one(
     assert divergence(perfect, oracle, tokenizer, rows, top_k=1) == math.inf
 
 
+@pytest.mark.slow
 # --- the experiments' measuring functions
 def test_the_writers_of_the_experiments_on_a_tiny_budget(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))

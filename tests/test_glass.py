@@ -133,6 +133,7 @@ def test_rounding_costs_little_and_says_what_it_kept():
         assert (error <= rows.max(axis=1, keepdims=True) / 250).all() and said[name].shape == value.shape
 
 
+@pytest.mark.slow
 def test_the_model_stays_below_what_anybody_could_know_on_average():
     """Held against the exact reader on fresh sentences: near it, and not better than it by more than chance."""
     told = TOWN.stories(60, seed=4242)

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from course_lib.apply import in_context_data
@@ -95,6 +96,7 @@ def test_the_best_accuracy_rises_from_a_guess_towards_one():
     assert best[0] == 1 / 8 and best == sorted(best) and 0.999 < best[-1] < 1
 
 
+@pytest.mark.slow
 def test_the_experiment_measures_on_a_tiny_budget():
     from course_lib.experiments.lesson_09 import SHOWN, learn
 

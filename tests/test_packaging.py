@@ -144,7 +144,7 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml", "IPython": "ipython", "fontTools": "fonttools", "repo2docker": "jupyter-repo2docker",
     "PIL": "pillow", "axe_playwright_python": "axe-playwright-python",
 }  # fmt: skip
-TOOLS = {"accelerate", "hatchling", "ipykernel", "jupyterlab", "nbval", "oxfmt", "oxlint", "pytest-xdist", "ruff"}
+TOOLS = {"accelerate", "hatchling", "ipykernel", "ipywidgets", "jupyterlab", "nbval", "oxfmt", "oxlint", "pytest-xdist", "ruff"}
 
 
 def imported(folder):

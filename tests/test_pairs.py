@@ -50,6 +50,7 @@ def test_half_of_the_pairs_follow_and_the_others_are_what_their_kind_says(kind, 
             assert kind != P.LOOKALIKE or hidden(da, part) == hidden(db, part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [0, 1])
 @pytest.mark.parametrize("kind", ["other document", P.LOOKALIKE])
 def test_neither_side_alone_gives_a_label_away(kind, part):
@@ -102,6 +103,7 @@ def test_scores_of_look_alikes_stand_in_the_order_of_their_pairs():
         assert SMALL.exact(P.LOOKALIKE, pairs[[row]]).nats[0] == pytest.approx(whole.nats[row])
 
 
+@pytest.mark.slow
 def test_being_told_what_look_alikes_share_is_no_advantage_worth_the_name():
     """Without the shared topic only the order of kinds is left, and that shows in the words, told or not."""
     pairs = SMALL.held_out(P.LOOKALIKE, PAIRS)
@@ -149,6 +151,7 @@ def test_a_reader_reads_first_and_is_found_again(monkeypatch):
     assert (one.state_dict()[pooler] - start).abs().max() < 1e-3  # masked words alone: no gradient, a little decay
 
 
+@pytest.mark.slow
 def test_what_needs_no_network_sees_order_only_where_it_reads_the_segments_apart():
     """Shared words are the same for A, B and B, A; which words stand in B is not: order has a shallow shortcut, too."""
     found = lesson_06.baselines(SMALL, "swapped", asked=PAIRS)
@@ -159,6 +162,7 @@ def test_what_needs_no_network_sees_order_only_where_it_reads_the_segments_apart
     assert abs(matched["B only"] - 0.5) < 0.1 and matched["shared words"] > 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"beside": True}, {"judge_at": None}, {"causal": True, "judge_at": "last"}])
 def test_one_run_measures_everything_on_a_tiny_budget(change, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))

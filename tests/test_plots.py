@@ -288,6 +288,7 @@ def test_axes_name_who_looks_at_whom(drawn):
     assert small.get_figheight() * 110 <= 500  # of the 720 pixels of a projector: there is room for the code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens, panels", [(1, 1), (6, 1), (6, 3), (16, 3)])
 def test_heatmaps_fit_a_page_and_their_names_do_not_touch(drawn, tokens, panels):
     names = [f"[word{i}]" for i in range(tokens)]

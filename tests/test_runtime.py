@@ -130,6 +130,7 @@ def test_apples_threads_are_left_alone(monkeypatch):
     assert settings(monkeypatch, "darwin") == {}, "their default is not to spin at all"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="libgomp is asked, which comes with torch's wheels for Linux")
 def test_openmp_has_read_it():
     """OMP_DISPLAY_ENV makes OpenMP say what it goes by; a build with another OpenMP does not know this name."""

@@ -216,6 +216,7 @@ def test_mask_token_takes_the_space_before_it(byte_bpe):
     assert ids == expected  # as in RoBERTa: the mask stands for ' word', space included
 
 
+@pytest.mark.slow
 def test_ids_are_the_same_in_every_process():
     code = """
 import hashlib, json, sys

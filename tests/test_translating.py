@@ -23,6 +23,7 @@ def test_what_is_asked_was_never_seen():
     assert data.tokenizer.unk_token_id not in data.held_out
 
 
+@pytest.mark.slow
 def test_everything_that_is_asked_can_be_known():
     """The ceiling of 1 would be a fiction if a held-out translation had a word that no pair of training shows."""
     for agreement in ("next word", "last word"):

@@ -36,6 +36,7 @@ def test_bytes_know_everything_and_case_is_kept_by_both():
         assert data.tokenizer.tokenize("The") != data.tokenizer.tokenize("the")
 
 
+@pytest.mark.slow
 @each_tokenizer
 def test_every_arm_reads_the_text_as_often(name):
     data = lesson_07.tokenized(name, **SMALL)
