@@ -144,7 +144,10 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml", "IPython": "ipython", "fontTools": "fonttools", "repo2docker": "jupyter-repo2docker",
     "PIL": "pillow", "axe_playwright_python": "axe-playwright-python",
 }  # fmt: skip
-TOOLS = {"accelerate", "hatchling", "ipykernel", "ipywidgets", "jupyterlab", "nbval", "oxfmt", "oxlint", "pytest-xdist", "ruff"}
+TOOLS = {  # ipywidgets: for bars and buttons of a learner's own
+    "accelerate", "hatchling", "ipykernel", "ipywidgets", "jupyterlab", "nbval", "oxfmt", "oxlint", "pytest-xdist",
+    "ruff",
+}  # fmt: skip
 
 
 def imported(folder):
