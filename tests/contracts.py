@@ -43,4 +43,6 @@ def bring(number):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
+        sys.exit("usage: python tests/contracts.py NN, the lesson's number")
     bring(int(sys.argv[1]))

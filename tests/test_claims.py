@@ -225,8 +225,8 @@ def test_the_table_can_be_filtered():
     assert repr(table(containing="ENC-07")).splitlines()[-1].endswith("measured")
     with pytest.raises(ValueError, match="verdict='right' is not one of correct,"):
         table("right")
-    with pytest.raises(ValueError, match="lesson='12' is not one of"):
-        table(lesson="12")
+    with pytest.raises(ValueError, match="lesson='99' is not one of"):
+        table(lesson="99")
 
 
 def test_a_search_shows_one_line_each_and_opens_on_the_evidence():
@@ -281,7 +281,7 @@ def test_a_metric_or_an_arm_that_is_not_in_the_record_fails(evidence):
     claim, _, _ = evidence
     [shown] = claim.evidence
     for change in ({"metric": "made up"}, {"arm": "made up"}, {"control_metric": "made up"}):
-        with pytest.raises(ValueError, match=f"ENC-07: '{shown.experiment}' gives no such result: 'made up'"):
+        with pytest.raises(ValueError, match=f"ENC-07: '{shown.experiment}' gives no such result: .*'made up'"):
             verify(replace(claim, evidence=(replace(shown, **change),)))
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import json
 import os
 import random
@@ -174,6 +175,25 @@ def test_another_definition_outdates_the_record(toy, monkeypatch):
         experiments.load("toy")
     assert recorded(changed)["runs"]["b"]["4"]["numbers"]["score"] == [5.0, 15.0]
     assert experiments.load("toy").final("a", "score") == [2.0, 4.0, 6.0, 8.0, 10.0]
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"control": "c"}, "control: 'c' is none of the arms: a, b"),
+    ({"common": {"slope": 1.0, "offset": 2}}, "common both set offset"),
+    ({"common": {"slop": 1.0}}, r"does not fit \w+\(\): .*slop"),
+    ({"written": datetime.date(2026, 11, 26)}, "written: put the day in quotes, as in '2026-11-26'"),
+])  # fmt: skip
+def test_an_entry_that_would_fail_after_hours_is_refused_at_once(toy, change, said):
+    with pytest.raises(ValueError, match=said):
+        dataclasses.replace(toy, **change)
+
+
+def test_who_mistypes_an_arm_or_a_metric_is_told_what_there_is():
+    record = experiments.load("one-mask-apart")
+    with pytest.raises(ValueError, match="no arm 'causal'; its arms are two-sided, left-only"):
+        record.final("causal", "tokens")
+    with pytest.raises(ValueError, match="no metric 'nats'; it has tokens, "):
+        record.band("left-only", "nats")
 
 
 def test_the_definition_is_arms_revision_expectation_and_margins(toy):

@@ -20,14 +20,20 @@ __all__ = [
     "load", "material", "record",
 ]  # fmt: skip
 
-LESSONS = ("02", "04", "05", "06", "07", "08", "09", "10")
+LESSONS = sorted(file.stem.removeprefix("lesson_") for file in Path(__file__).parent.glob("lesson_*.yaml"))
 
 
 def _experiments(lesson: str) -> dict[str, Experiment]:
     """Read lesson_NN.yaml; its functions that train and measure stand in lesson_NN.py."""
     module = importlib.import_module(f"{__name__}.lesson_{lesson}")
     entries = yaml.safe_load(Path(__file__).with_name(f"lesson_{lesson}.yaml").read_text(encoding="utf-8"))
-    return {name: Experiment(name, **entry | {"run": getattr(module, entry["run"])}) for name, entry in entries.items()}
+    found = {}
+    for name, entry in entries.items():
+        try:
+            found[name] = Experiment(name, **entry | {"run": getattr(module, entry["run"])})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"experiments/lesson_{lesson}.yaml, {name}: {error}") from error
+    return found
 
 
 EXPERIMENTS = {name: experiment for lesson in LESSONS for name, experiment in _experiments(lesson).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Callable
@@ -36,6 +37,20 @@ class Experiment:
     written: str = ""  # the day of the expectation, YYYY-MM-DD; '' for the first edition's, which are undated
     margins: dict[str, float] = field(default_factory=dict)  # metric -> a difference too small to matter, stated before
     own_text: bool = False  # every seed draws its own training and held-out text, so that intervals cover the text too
+
+    def __post_init__(self):
+        """Refuse an entry that would only fail, or compare the wrong things, after hours of recording."""
+        if self.control not in self.arms:
+            raise ValueError(f"control: {self.control!r} is none of the arms: {', '.join(self.arms)}.")
+        if not isinstance(self.written, str):
+            raise ValueError(f"written: put the day in quotes, as in '{self.written}'.")
+        for arm, settings in self.arms.items():
+            if twice := sorted(set(settings) & set(self.common)):
+                raise ValueError(f"arm {arm!r} and common both set {', '.join(twice)}: leave it in one of them.")
+            try:
+                inspect.signature(self.run).bind(0, **self.settings(arm))
+            except TypeError as error:
+                raise ValueError(f"arm {arm!r}, with common, does not fit {self.run.__name__}(): {error}.") from None
 
     def settings(self, arm: str) -> dict:
         """Return all arguments of one arm."""
@@ -76,16 +91,24 @@ class Record:
     margins: dict[str, float] = field(default_factory=dict)
     own_text: bool = False  # every seed drew its own text
 
+    def lists(self, arm: str, metric: str) -> list[list[float]]:
+        """A metric over training, one list for each seed of an arm; ValueError names what there is."""
+        if arm not in self.runs:
+            raise ValueError(f"{self.name!r} has no arm {arm!r}; its arms are {', '.join(self.runs)}.")
+        known = next(iter(self.runs[arm].values()))
+        if metric not in known:
+            raise ValueError(f"{self.name!r} has no metric {metric!r}; it has {', '.join(known)}.")
+        return [run[metric] for run in self.runs[arm].values()]
+
     def final(self, arm: str, metric: str) -> list[float]:
         """The last value of a metric for each seed of an arm."""
-        return [run[metric][-1] for run in self.runs[arm].values()]
+        return [values[-1] for values in self.lists(arm, metric)]
 
     def band(self, arm: str, metric: str) -> dict[str, list[float]]:
         """Over training, the 95% interval of the mean over seeds: lists tokens, low, mean, high."""
-        runs = list(self.runs[arm].values())
-        columns = [t_interval(values) for values in zip(*(run[metric] for run in runs), strict=True)]
+        columns = [t_interval(values) for values in zip(*self.lists(arm, metric), strict=True)]
         mean, low, high = (list(column) for column in zip(*columns, strict=True))
-        return {"tokens": runs[0]["tokens"], "low": low, "mean": mean, "high": high}
+        return {"tokens": self.lists(arm, "tokens")[0], "low": low, "mean": mean, "high": high}
 
     def difference(self, metric: str, arm: str, control: str) -> tuple[float, float, float]:
         """Mean of arm minus control at the end, seed by seed, with its 95% t interval."""
