@@ -5,6 +5,7 @@ It stands at the top, not in tests/, because pytest reads it for `pytest --nbval
 
 import os
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -35,6 +36,13 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if hasattr(config, "fresh_folder"):
         shutil.rmtree(config.fresh_folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _the_course_as_loaded(monkeypatch):
+    """What a test patches in a module that has only just been loaded is not remembered as the course's own."""
+    if provenance := sys.modules.get("course_lib.train.provenance"):
+        monkeypatch.setattr(provenance, "_loaded", dict(provenance._loaded))
 
 
 def pytest_runtest_setup(item):

@@ -68,10 +68,11 @@ def _require_unchanged() -> None:
     if _sources() != SOURCES:
         raise Unknown("the course's files have changed since they were loaded")
     for name, value in _standing().items():
-        if _loaded.setdefault(name, value) is not value:
+        if _loaded.get(name, value) is not value:
             raise Unknown(".".join(name))
         if isinstance(value, FunctionType | type) and not name[0].startswith("torch."):  # which has odd ones of its own
             _named(value)
+        _loaded[name] = value
 
 
 def _sources() -> str:
