@@ -11,10 +11,7 @@ SECTIONS = {"1": 4, "2": 5, "3": 6, "4": 3, "4.1": 3, "4.2": 4, "5": 5, "6": 3} 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
-@pytest.fixture(autouse=True)
-def progress_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
-    monkeypatch.setattr(store, "_unsaved", {})
+pytestmark = pytest.mark.usefixtures("progress_file")
 
 
 def shown(capsys, *args, **kwargs):

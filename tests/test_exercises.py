@@ -31,13 +31,7 @@ EXERCISES = [(n, exercise) for n in lessons.numbers() for exercise in lessons.re
 each_exercise = pytest.mark.parametrize("number, exercise", EXERCISES, ids=[item.name for _, item in EXERCISES])
 
 
-@pytest.fixture(autouse=True)
-def progress_file(tmp_path, monkeypatch):
-    """Give every test a progress file of its own, and forget what earlier ones could not save."""
-    path = tmp_path / "progress.json"
-    monkeypatch.setenv("COURSE_PROGRESS", str(path))
-    monkeypatch.setattr(store, "_unsaved", {})
-    return path
+pytestmark = pytest.mark.usefixtures("progress_file")
 
 
 # --- every exercise of every lesson ------------------------------------------------------------------------

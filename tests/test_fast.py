@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 import torch
-from test_loop import CAUSAL, MASKED, ROWS, SMALL, TOKENIZER, one_cold_cpu, weights
+from test_loop import CAUSAL, MASKED, ROWS, SMALL, TOKENIZER, weights
 from transformers import BertForSequenceClassification, RobertaConfig, RobertaForMaskedLM
 
 from course_lib import runtime
@@ -19,7 +19,7 @@ from course_lib.train.masking import Masking
 from course_lib.train.objectives import BothMasks, MaskedLM, PreTraining
 from course_lib.train.whole_words import WholeWordMasking
 
-__all__ = ["one_cold_cpu"]
+pytestmark = pytest.mark.usefixtures("one_cold_cpu")
 
 PADDED = ROWS.clone()
 PADDED[::2, -3:] = torch.tensor([TOKENIZER.sep_token_id, *[TOKENIZER.pad_token_id] * 2])

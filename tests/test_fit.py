@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_loop import CAUSAL, MASKED, ROWS, SMALL, TOKENIZER, bert, one_cold_cpu, same, weights
+from test_loop import CAUSAL, MASKED, ROWS, SMALL, TOKENIZER, bert, same, weights
 from torch import nn
 from torch.nn.utils import parametrize
 from transformers import BertForMaskedLM, RobertaConfig, RobertaForMaskedLM, pipeline
@@ -30,7 +30,7 @@ from course_lib.train.loop import Diverged, fit
 from course_lib.train.masking import Masking, StaticMasking
 from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
 
-__all__ = ["one_cold_cpu"]  # an empty cache, float32 and one thread for each test here too
+pytestmark = pytest.mark.usefixtures("one_cold_cpu")
 
 
 def fitted(steps=3, build=bert, objective=MASKED, rows=ROWS, **settings):
@@ -359,6 +359,20 @@ def test_who_changes_one_thing_sees_that_thing(edit, monkeypatch):
             assert same(weights(second[0]), weights(truth[0])) and second[1].evals == truth[1].evals
     finally:
         monkeypatch.callback()
+
+
+def test_another_optimizer_of_torch_beside_it_costs_no_training(monkeypatch):
+    """torch wraps Adam.step when the first Adam is made, as lesson 02 makes one; AdamW inherits from Adam."""
+    step = torch.optim.Adam.step
+    monkeypatch.setattr(torch.optim.Adam, "step", getattr(step, "__wrapped__", step))
+    monkeypatch.setattr(provenance, "_loaded", {})
+    provenance.remember()
+    first = fitted()
+    torch.optim.Adam([torch.ones(1, requires_grad=True)])
+    assert torch.optim.Adam.step.hooked
+    assert seconds(fitted()) == seconds(first)
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda self, closure=None: None)
+    assert seconds(fitted()) != seconds(first), "but a step of somebody's own is noticed"
 
 
 def test_an_edited_file_of_the_course_is_in_the_key(tmp_path, monkeypatch):

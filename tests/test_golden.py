@@ -271,14 +271,7 @@ GOLDEN = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def one_thread_float32(monkeypatch):
-    monkeypatch.setenv("COURSE_DEVICE", "cpu")
-    monkeypatch.setenv("COURSE_PRECISION", "fp32")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_cold_cpu")
 
 
 def differences(found, kept, tolerance, path="", share=0.0):

@@ -37,16 +37,7 @@ ROWS = counting_rows()
 PAIRS = Pairs(ROWS[:8], torch.zeros_like(ROWS[:8]), torch.zeros(8).long(), torch.zeros(8, 2, 3).long(), "swapped")
 
 
-@pytest.fixture(autouse=True)
-def one_cold_cpu(tmp_path, monkeypatch):
-    """One thread, float32, an empty cache: what is compared exactly must not depend on the machine."""
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("COURSE_DEVICE", "cpu")
-    monkeypatch.setenv("COURSE_PRECISION", "fp32")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_cold_cpu")
 
 
 def bert():

@@ -15,7 +15,6 @@ from course_lib.text.packing import balanced_pairs, doc_sentences
 from course_lib.text.tokenization import encode_documents, word_tokenizer
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import NEGATIVES, Oracle
-from course_lib.train import provenance
 from course_lib.train.evaluation import HeldOut, pair_ceiling
 from course_lib.train.loop import fit, train
 from course_lib.train.masking import IGNORE, Masking
@@ -137,8 +136,6 @@ def test_both_heads_learn(causal, judge_at, words):
 
 def test_a_checkpoint_opens_with_from_pretrained_and_is_found_again(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
-    monkeypatch.setattr(provenance, "_loaded", {})  # what other tests in this process changed is not asked about here
-    provenance.remember()
 
     def again(labels=PAIRS.labels):
         rows = type(PAIRS)(PAIRS.input_ids, PAIRS.token_type_ids, labels, PAIRS.origins, PAIRS.negative)

@@ -16,14 +16,7 @@ from course_lib.notes import progress as store
 EMPTY = {section: {} for section in store.SECTIONS}
 
 
-@pytest.fixture(autouse=True)
-def progress_file(tmp_path, monkeypatch):
-    """Give every test a progress file of its own, and forget what earlier ones could not save."""
-    path = tmp_path / "progress.json"
-    monkeypatch.setenv("COURSE_PROGRESS", str(path))
-    monkeypatch.setattr(store, "_unsaved", {})
-    monkeypatch.setattr(store, "_told", set())
-    return path
+pytestmark = pytest.mark.usefixtures("progress_file")
 
 
 def right(name):

@@ -11,14 +11,7 @@ from course_lib.exercises.help import solution_source
 from course_lib.notes import progress as store
 from course_lib.notes.cards import inline
 
-
-@pytest.fixture(autouse=True)
-def progress_file(tmp_path, monkeypatch):
-    """Give every test a progress file of its own, and forget what earlier ones could not save."""
-    path = tmp_path / "progress.json"
-    monkeypatch.setenv("COURSE_PROGRESS", str(path))
-    monkeypatch.setattr(store, "_unsaved", {})
-    return path
+pytestmark = pytest.mark.usefixtures("progress_file")
 
 
 def test_hints_come_one_by_one_or_by_number(capsys):

@@ -33,15 +33,7 @@ def random_rows(n=60, length=10):
 ROWS = random_rows()
 
 
-@pytest.fixture(autouse=True)
-def one_cpu_in_float32(monkeypatch):
-    """What is compared exactly must not depend on the machine."""
-    monkeypatch.setenv("COURSE_DEVICE", "cpu")
-    monkeypatch.setenv("COURSE_PRECISION", "fp32")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_cold_cpu")
 
 
 def bert(**overrides):

@@ -88,8 +88,14 @@ def _standing() -> dict[tuple[str, ...], object]:
             for name, value in list(vars(module).items()):
                 found[place, name] = value
                 if isinstance(value, type) and value.__module__ == place:
-                    found |= {(place, name, part): item for part, item in vars(value).items()}
+                    found |= {(place, name, part): _unhooked(item) for part, item in vars(value).items()}
     return found
+
+
+def _unhooked(item):
+    """Return a method as it was written: torch wraps an optimizer's ``step`` when the first one is made."""
+    hooked = getattr(item, "hooked", False) and item.__globals__["__name__"] == "torch.optim.optimizer"
+    return item.__wrapped__ if hooked else item
 
 
 def describe(*values) -> str:
