@@ -178,6 +178,17 @@ def test_setup_cell_is_short(path):
 
 
 @each_notebook
+def test_an_exercise_is_written_and_checked_in_one_cell_then_come_hint_and_solution(path):
+    """So the check on screen is never older than the answer above it."""
+    sources = [cell.source for _, cell in code_cells(path)]
+    for at, source in enumerate(sources):
+        if asked := re.search(r'return reference\("(\w+)"\)', source):
+            name = asked[1]
+            assert source.endswith(f"\n\n\ncheck({name})"), f"{name}: put check({name}) below the function, in its cell"
+            assert sources[at + 1] == f'hint("{name}", 1)' and sources[at + 2] == f'solution("{name}")', name
+
+
+@each_notebook
 def test_cells_are_small(path):
     sizes = sorted((size(cell), label) for label, cell in code_cells(path))
     numbers = [lines for lines, _ in sizes]

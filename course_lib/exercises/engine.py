@@ -142,7 +142,7 @@ def verdict(function, exercise):
         got = box.run(function, args)
         if got.delegated:
             call = f'reference("{exercise.name}")'
-            text = f"the function still calls `{call}`. Put your own lines there, then run both cells again."
+            text = f"the function still calls `{call}`. Put your own lines in its place, then run the cell again."
             return Verdict(exercise.name, "not attempted", text)
         if problem := difference(exercise, args, got, expected):
             failing = (args, got, expected, problem)
