@@ -47,6 +47,11 @@ def test_curves_hold_means_bands_floor_ceiling_and_the_untrained_model(drawn):
     assert list(picture.arms) == ["two-sided", "left-only"] and ax.get_ylabel() == "score"
 
 
+def test_arms_may_have_metrics_of_their_own(drawn):
+    plots.curves(made_up(), {"two-sided": "score", "left-only": "score"}, alt=ALT)
+    assert drawn[0].get_ylabel() == "accuracy" and "left-only 0.500" in texts(drawn[0])
+
+
 def test_live_runs_are_drawn_over_the_recorded_ones(drawn):
     live = experiments_history("two-sided", [5, 10], [0.3, 0.4])
     plots.curves(made_up(), "score", live=live, live_metric="held-out", floor={"a guess": 0.5}, ceiling=1, alt=ALT)

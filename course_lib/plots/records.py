@@ -21,7 +21,7 @@ def curves(record, metric, arms=None, *, live=(), live_metric=None, floor=None, 
     live: histories that you have trained, named as arms, drawn over the recorded seeds by their live_metric.
     floor, ceiling: as in `ends`. up: the name of the vertical axis. Options: those of `curve`.
     """
-    up, of = up or live_metric or metric, _by_arm(record, metric, arms)
+    up, of = up or live_metric or _measure(metric), _by_arm(record, metric, arms)
     bands = {arm: record.band(arm, name) for arm, name in of.items()}
     lines = {arm: (band["tokens"], band["mean"]) for arm, band in bands.items()}
     for history in [live] if hasattr(live, "tokens") else live:
@@ -40,7 +40,7 @@ def ends(record, metric, arms=None, *, floor=None, ceiling=None, across=None, **
     """
     of = _by_arm(record, metric, arms)
     limits = _limit(record, "floor", floor, of), _limit(record, "ceiling", ceiling, of)
-    across = across or (metric if isinstance(metric, str) else "accuracy")
+    across = across or _measure(metric)
     return bars({arm: record.final(arm, name) for arm, name in of.items()}, *limits, metric=across, **options)
 
 
@@ -140,6 +140,11 @@ def _by_arm(record, metric, arms):
     """Return {arm: metric} for a metric that is given once or by arm."""
     metric = metric if isinstance(metric, Mapping) else dict.fromkeys(record.runs, metric)
     return {arm: metric[arm] for arm in arms or metric}
+
+
+def _measure(metric):
+    """Name an axis for a metric that is given once or by arm."""
+    return metric if isinstance(metric, str) else "accuracy"
 
 
 def _names(metrics):
