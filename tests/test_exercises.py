@@ -235,8 +235,8 @@ def test_check_shows_and_records(capsys):
 
     check(hide)
     assert capsys.readouterr().out == (
-        'Not attempted yet: the function still calls `reference("hide")`. Put your own lines there, then run '
-        "both cells again.\n"
+        'Not attempted yet: the function still calls `reference("hide")`. Put your own lines in its place, '
+        "then run the cell again.\n"
     )
     assert store.load()["exercises"] == {}
 
