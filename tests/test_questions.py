@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from course_lib.exercises import hint, lessons, predict, quiz, reveal, solution
+from course_lib.exercises import hint, lessons, predict, questions, quiz, reveal, solution
 from course_lib.exercises.help import solution_source
 from course_lib.notes import progress as store
 from course_lib.notes.cards import inline
@@ -69,18 +69,77 @@ def test_a_prediction_from_question_to_reveal(made_up, capsys):
     asked = said(capsys, predict, "made-up", guess=None)
     assert asked == (
         "Predict: Does `x` < y?\n  a) yes\n  b) no\n"
-        'What do you expect? Type a letter instead of None, as in guess="a", and run the cell.\n'
+        'What do you expect? Click an option, or type its letter: predict("made-up", "a").\n'
     )
     assert said(capsys, predict, "made-up", guess=" B ").endswith("Your guess: b) no.\n")
-    assert said(capsys, predict, "made-up").endswith("Your guess so far: b) no.\n")
-    assert said(capsys, reveal, "made-up", "b").startswith("Your guess was right: the run says b) no.")
+    assert said(capsys, predict, "made-up").endswith("Your guess: b) no.\n")
+    assert said(capsys, reveal, "made-up", "b").startswith("You were right: the run says b) no. It is larger.")
     changed = said(capsys, predict, "made-up", guess="a")
-    assert changed.endswith("Changed: your first guess, b, is the one that counts.\n")
-    text = said(capsys, reveal, "made-up", "a", because="By computed numbers.")
-    assert text == "You guessed b) no. Instead, the run says a) yes.\nBy computed numbers.\n"
+    assert "Changed: your first guess, b, is the one that counts." in changed
+    assert said(capsys, reveal, "made-up", "a") == (
+        "You said b) no. It is larger.\n\nThe run says a) yes. It is smaller.\n"
+    )
     entry = store.load()["predictions"]["made-up"]
     assert (entry["first"], entry["guess"], entry["answer"]) == ("b", "a", "a")
     assert len(entry["changed"]) == 1
+
+
+READING = replace(QUESTION, read="They are {gap:.1f} apart.", holds=("gap > 1", "max(v for v in values) < 9"))
+
+
+def test_the_paragraph_is_read_only_where_its_conditions_hold(monkeypatch, capsys):
+    monkeypatch.setattr(lessons, "find", lambda kind, name: READING)
+    shown = said(capsys, reveal, "made-up", "b", "A *table*.", gap=2, values=[1])
+    assert "A *table*.\n\nThey are 2.0 apart." in shown
+    for values, condition in (({"gap": 1, "values": [1]}, "gap > 1"), ({"gap": 2, "values": [9]}, "max(v for")):
+        shown = said(capsys, reveal, "made-up", "b", **values)
+        assert "apart" not in shown and f"`{condition}" in shown and "does not hold" in shown
+    for values in ({"values": [1]}, {"gap": 2}):
+        with pytest.raises(ValueError, match="'made-up' needs (gap|values)=..."):
+            reveal("made-up", "b", **values)
+    with pytest.raises(ValueError, match="needs open="):
+        replace(READING, holds=("open('x')",)).read_with({"gap": 1})
+
+
+def test_the_answer_is_folded_until_there_is_a_guess(made_up):
+    reveal("made-up", "b", "Shown *too*.")
+    (answer,) = [questions._answers["made-up"]]
+    closed = answer.card().data
+    assert "<details><summary>" in closed and closed.count("<details") == closed.count("</details>") == 1
+    inside = closed[closed.index("</summary>") : closed.index("</details>")]
+    assert "It is larger." in inside and "Shown <em>too</em>." in inside
+    predict("made-up", "a")
+    assert "<details open>" in answer.card().data and "You said a) yes. It is smaller." in answer.card().data
+
+
+def test_a_click_records_the_guess_and_opens_the_answer(made_up, monkeypatch):
+    shown = []
+    monkeypatch.setattr(questions, "show", lambda card, updatable=False: shown.append(card) or Handle(shown))
+    predict("made-up")
+    buttons, note = parts(shown[-1])
+    assert [button.button_style for button in buttons] == ["", ""]
+    reveal("made-up", "b")
+    buttons[1].click()
+    assert [button.button_style for button in buttons] == ["", "primary"]
+    assert "Your guess: b) no." in note.value and "<details open>" in shown[-1].data
+    assert store.load()["predictions"]["made-up"]["guess"] == "b"
+    quiz("made-quiz")
+    buttons, note = parts(shown[-1])
+    buttons[0].click()
+    assert "Right: a) yes. One is one." in note.value and store.load()["quizzes"]["made-quiz"]["right"]
+    quiz("made-quiz", "a")
+    assert [button.button_style for button in parts(shown[-1])[0]] == ["primary", ""]
+
+
+class Handle:
+    def __init__(self, shown):
+        self.update = shown.append
+
+
+def parts(asked):
+    """Return the buttons and the note of a question's widgets."""
+    box = asked._buttons()
+    return [row.children[0] for row in box.children[1:-1]], box.children[-1]
 
 
 @pytest.mark.parametrize("letter", ["c", "", 1, ["a"], "ab", True])
@@ -92,13 +151,13 @@ def test_a_letter_that_is_no_option(made_up, letter):
 
 def test_a_guess_of_an_option_that_is_gone_is_no_guess(made_up, capsys):
     store.record("predictions", "made-up", lambda old: {"first": "z", "guess": "z"})
-    assert said(capsys, predict, "made-up").endswith("and run the cell.\n")
+    assert "Click an option" in said(capsys, predict, "made-up")
     assert said(capsys, predict, "made-up", guess="a").endswith("Your guess: a) yes.\n")
     assert store.load()["predictions"]["made-up"]["first"] == "a"
 
 
 def test_a_quiz(made_up, capsys):
-    assert "Type a letter" in said(capsys, quiz, "made-quiz")
+    assert "type its letter" in said(capsys, quiz, "made-quiz")
     assert said(capsys, quiz, "made-quiz", answer="b").endswith("Not yet: b) no. It is.\n")
     assert said(capsys, quiz, "made-quiz", answer="a").endswith("Right: a) yes. One is one.\n")
     assert said(capsys, quiz, "made-quiz", answer="b").endswith("Not yet: b) no. It is.\n")
@@ -107,10 +166,10 @@ def test_a_quiz(made_up, capsys):
 
 
 def test_a_guess_made_after_the_run_does_not_count(made_up, capsys):
-    assert said(capsys, reveal, "made-up", "b") == "You made no guess; the run says b) no.\nIt is larger.\n"
-    assert "made after the run" in said(capsys, predict, "made-up", guess="b")
-    assert said(capsys, reveal, "made-up", "b").startswith("Your guess came after the run, so it does not count; the")
-    assert "made after the run" in said(capsys, predict, "made-up", guess="a")
+    assert said(capsys, reveal, "made-up", "b") == "The run says b) no. It is larger.\n"
+    assert "so it does not count" in said(capsys, predict, "made-up", guess="b")
+    assert "Your guess: the answer was on the page before it" in said(capsys, reveal, "made-up", "b")
+    assert "so it does not count" in said(capsys, predict, "made-up", guess="a")
 
 
 def test_asking_writes_nothing(made_up, progress_file):

@@ -20,17 +20,39 @@ FIELDS = {  # what an entry of each kind must have, and of what type
     "predictions": {"text": str, "options": dict},
     "quizzes": {"text": str, "options": dict, "answer": str},
 }
+OPTIONAL = {"holds": list, "read": str, "secrets": list}
+SAFE = {function.__name__: function for function in (abs, all, any, len, max, min, round, sum, zip)}  # in conditions
 
 
 @dataclass(frozen=True)
 class Question:
-    """A prediction, or a quiz (which has an answer): options by letter, and for each one sentence about it."""
+    """A prediction, or a quiz (which has an answer): options by letter, and for each one sentence about it.
+
+    Of a prediction also the paragraph that reads the result (Markdown, with fields for numbers), the conditions under
+    which it is true, and words that would give the answer away: they may not stand on the page outside its fold.
+    """
 
     name: str
     text: str
     options: dict[str, str]
     because: dict[str, str]
     answer: str = ""
+    read: str = ""
+    holds: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+    def read_with(self, values):
+        """Return (the paragraph with its numbers, the first condition that is false or ""); ValueError names a value.
+
+        A condition is a Python expression in the values: "two_sided - left > 0.1".
+        """
+        try:
+            wrong = [condition for condition in self.holds if not eval(condition, {"__builtins__": SAFE, **values})]
+            return self.read.format(**values), "".join(wrong[:1])
+        except (KeyError, NameError) as error:
+            missing = error.args[0] if isinstance(error, KeyError) else error.name
+            message = f"the prediction {self.name!r} needs {missing}=...; it was given {sorted(values)}"
+            raise slip(ValueError(message)) from None
 
 
 def numbers():
@@ -54,6 +76,7 @@ def texts(number):
 
 def checked(place, entry, fields):
     """Raise ValueError where an entry of a lesson's texts lacks something, has too much, or text is no text."""
+    fields = fields | {field: kind for field, kind in OPTIONAL.items() if "text" in fields and field in entry}
     if set(entry) != set(fields):
         raise ValueError(f"{place} has {sorted(entry)}, and needs {sorted(fields)}")
     for field, kind in fields.items():
@@ -72,6 +95,7 @@ def checked(place, entry, fields):
         if entry.get("answer", "a") not in options:
             raise ValueError(f"{place}: the answer {entry['answer']!r} is none of the options")
         said = [text for option in options.values() for text in option.values()]
+        said += [*entry.get("holds", ()), *entry.get("secrets", ())]
     if wrong := [text for text in said if not isinstance(text, str) or not text.strip()]:
         raise ValueError(f"{place}: {wrong[0]!r} is no text: put it in quotes")
 
@@ -100,7 +124,8 @@ def question(name, entry):
     """Return the Question of one entry."""
     because = {letter: option["because"] for letter, option in entry["options"].items()}
     says = {letter: option["says"] for letter, option in entry["options"].items()}
-    return Question(name, entry["text"], says, because, entry.get("answer", ""))
+    told = {"holds": tuple(entry.get("holds", ())), "secrets": tuple(entry.get("secrets", ()))}
+    return Question(name, entry["text"], says, because, entry.get("answer", ""), entry.get("read", ""), **told)
 
 
 def find(kind, name):

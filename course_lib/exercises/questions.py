@@ -1,75 +1,100 @@
 """Ask before showing: predictions that a run answers, and multiple-choice questions that the reader answers.
 
-In a notebook: `predict("causal-leak", guess=None)  # type "a", "b" or "c"`, then the experiment, then
-`reveal("causal-leak", answer)` with an answer computed from the run. `quiz("mask-or-pad", answer=None)` is
-the same without an experiment.
+In a notebook: `predict("causal-leak")`, then the experiment, then `reveal("causal-leak", answer, figure, gap=gap)` with
+an answer computed from the run. The reader clicks an option, or types it: `predict("causal-leak", "b")`. All that would
+give the answer away stands in the fold that reveal makes: the answer, what it is given to show, and the paragraph that
+reads it, from the prediction's entry in lesson_NN.yaml. `quiz("mask-or-pad")` is the same without an experiment.
 """
 
-from course_lib.exercises import lessons
-from course_lib.notes.cards import Card, inline, plain, show, slip
+from course_lib.exercises import clicks, lessons
+from course_lib.notes.cards import Card, show, slip, texts
 from course_lib.notes.progress import load, now, record
 
 __all__ = ["predict", "quiz", "reveal"]
 
+HOW = {
+    "predictions": 'What do you expect? Click an option, or type its letter: predict("{name}", "a").',
+    "quizzes": 'Click an option, or type its letter: quiz("{name}", "a").',
+}
+LATE = "The answer was on the page before it, so it does not count."
+
+_answers: dict[str, "Answer"] = {}  # the answers on the page of this kernel, by the prediction's name
+
 
 def predict(name, guess=None):
-    """Show a question before its experiment; with a guess (a letter), record it. Your first guess counts."""
+    """Ask a question before its experiment; a guess (a letter, clicked or typed) is recorded. The first one counts."""
     question = lessons.find("predictions", name)
-    if guess is None:
-        entry = load()["predictions"].get(name)
-        note = 'What do you expect? Type a letter instead of None, as in guess="a", and run the cell.'
-        if guessed(question, entry):
-            note = f"Your guess so far: {choice(question, entry['guess'])}"
-    else:
-        letter = valid(question, guess, "guess")
-        entry = record("predictions", name, lambda old: committed(question, old, letter))
-        note = f"Your guess: {choice(question, letter)}"
-        if entry.get("late"):
-            note += " It was made after the run had been seen, so it does not count."
-        elif entry["first"] != letter:
-            note += f" Changed: your first guess, {entry['first']}, is the one that counts."
-    show(card("Predict", question, note))
+    if guess is not None:
+        _commit(question, guess)
+    entry = load()["predictions"].get(name)
+    note, chosen = HOW["predictions"].format(name=name), None
+    if guessed(question, entry):
+        note, chosen = _note(question, entry), entry["guess"]
+    show(clicks.Asked("Predict", question, note, lambda letter: _commit(question, letter), chosen))
 
 
-def reveal(name, answer, because=None):
-    """Say what the run answered (a letter computed from it), and whether your guess was right.
+def reveal(name, answer, *shown, **values):
+    """Fold away what the run answered: a letter computed from it, what shows it, and the paragraph that reads it.
 
-    `because` replaces the question's own sentence for this answer, for a text with computed numbers.
+    shown: figures, tables and texts (Markdown). values: the numbers that the prediction's `read` names, as in
+    "{gap:.1f}", and that its conditions (`holds`) are about: where one is false in this run, the paragraph would be
+    wrong, so the page says which condition failed instead. ValueError for a letter that is no option and for a value
+    that is missing.
     """
     question = lessons.find("predictions", name)
     letter = valid(question, answer, "answer")
-    entry = load()["predictions"].get(name)
-    said = f"the run says {choice(question, letter)}"
-    if not guessed(question, entry):
-        lead, kind = f"You made no guess; {said}", "note"
-    elif entry.get("late"):
-        lead, kind = f"Your guess came after the run, so it does not count; {said}", "note"
-    elif entry["first"] == letter:
-        lead, kind = f"Your guess was right: {said}", "right"
-    else:
-        lead, kind = f"You guessed {choice(question, entry['first'])} Instead, {said}", "not yet"
-    because = question.because[letter] if because is None else because
-    body = f"<b>{inline(lead)}</b>" + (f"<br>{inline(because)}" if because else "")
-    show(Card(body, plain(lead) + (f"\n{plain(because)}" if because else ""), kind))
+    read, wrong = question.read_with(values)
+    answer = _answers[name] = Answer(question, letter, shown, read, wrong)
+    answer.show()
     record("predictions", name, lambda old: {**(old or {}), "answer": letter})  # a guess from now on comes too late
 
 
 def quiz(name, answer=None):
-    """Show a self-check question; with an answer (a letter), say whether it is right and why. Right stays right."""
+    """Ask a self-check question; an answer (a letter, clicked or typed) is told whether it is right and why.
+
+    Right stays right: other options can be tried to read why they are wrong.
+    """
     question = lessons.find("quizzes", name)
-    if answer is None:
-        show(card("Quiz", question, 'Type a letter instead of None, as in answer="a", and run the cell.'))
-        return
-    letter = valid(question, answer, "answer")
-    right = letter == question.answer
-    lead = f"{'Right' if right else 'Not yet'}: {choice(question, letter)}"
-    show(card("Quiz", question, f"{lead} {question.because[letter]}", "right" if right else "not yet"))
+    note, kind = (HOW["quizzes"].format(name=name), "note") if answer is None else _judge(question, answer)
+    show(clicks.Asked("Quiz", question, note, lambda letter: _judge(question, letter)[0], answer, kind))
 
-    def answered(old):
-        old = old or {}
-        return {"first": letter, **old, "answer": letter, "right": right or bool(old.get("right")), "when": now()}
 
-    record("quizzes", name, answered)
+class Answer:
+    """What a prediction's run showed, as a fold: open for who has guessed, closed for who has not."""
+
+    def __init__(self, question, letter, shown, read, wrong):
+        self.question, self.letter, self.shown, self.read, self.wrong = question, letter, shown, read, wrong
+        self.handle = None
+
+    def show(self):
+        """Display the fold; after a guess that came later, display it anew in its place, open."""
+        card = self.card()
+        if self.handle is None:
+            self.handle = show(card, updatable=True)
+        else:
+            self.handle.update(card)
+
+    def card(self):
+        """Return the fold as a card, with what there is to say to the option that was chosen."""
+        question, because = self.question, self.question.because
+        entry = load()["predictions"].get(question.name)
+        chose = entry["first"] if guessed(question, entry) else None
+        said = f"**The run says {choice(question, self.letter)}** {because[self.letter]}"
+        if chose == self.letter:
+            said = f"**You were right: the run says {choice(question, self.letter)}** {because[self.letter]}"
+        elif chose:
+            said = f"You said {choice(question, chose)} {because[chose]}\n\n{said}"
+        if chose and entry.get("late"):
+            said += f"\n\n*Your guess: {LATE[0].lower()}{LATE[1:]}*"
+        kind = "note" if not chose or entry.get("late") else "right" if chose == self.letter else "not yet"
+        read = self.read if not self.wrong else (
+            f"In this run the lesson's usual reading does not hold: `{self.wrong}` is false here. "
+            "What you see above is what your run says."
+        )  # fmt: skip
+        parts = [texts(part) for part in (said, *self.shown, read) if part != ""]
+        summary = "Answer" if chose else "Answer (guess first, then open)"
+        body = f"<details{' open' if chose else ''}><summary><b>{summary}</b></summary>{''.join(p[0] for p in parts)}"
+        return Card(body + "</details>", "\n\n".join(part[1] for part in parts), kind)
 
 
 def valid(question, letter, what):
@@ -86,7 +111,22 @@ def guessed(question, entry):
     return bool(entry) and entry.get("first") in question.options and entry.get("guess") in question.options
 
 
-def committed(question, old, letter):
+def choice(question, letter):
+    """Return an option as a sentence: 'b) it falls to zero.'"""
+    text = question.options[letter]
+    return f"{letter}) {text}" + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def _commit(question, letter):
+    """Record a guess, open the answer if it is on the page, and return what to say."""
+    letter = valid(question, letter, "guess")
+    entry = record("predictions", question.name, lambda old: _committed(question, old, letter))
+    if question.name in _answers:
+        _answers[question.name].show()
+    return _note(question, entry)
+
+
+def _committed(question, old, letter):
     """Return the progress entry after a guess; the first one stays, and is late if the run was seen before it."""
     if not guessed(question, old):
         entry = {"first": letter, "guess": letter, "when": now()}
@@ -96,19 +136,25 @@ def committed(question, old, letter):
     return {**old, "guess": letter, "changed": [*old.get("changed", []), [letter, now()]]}
 
 
-def choice(question, letter):
-    """Return an option as a sentence: 'b) it falls to zero.'"""
-    text = question.options[letter]
-    return f"{letter}) {text}" + ("" if text.endswith((".", "!", "?")) else ".")
+def _note(question, entry):
+    """Say what was guessed, and whether it counts."""
+    note = f"Your guess: {choice(question, entry['guess'])}"
+    if entry.get("late"):
+        return f"{note} {LATE}"
+    if entry["first"] != entry["guess"]:
+        return f"{note} Changed: your first guess, {entry['first']}, is the one that counts."
+    return note
 
 
-def card(title, question, note, kind="note"):
-    """Return a question with its options and a note below."""
-    options = "".join(f"<li><b>{letter})</b> {inline(text)}</li>" for letter, text in question.options.items())
-    body = (
-        f"<b>{title}:</b> {inline(question.text)}"
-        f'<ul style="list-style:none;padding-left:1em;margin:0.3em 0">{options}</ul><i>{inline(note)}</i>'
-    )
-    lines = [f"{title}: {plain(question.text)}"]
-    lines += [f"  {letter}) {plain(text)}" for letter, text in question.options.items()]
-    return Card(body, "\n".join([*lines, plain(note)]), kind)
+def _judge(question, answer):
+    """Record the answer to a quiz; return what to say, and the kind of card."""
+    letter = valid(question, answer, "answer")
+    right = letter == question.answer
+
+    def answered(old):
+        old = old or {}
+        return {"first": letter, **old, "answer": letter, "right": right or bool(old.get("right")), "when": now()}
+
+    record("quizzes", question.name, answered)
+    lead = f"{'Right' if right else 'Not yet'}: {choice(question, letter)}"
+    return f"{lead} {question.because[letter]}", "right" if right else "not yet"

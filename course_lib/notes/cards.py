@@ -3,9 +3,10 @@
 import html
 import re
 
+import mistune
 from IPython.display import HTML, display
 
-__all__ = ["Card", "inline", "plain", "show", "slip"]
+__all__ = ["Card", "inline", "markdown", "plain", "show", "slip", "texts"]
 
 # Border colours of the Okabe-Ito palette; the words carry the meaning, the colour only repeats it.
 COLOURS = {"right": "#009E73", "not yet": "#D55E00", "note": "#0072B2", "open": "#999999"}
@@ -28,9 +29,21 @@ def whole(text):
     return text.encode("utf-8", "replace").decode()
 
 
-def show(card):
-    """Display a card in a notebook; print its text elsewhere."""
-    display(card)
+def show(card, updatable=False):
+    """Display a card in a notebook; print its text elsewhere. Returns a handle by which it can be displayed anew."""
+    return display(card, display_id=True if updatable else None)
+
+
+def texts(shown):
+    """Return what is shown as (HTML, plain text): Markdown, or an object that a notebook can display."""
+    if isinstance(shown, str):
+        return markdown(shown), plain(shown).strip()
+    if hasattr(shown, "_repr_html_"):
+        return f'<div style="margin:0.5em 0">{shown._repr_html_()}</div>', repr(shown)
+    return pre(repr(shown)), repr(shown)
+
+
+markdown = mistune.create_markdown(plugins=["table", "math"])  # a function from text to HTML; raw HTML is escaped
 
 
 def slip(error):
