@@ -89,6 +89,7 @@ READING = replace(QUESTION, read="They are {gap:.1f} apart.", holds=("gap > 1", 
 
 def test_the_paragraph_is_read_only_where_its_conditions_hold(monkeypatch, capsys):
     monkeypatch.setattr(lessons, "find", lambda kind, name: READING)
+    monkeypatch.delenv("COURSE_STRICT", raising=False)
     shown = said(capsys, reveal, "made-up", "b", "A *table*.", gap=2, values=[1])
     assert "A *table*.\n\nThey are 2.0 apart." in shown
     for values, condition in (({"gap": 1, "values": [1]}, "gap > 1"), ({"gap": 2, "values": [9]}, "max(v for")):
@@ -97,6 +98,9 @@ def test_the_paragraph_is_read_only_where_its_conditions_hold(monkeypatch, capsy
     for values in ({"values": [1]}, {"gap": 2}):
         with pytest.raises(ValueError, match="'made-up' needs (gap|values)=..."):
             reveal("made-up", "b", **values)
+    monkeypatch.setenv("COURSE_STRICT", "1")
+    with pytest.raises(AssertionError, match="gap > 1 is false in this run"):
+        reveal("made-up", "b", gap=1, values=[1])
     with pytest.raises(ValueError, match="needs open="):
         replace(READING, holds=("open('x')",)).read_with({"gap": 1})
 

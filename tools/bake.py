@@ -84,6 +84,7 @@ def execute(notebook, folder, timeout=180):
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as fresh:
         environment = os.environ | {
             "COURSE_QUIET": "1",
+            "COURSE_STRICT": "1",
             "COURSE_SCALE": "quick",
             "COURSE_CACHE": str(Path(fresh) / "cache"),
             "COURSE_PROGRESS": str(Path(fresh) / "progress.json"),

@@ -13,7 +13,8 @@ import course_lib  # noqa: F401  every kernel inherits how idle threads wait, wh
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = [sys.executable, "-m"]
 STAMP = Path(sys.prefix) / ".one-mask-apart"
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "COURSE_QUIET": "1", "COURSE_SCALE": "quick"}
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "COURSE_QUIET": "1", "COURSE_STRICT": "1",
+           "COURSE_SCALE": "quick"}
 
 
 def call(*command, threads=None, **variables):

@@ -6,6 +6,8 @@ give the answer away stands in the fold that reveal makes: the answer, what it i
 reads it, from the prediction's entry in lesson_NN.yaml. `quiz("mask-or-pad")` is the same without an experiment.
 """
 
+import os
+
 from course_lib.exercises import clicks, lessons
 from course_lib.notes.cards import Card, show, slip, texts
 from course_lib.notes.progress import load, now, record
@@ -38,12 +40,13 @@ def reveal(name, answer, *shown, **values):
 
     shown: figures, tables and texts (Markdown). values: the numbers that the prediction's `read` names, as in
     "{gap:.1f}", and that its conditions (`holds`) are about: where one is false in this run, the paragraph would be
-    wrong, so the page says which condition failed instead. ValueError for a letter that is no option and for a value
-    that is missing.
+    wrong, so the page says which condition failed instead (an AssertionError with COURSE_STRICT=1, as in CI).
+    ValueError for a letter that is no option and for a value that is missing.
     """
     question = lessons.find("predictions", name)
     letter = valid(question, answer, "answer")
     read, wrong = question.read_with(values)
+    assert not wrong or os.environ.get("COURSE_STRICT") != "1", f"{name}: {wrong} is false in this run: {values}"
     answer = _answers[name] = Answer(question, letter, shown, read, wrong)
     answer.show()
     record("predictions", name, lambda old: {**(old or {}), "answer": letter})  # a guess from now on comes too late
