@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 from course_lib.exercises import lessons
+from course_lib.notes import interview
 from tools import bake
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -82,12 +83,11 @@ def size(cell):
     return len(lines)
 
 
-def interview(path):
-    """Return the markdown from the heading 'In an interview' to the end, or ''."""
-    found = re.search(
-        r"^#{1,4}.*In an interview.*\Z", markdown(path), re.MULTILINE | re.DOTALL | re.IGNORECASE
-    )
-    return found.group(0) if found else ""
+def asked_in_interviews(path):
+    """Return the questions that the notebook shows under its heading 'In an interview'."""
+    call = f"interview.show({int(path.name[:2])})"
+    shown = any(call in cell.source for _, cell in code_cells(path))
+    return interview.load()[int(path.name[:2])] if shown and "In an interview" in markdown(path) else ()
 
 
 class Images(html.parser.HTMLParser):
@@ -299,17 +299,18 @@ def test_has_the_sections_of_a_lesson(path):
     for words in ("what you will be able to do", "minutes", "prerequisites"):
         assert words in opening, f"the opening cells must say {words!r}"
     assert re.search(r"^#{1,4} .*Recap", text, re.MULTILINE), "a heading 'Recap' is missing"
-    assert interview(path), "a heading 'In an interview' is missing"
+    assert asked_in_interviews(path), "a heading 'In an interview' and interview.show(...) are missing"
 
 
 @each_lesson
 def test_interview_answers_are_folded_and_bilingual(path):
-    section = interview(path)
-    assert "<details>" in section and "</details>" in section, (
-        "fold the answers: <details><summary>...</summary>"
-    )
-    assert section.count("<details") == section.count("</details>"), "a <details> is not closed"
-    assert CHINESE.search(section), "the questions and answers must stand in Chinese too"
+    assert "<details" not in markdown(path), "no answer stands in a cell's source, which a double click would open"
+    for asked in asked_in_interviews(path):
+        english = re.sub(CHINESE, "", asked.answer)
+        chinese = len(CHINESE.findall(asked.answer))
+        assert CHINESE.search(asked.zh) and chinese > 20, f"{asked.en}: answer in Chinese too"
+        assert len(re.findall(r"[a-z]{3,}", english)) > 15, f"{asked.en}: answer in English too"
+        assert not typed_decimals(asked.answer), f"{asked.en} holds a measured number, which is typed"
 
 
 @each_full_lesson
@@ -322,8 +323,8 @@ def test_asks_before_it_shows(path):
 def test_has_exercises_and_interview_questions(path):
     exercises = [label for label, cell in code_cells(path) if "exercise" in tags(cell)]
     assert len(exercises) >= 4, f"{len(exercises)} cells are tagged 'exercise': at least 4"
-    questions = interview(path).count("<details")
-    assert questions >= 5, f"{questions} folded answers in 'In an interview': at least 5 questions"
+    questions = len(asked_in_interviews(path))
+    assert questions >= 5, f"{questions} questions in 'In an interview': at least 5"
 
 
 @each_notebook

@@ -6,7 +6,7 @@ import re
 import mistune
 from IPython.display import HTML, display
 
-__all__ = ["Card", "inline", "markdown", "plain", "show", "slip", "texts"]
+__all__ = ["Card", "chinese", "inline", "markdown", "plain", "show", "slip", "texts"]
 
 # Border colours of the Okabe-Ito palette; the words carry the meaning, the colour only repeats it.
 COLOURS = {"right": "#009E73", "not yet": "#D55E00", "note": "#0072B2", "open": "#999999"}
@@ -43,7 +43,17 @@ def texts(shown):
     return pre(repr(shown)), repr(shown)
 
 
-markdown = mistune.create_markdown(plugins=["table", "math"])  # a function from text to HTML; raw HTML is escaped
+_render = mistune.create_markdown(plugins=["table", "math"])  # raw HTML is escaped
+
+
+def markdown(text):
+    """Return Markdown as HTML; a paragraph in Chinese says so, for who has it read aloud."""
+    return re.sub(r"<p>(?=[^<]*[\u4e00-\u9fff]{4})", '<p lang="zh">', _render(text))
+
+
+def chinese(text):
+    """Return Chinese text as HTML that says that it is Chinese."""
+    return f'<span lang="zh">{inline(text)}</span>'
 
 
 def slip(error):
