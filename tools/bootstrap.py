@@ -21,16 +21,18 @@ VENV = os.path.join(ROOT, ".venv")
 NEEDED_MB = 2500  # the CPU build of PyTorch, JupyterLab and the rest take about 1,500 once installed
 LEARNER, TESTER = set(["lab"]), set(["lab", "test"])
 TASKS = {  # task: the extras of pyproject.toml that it needs
-    "lab": LEARNER, "doctor": LEARNER, "update": LEARNER, "setup": TESTER, "test": TESTER, "browser-test": TESTER,
-    "lint": TESTER, "bake": TESTER, "bench": TESTER | set(["bench"]), "gpu-check": TESTER | set(["bench"]),
+    "lab": LEARNER, "copy": LEARNER, "doctor": LEARNER, "update": LEARNER, "setup": TESTER, "test": TESTER,
+    "browser-test": TESTER, "lint": TESTER, "bake": TESTER,
+    "bench": TESTER | set(["bench"]), "gpu-check": TESTER | set(["bench"]),
 }  # fmt: skip
 USAGE = """usage: make TASK, or python tools/bootstrap.py TASK [options]; each task sets up what it needs first
 
-  lab        check this machine, open JupyterLab at the first notebook
+  lab        check this machine, open JupyterLab at your copy of the lessons (my-course/)
   test       ruff, all tests, every notebook under strict nbval
   setup      install all that lessons and tests need, so that neither needs the network again
   browser-test   install a browser if there is none, then try the pages in it
-  update     fetch the newest course; the notebooks that you ran are kept as copies in my-notebooks/
+  copy       lay or renew that copy without opening it, and say where it is
+  update     fetch the newest course; what you changed in notebooks/ is kept in my-notebooks/
   doctor     check this machine: versions, device, memory, disk, a five-second training run
   lint       ruff over the library, the tools, the tests and the notebooks
   bake       run all notebooks again and store their outputs   (ARGS=notebooks/03_attention_masks.ipynb: one)

@@ -1,18 +1,22 @@
 """The tasks behind `make lab` and `make test`; tools/bootstrap.py runs it in the environment it made."""
 
+import contextlib
 import datetime
-import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from filelock import Timeout
+
 import course_lib  # noqa: F401  every kernel inherits how idle threads wait, whatever its notebook imports first
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = [sys.executable, "-m"]
 STAMP = Path(sys.prefix) / ".one-mask-apart"
+WORKSPACE = ROOT / "tools" / "lab" / "workspace.json"  # which side panel is open; beside it Lab's settings
+IDLE_SECONDS = 3 * 60 * 60  # a kernel that no open page uses ends after that
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "COURSE_QUIET": "1", "COURSE_STRICT": "1",
            "COURSE_SCALE": "quick"}
 
@@ -44,20 +48,47 @@ def setup(*_):
         return 0
     status = call(*PYTHON, "course_lib", "doctor")
     if status == 0:
-        passed.write_text(installation)
+        with contextlib.suppress(OSError):  # a shared installation that belongs to somebody else
+            passed.write_text(installation)
     else:
         print("\nThe set-up is there, but the check above found something to mend first.", flush=True)
     return status
 
 
+def copy(*_):
+    """Lay or renew the working copy, and say where it is."""
+    from course_lib.notes import working_copy
+
+    try:
+        for line in working_copy.lay():
+            print(line, flush=True)
+    except (OSError, Timeout) as error:
+        why = "another program is laying it" if isinstance(error, Timeout) else error.strerror or error
+        print(f"\nYour copy of the lessons cannot be written in {working_copy.folder()}: {why}.\n"
+              "  Nothing of yours was changed. Free some space, or set COURSE_HOME to a folder of yours with room,\n"
+              "  then run the same command again.")  # fmt: skip
+        return 1
+    print(f"Your copy of the lessons: {working_copy.folder()}", flush=True)
+    return 0
+
+
 def lab(*arguments):
-    """Open JupyterLab at the first notebook; without a display, print the address to open instead."""
-    if sys.prefix != sys.base_prefix:  # in our own .venv: no pop-up that asks to fetch news from the network
-        settings = Path(sys.prefix) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
-        settings.parent.mkdir(parents=True, exist_ok=True)
-        quiet = {"fetchNews": "false", "checkForUpdates": False}
-        settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": quiet}))
-    options = [f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
+    """Open JupyterLab at the learner's copy; without a display, print the address to open instead."""
+    from jupyterlab_server.workspaces_handler import WorkspacesManager
+
+    from course_lib.notes import working_copy
+
+    if copy():
+        return 1
+    place = working_copy.folder()
+    rooms = WorkspacesManager(str(place / ".workspaces"))  # those of the learner's other projects stay as they are
+    if not rooms.list_workspaces():
+        with contextlib.suppress(OSError):
+            rooms.save("default", WORKSPACE.read_text(encoding="utf-8"))
+    options = [f"--ServerApp.root_dir={place.parent}",
+               f"--LabApp.default_url=/lab/tree/{place.name}/{working_copy.latest()}",
+               f"--LabApp.app_settings_dir={WORKSPACE.parent}", f"--LabApp.workspaces_dir={place / '.workspaces'}",
+               f"--MappingKernelManager.cull_idle_timeout={IDLE_SECONDS}",
                "--ServerApp.log_level=WARN"]  # fmt: skip  # or the address to open is lost among forty lines
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
@@ -159,7 +190,7 @@ MODULES = {  # a task that is a module's own: what stands behind `python -m`
     "doctor": ["course_lib", "doctor"], "lint": ["ruff", "check", "."], "bake": ["tools.bake"],
     "bench": ["tools.bench"], "gpu-check": ["tools.gpu_check"],
 }  # fmt: skip
-TASKS = {"setup": setup, "lab": lab, "test": test, "browser-test": browser_test, "update": update}
+TASKS = {"setup": setup, "lab": lab, "copy": copy, "test": test, "browser-test": browser_test, "update": update}
 
 
 def main(name, *arguments):

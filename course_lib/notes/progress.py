@@ -1,8 +1,9 @@
 """Keep a learner's progress in one small local JSON file that two notebooks may write at once.
 
-COURSE_PROGRESS names the file (or a folder for it); else it is notebooks/.progress.json of the checkout, or else
-.progress.json in the current folder. Reading never writes. Before a file with damage in it is written, it is copied
-to a file that ends in .bad; one that cannot be written is left as it is, and this kernel remembers instead.
+COURSE_PROGRESS names the file (or a folder for it); else it is .progress.json beside the learner's copy of the lessons,
+and goes on from one that an earlier version of the course left elsewhere. Reading never writes. Before a file with
+damage in it is written, it is copied to a file that ends in .bad; one that cannot be written is left as it is, and this
+kernel remembers instead.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from course_lib import places
+from course_lib.notes import working_copy
 
 __all__ = ["load", "now", "progress_file", "record"]
 
@@ -36,9 +38,7 @@ def progress_file():
     named = os.path.expanduser(os.environ.get("COURSE_PROGRESS", "").strip())
     if named and not named.startswith("~"):  # else there is no such home
         return Path(named, ".progress.json") if os.path.isdir(named) else Path(named)
-    notebooks = Path(__file__).resolve().parents[2] / "notebooks"
-    folder = notebooks if notebooks.is_dir() and os.access(notebooks, os.W_OK) else Path.cwd()
-    return folder / ".progress.json"
+    return working_copy.folder() / ".progress.json"
 
 
 def now():
@@ -50,7 +50,7 @@ def load():
     """Return all progress that can be read: for each section a dict of entries by name."""
     path, data = _place(), {}
     with contextlib.suppress(OSError):
-        data, _ = _read(path)
+        data, _ = _read(_earlier(path) or path)
     return copy.deepcopy(_merged(data, path))
 
 
@@ -63,14 +63,18 @@ def record(section, name, update):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
-            data, sound = _read(path)
+            earlier = _earlier(path)
+            data, sound = _read(earlier or path)
             if isinstance(data.get("version"), int) and data["version"] > VERSION:
                 raise OSError("it was written by a newer version of the course, and is left as it is")
             if not sound:
-                _put_aside(path)
+                _put_aside(earlier or path)
             merged = _merged(data, path)
             new = merged[section][name] = update(merged[section].get(name))
             _write(path, {**data, **merged, "version": VERSION})
+        if earlier:  # it was taken over, and must not come back when the new one is deleted
+            with contextlib.suppress(OSError):
+                earlier.rename(f"{earlier}.old")
         _unsaved.pop(str(path), None)
     except (OSError, Timeout, NotImplementedError) as error:
         # the text of an error of the system names a path, which has no place in a notebook
@@ -85,6 +89,14 @@ def record(section, name, update):
 def _place():
     """Return where the file really lies: a link to it stays a link."""
     return Path(os.path.realpath(progress_file()))
+
+
+def _earlier(path):
+    """Return the user's own file of an earlier version of the course, where none lies in the present place yet."""
+    if path.exists() or path != Path(os.path.realpath(working_copy.folder() / ".progress.json")):
+        return None
+    left = (working_copy.LESSONS / ".progress.json", Path(".progress.json"))
+    return next((old for old in left if old.is_file() and working_copy.own(old)), None)
 
 
 def _read(path):
