@@ -99,25 +99,15 @@ def logits(
 
 
 def logits_at(
-    model: PreTrainedModel, input_ids: Tensor, select: Tensor, attention_mask: Tensor | None = None,
-    token_type_ids: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+    model: PreTrainedModel, input_ids: Tensor, select: Tensor, attention_mask: Tensor | None = None
+) -> Tensor:
     """Compute the logits of the selected positions, and only what they need.
 
     input_ids int64 [B, T], select bool [B, T] with N True. Returns [N, V], the same numbers as
     ``model(input_ids).logits[select]``. ``select`` may also list positions, int64 [B, K]: then it returns [B, K, V].
-    Raises TypeError for a model without a head for words, ValueError for an ``attention_mask`` that hides the first
-    token, as segments would: the second argument of ``model(ids, ...)`` is the attention mask.
     """
-    require_head(model)
-    if attention_mask is not None and attention_mask.ndim == 2 and not attention_mask[:, 0].all():
-        raise ValueError(
-            "attention_mask is 0 at the first token of a row, as segments are: give them as token_type_ids=..., "
-            "and in the mask 1 for every token that is not padding."
-        )
     positions = select.flatten().nonzero()[:, 0] if select.dtype == torch.bool else select
-    seen = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
-    return logits(model, seen, positions)[0]
+    return logits(model, {"input_ids": input_ids, "attention_mask": attention_mask}, positions)[0]
 
 
 @contextmanager
