@@ -386,7 +386,6 @@ def test_require_special_tokens(tokenizer):
     bare.add_special_tokens({"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"})
     with pytest.raises(ValueError, match=r"no mask_token,.*\{'mask_token': '\[MASK\]'\}"):
         require_special_tokens(bare)
-    require_special_tokens(bare, roles=["pad_token"])
 
 
 # --- load_tokenizer -----------------------------------------------------------------------------------

@@ -72,11 +72,10 @@ def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel
 
 
 def with_mask(model: PreTrainedModel, causal: bool) -> PreTrainedModel:
-    """Copy a BERT model's weights into a body with the other mask: same tensors, one flag changed."""
+    """Copy a BERT model's weights, one head for words, into a body with the other mask: one flag changed."""
     config = type(model.config).from_dict(model.config.to_dict() | {"is_decoder": causal, "use_cache": False})
     config._attn_implementation = model.config._attn_implementation
-    both_heads = isinstance(model, BertForPreTraining)
-    twin = (BertForPreTraining if both_heads else BertLMHeadModel if causal else BertForMaskedLM)(config)
+    twin = (BertLMHeadModel if causal else BertForMaskedLM)(config)
     twin.load_state_dict(model.state_dict())
     return twin.to(model.device).train(model.training)
 

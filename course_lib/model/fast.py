@@ -17,7 +17,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from course_lib import runtime
 
-__all__ = ["ATTENTION", "autocast", "course_attention", "knows", "logits", "logits_at", "require_head"]
+__all__ = ["ATTENTION", "autocast", "course_attention", "knows", "logits", "logits_at"]
 
 ATTENTION = "course_attention"  # our name in transformers' attention registry
 LOWEST = torch.finfo(torch.bfloat16).min  # the additive mask's "may not", as in course_lib.model.attention
@@ -59,12 +59,6 @@ def autocast(device: torch.device):
     """Enter bfloat16 autocast where the machine multiplies it natively (runtime.precision), else nothing."""
     dtype = runtime.precision(device)
     return torch.autocast(device.type, dtype) if dtype == torch.bfloat16 else nullcontext()
-
-
-def require_head(model: PreTrainedModel) -> None:
-    """Raise TypeError for a model without a head for words."""
-    if model.get_output_embeddings() is None:
-        raise TypeError(f"{type(model).__name__} has no head for words: use bodies.tiny_bert, tiny_gpt or the like.")
 
 
 def knows(model: PreTrainedModel) -> bool:

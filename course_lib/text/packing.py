@@ -232,7 +232,7 @@ def _documents(documents: Iterable[Document]) -> list[Document]:
 
 
 def _ends(tokenizer) -> tuple[int, int]:
-    require_special_tokens(tokenizer, ("cls_token", "sep_token", "pad_token"))
+    require_special_tokens(tokenizer)
     return tokenizer.cls_token_id, tokenizer.sep_token_id
 
 

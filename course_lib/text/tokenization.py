@@ -149,11 +149,9 @@ def encode_documents(tokenizer: PreTrainedTokenizerBase, corpus) -> list[list[li
     return [[list(ids[sentence]) for sentence in document] for document in documents]
 
 
-def require_special_tokens(
-    tokenizer: PreTrainedTokenizerBase,
-    roles: Iterable[str] = ("pad_token", "cls_token", "sep_token", "mask_token"),
-) -> None:
-    """Raise ValueError unless the vocabulary has a token of its own for each role, e.g. 'mask_token'."""
+def require_special_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise ValueError unless the vocabulary has all the tokens that packing and masking need."""
+    roles = ("pad_token", "cls_token", "sep_token", "mask_token")
     missing = [role for role in roles if getattr(tokenizer, role) not in tokenizer.get_vocab()]
     if missing:
         raise ValueError(

@@ -57,8 +57,8 @@ def train_seeds(
     for seed in seeds:
         runtime.seed_all(seed)
         models.append(build().to(device).train())
-    for model, text, ask in zip(models, texts, asking, strict=True):
-        loop.check(model, text, objective, steps, batch_size, learning_rate, 0, ask, evaluations)
+    for model, text in zip(models, texts, strict=True):
+        loop.check(model, text, steps, batch_size, learning_rate, evaluations)
     if problem := _obstacle(models[0], texts[0], objective):
         raise ValueError(f"{problem} Train the seeds one by one with loop.train.")
     stack, generators = _Stack(models, device), [torch.Generator().manual_seed(seed) for seed in seeds]
