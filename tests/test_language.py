@@ -167,13 +167,13 @@ def test_answers_point_at_themselves(town, stories):
     asked = Counter()
     for story in stories[:500]:
         for question in town.questions(story):
-            assert story.words[question.place] == question.answer
-            assert question.answer not in story.words[: question.place]  # the first mention
+            answer = story.words[question.place]
+            assert answer not in story.words[: question.place]  # the first mention
             if question.text == "who is the story about ?":
-                assert question.answer == story.hero
+                assert answer == story.hero
             else:
                 assert question.text == f"where did {story.hero} go ?"
-                assert question.answer == FILE["topics"][story.topic]["place"]
+                assert answer == FILE["topics"][story.topic]["place"]
             asked[question.text[:3]] += 1
     assert asked["who"] > 400 and asked["whe"] > 300
 

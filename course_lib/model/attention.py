@@ -120,7 +120,9 @@ def leakage(model: nn.Module, input_ids: Tensor, method: str = "gradient", **inp
     if ids.ndim != 2 or len(ids) != 1 or ids.is_floating_point():
         raise ValueError(f"input_ids has shape {tuple(input_ids.shape)} and dtype {input_ids.dtype}: pass one "
                          "sequence of whole numbers, [T] or [1, T].")  # fmt: skip
-    layer = _embedding_of(model)
+    layer = next((module for module in model.modules() if isinstance(module, nn.Embedding)), None)  # of the tokens
+    if layer is None:
+        raise TypeError(f"{type(model).__name__} has no nn.Embedding, through which its inputs could be told apart.")
     device = layer.weight.device  # ids and masks are small: they go where the model is
     inputs = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in inputs.items()}
     was_training = model.training
@@ -196,14 +198,6 @@ def _additive_only(mask: Tensor) -> Tensor:
 def _positions(length: int) -> tuple[Tensor, Tensor]:
     positions = torch.arange(length)
     return positions[:, None], positions[None, :]  # queries down, keys across
-
-
-def _embedding_of(model: nn.Module) -> nn.Module:
-    layers = [model.get_input_embeddings()] if hasattr(model, "get_input_embeddings") else [
-        module for module in model.modules() if isinstance(module, nn.Embedding)]  # fmt: skip
-    if not layers:
-        raise TypeError(f"{type(model).__name__} has no nn.Embedding, through which its inputs could be told apart.")
-    return layers[0]
 
 
 def _first_tensor(result) -> Tensor:

@@ -52,9 +52,8 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int = 4000, lowercase: boo
     """Train WordPiece on texts (or a Corpus) and return a BERT tokenizer of at most `vocab_size` tokens.
 
     The same texts give the same ids in every process. Characters that do not fit become [UNK], as do words of more than
-    100 letters (in scripts without spaces, such as Thai, train_byte_bpe is the one to take). `lowercase` drops accents,
-    as BERT's uncased models do. The pieces are merged most frequent pair first, as in Hugging Face's trainer; Google's
-    is not published.
+    100 letters (scripts without spaces, such as Thai, need train_byte_bpe). `lowercase` drops accents, as BERT's
+    uncased models do. The most frequent pair is merged first, as in Hugging Face's trainer; Google's is unpublished.
     """
     texts = _texts(texts)
     splitter = Tokenizer(models.WordPiece(unk_token="[UNK]"))

@@ -41,10 +41,9 @@ class Path:
 
 @dataclass(frozen=True)
 class Question:
-    """A question about a story and its answer, one word of it: ``story.words[place]``."""
+    """A question about a story; its answer is one word, ``story.words[place]``."""
 
     text: str
-    answer: str
     place: int
 
 
@@ -133,14 +132,13 @@ class TinyTown:
 
     def questions(self, story: Story) -> list[Question]:
         """Ask the grammar's questions about a story; one whose answer is not in the text is left out."""
-        words, slots = story.words, [slot for row in story.slots for slot in row]
+        slots = [slot for row in story.slots for slot in row]
         values = {"topic": story.topic, "hero": story.hero, "mood": story.mood}
         found = []
         for ask, slot in self.question_templates:
             if slot in slots:
-                at = slots.index(slot)
                 text = " ".join(self.choices(part, values)[0] for part in ask.split())
-                found.append(Question(text, words[at], at))
+                found.append(Question(text, slots.index(slot)))
         return found
 
     @cached_property

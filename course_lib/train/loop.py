@@ -90,12 +90,10 @@ def fit(
 ) -> tuple[PreTrainedModel, History]:  # fmt: skip
     """Build and train a model, or load it if the same thing was trained before. Returns (model, history).
 
-    ``build()`` draws the first weights after ``seed`` is set; it is always called, and a kept model is its weights
-    put into what it built. ``settings`` as in :func:`train`. The cache's key covers the course's source files, the
-    model as built, the rows, the objective, every setting and the versions of the libraries. Only what the course
-    itself defines is kept (:mod:`course_lib.train.provenance`): with an objective, a hook, an ``evaluate`` or a changed
-    function of your own, the model is trained anew each time, so that what you changed is what you see. The
-    checkpoint opens with ``from_pretrained`` and in pipelines.
+    ``build()`` draws the first weights after ``seed`` is set; a kept model is its weights put into what it built.
+    ``settings`` as in :func:`train`. The cache's key covers the course's source files, the libraries, the model as
+    built and all arguments (:mod:`course_lib.train.provenance`); with an objective, a hook, an ``evaluate`` or a
+    changed function of your own the model is trained anew each time, so that what you changed is what you see.
     """
     runtime.seed_all(seed)
     model = build()
@@ -111,7 +109,7 @@ def fit(
     return model, history
 
 
-def check(model, rows: Tensor | Pairs, steps: int, batch_size: int, learning_rate: float, evaluations: int) -> None:
+def check(model, rows: Tensor | Pairs, steps: int, batch_size: int, learning_rate: float, evaluations: int = 10):
     """Refuse settings that cannot work, before any time is spent."""
     if not isinstance(model, PreTrainedModel):
         raise TypeError(f"model is a {type(model).__name__}: give a model of transformers, e.g. bodies.tiny_bert(...).")

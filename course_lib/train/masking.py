@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -62,19 +61,7 @@ class Masking:
 
     def ordinary(self, ids: Tensor) -> Tensor:
         """Mark the tokens that may be selected: bool like ``ids``, False at special tokens."""
-        return self._may_be_selected.to(ids.device)[ids]
-
-    @cached_property
-    def _may_be_selected(self) -> Tensor:
-        """bool [V]: False at special tokens. Made once: a look-up costs a fifth of torch.isin."""
-        table = torch.ones(self.vocab_size, dtype=torch.bool)
-        table[[token for token in self.special_ids if token < self.vocab_size]] = False
-        return table
-
-    @cached_property
-    def _ordinary_ids(self) -> Tensor:
-        """The tokens that may stand in for another, int64."""
-        return self._may_be_selected.nonzero()[:, 0]
+        return ~torch.isin(ids, torch.tensor(self.special_ids, device=ids.device))
 
     def count(self, ids: Tensor) -> Tensor:
         """Say how many tokens of each row ``exact`` selects: float64 [B], whole numbers."""
@@ -104,7 +91,8 @@ class Masking:
         to_random = selected & (fate >= self.mask) & (fate < self.mask + self.random)
         out = ids.masked_fill(to_mask, self.mask_id)
         if self.random:
-            pool = self._ordinary_ids.to(ids.device)
+            every = torch.arange(self.vocab_size, device=ids.device)
+            pool = every[self.ordinary(every)]
             pick = torch.randint(len(pool), ids.shape, generator=generator, device=generator.device)
             out = torch.where(to_random, pool[pick.to(ids.device)], out)
         return Masked(out, ids.masked_fill(~selected, IGNORE), selected)
