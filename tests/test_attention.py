@@ -365,7 +365,6 @@ tiny = Shift(0)
         (lambda: visible(torch.ones(T, dtype=torch.long)), TypeError, "torch.int64"),
         (lambda: leakage(tiny, torch.zeros(2, T).long()), ValueError, r"shape \(2, 7\).*one sequence"),
         (lambda: leakage(tiny, torch.zeros(T)), ValueError, "torch.float32"),
-        (lambda: leakage(tiny, torch.zeros(T).long(), "guess"), ValueError, "'guess': use 'gradient' or"),
         (lambda: leakage(nn.Linear(2, 2), torch.zeros(T).long()), TypeError, "Linear has no nn.Embedding"),
         (lambda: sees_future(torch.zeros(3, 3)), ValueError, "largest entry of the matrix is 0.0"),
         (lambda: sees_future(torch.full((3, 3), torch.nan)), ValueError, "nan"),

@@ -113,9 +113,7 @@ def leakage(model: nn.Module, input_ids: Tensor, method: str = "gradient", **inp
     model. Works for any module that maps ids to [1, T, *] (or to a `transformers` output) through an
     nn.Embedding. Dropout is off while measuring; the model is left as it was found.
     """
-    measure = {"gradient": _gradient, "perturbation": _perturbation}.get(method)
-    if measure is None:
-        raise ValueError(f"method is {method!r}: use 'gradient' or 'perturbation'.")
+    measure = {"gradient": _gradient, "perturbation": _perturbation}[method]
     ids = input_ids[None] if input_ids.ndim == 1 else input_ids
     if ids.ndim != 2 or len(ids) != 1 or ids.is_floating_point():
         raise ValueError(f"input_ids has shape {tuple(input_ids.shape)} and dtype {input_ids.dtype}: pass one "
