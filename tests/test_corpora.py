@@ -157,7 +157,7 @@ def test_tiny_town():
     assert all(sentence == " ".join(sentence.split()) for document in corpus.documents for sentence in document)
     with pytest.raises(ValueError, match="has no word"):
         tiny_town(0)
-    with pytest.raises(ValueError, match="sentences=0"):
+    with pytest.raises(ValueError, match="has no word"):
         tiny_town(3, sentences=0)
 
 

@@ -154,14 +154,14 @@ def _word_classes(grammar: dict) -> tuple[dict[str, list[str]], dict[str, tuple]
     """Read the sections topics, heroes, moods and anywhere: the hidden variables, and the words of each slot."""
     heroes = {name: {"pron": pronoun} | classes | {"hero": name}
               for pronoun, classes in grammar["heroes"].items() for name in classes["hero"]}  # fmt: skip
-    sections = {"topic": grammar["topics"], "hero": heroes, "mood": grammar["moods"], None: {None: grammar["anywhere"]}}
+    sections = {"topic": grammar["topics"], "mood": grammar["moods"], "hero": heroes, None: {None: grammar["anywhere"]}}
     slots: dict[str, tuple[str | None, dict]] = {}
     for variable, values in sections.items():
         for value, classes in values.items():
             for slot, words in classes.items():
                 _, choices = slots.setdefault(slot, (variable, {}))
                 choices[value] = [words] if isinstance(words, str) else words
-    return {variable: list(values) for variable, values in sections.items() if variable}, slots
+    return {variable: list(sections[variable]) for variable in ("topic", "hero", "mood")}, slots
 
 
 def _paths(kind: str, templates: list[str]) -> list[Path]:
