@@ -12,17 +12,14 @@ __all__ = ["student_t", "t_interval"]
 
 
 @functools.cache
-def student_t(runs: int, level: float = 0.95) -> float:
-    """Compute how many standard errors the interval of the mean of so many runs reaches to either side.
+def student_t(runs: int) -> float:
+    """Compute how many standard errors the 95% interval of the mean of so many runs reaches to either side.
 
     By bisection of the exact sum for whole degrees of freedom, runs - 1 (Abramowitz & Stegun, 26.7.3 and 26.7.4).
-    Raises ValueError for fewer than two runs.
     """
-    if runs < 2:
-        raise ValueError(f"{runs} run(s) have no spread: an interval needs at least two.")
     freedom, low, high = runs - 1, 0.0, math.pi / 2
     while low < (angle := (low + high) / 2) < high:
-        low, high = (angle, high) if _inside(angle, freedom) < level else (low, angle)
+        low, high = (angle, high) if _inside(angle, freedom) < 0.95 else (low, angle)
     return math.sqrt(freedom) * math.tan(angle)
 
 

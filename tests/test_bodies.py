@@ -6,14 +6,11 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     BertForMaskedLM,
-    BertForSequenceClassification,
     BertLMHeadModel,
-    BertModel,
     GPT2LMHeadModel,
 )
 
 from course_lib import runtime
-from course_lib.model import bodies
 from course_lib.model.attention import causal_mask, combine, leakage, padding_mask, prefix_mask, sees_future
 from course_lib.model.bodies import (
     ATTENTION,
@@ -259,22 +256,3 @@ def test_a_saved_model_opens_without_the_course(build, auto, ids, tmp_path):
         torch.testing.assert_close(opened(ids).logits, model(ids).logits, atol=1e-5, rtol=1e-5)
     ours = type(model).from_pretrained(tmp_path, attn_implementation=ATTENTION)
     assert ours.config._attn_implementation == ATTENTION
-
-
-def test_segments_in_the_place_of_the_mask_are_refused():
-    """``model(ids, segments)`` would take them for the attention mask, and hide segment A without a word."""
-    ids = torch.tensor([[2, 6, 7, 3, 8, 9, 3]])
-    segments = torch.tensor([[0, 0, 0, 0, 1, 1, 1]])
-    select = torch.zeros_like(ids).bool()
-    select[0, 2] = True
-    bert = tiny_bert(TOKENIZER).eval()
-    with pytest.raises(ValueError, match="0 at the first token of a row, as segments are: .*token_type_ids"):
-        logits_at(bert, ids, select, segments)
-    logits_at(bert, ids, select, segments * 0 + 1, segments)
-
-
-@pytest.mark.parametrize("kind", [BertModel, BertForSequenceClassification])
-def test_a_model_without_a_head_for_words_is_named(kind):
-    model = kind(bodies._bert_config(TOKENIZER))
-    with pytest.raises(TypeError, match=f"{kind.__name__} has no head for words: use bodies.tiny_bert"):
-        logits_at(model, torch.tensor([[2, 6, 3]]), torch.tensor([[False, True, False]]))

@@ -119,7 +119,7 @@ def loss_everywhere():
 
 
 def translation():
-    language = SisterLanguage(TOWN)
+    language = SisterLanguage()
     tokenizer = pairs_of_sentences.bilingual_tokenizer(language)
     data = pairs_of_sentences.pair_rows(tokenizer, language, town_sentences(200))
     found = {}
@@ -192,7 +192,7 @@ def oracle():
 
 # --- the text itself
 def texts():
-    language, drawn = SisterLanguage(TOWN), in_context_data.draw(20, 10, torch.Generator().manual_seed(0))
+    language, drawn = SisterLanguage(), in_context_data.draw(20, 10, torch.Generator().manual_seed(0))
     told, data = town_sentences(20), material(rows=100, held_out=20)
     made = {"word pieces": pieces(), "bytes": tokenization.train_byte_bpe([TEXT], 300)}
     found = {f"tokenizer of {name}": digest(sorted(kind.get_vocab().items(), key=lambda item: item[1]))

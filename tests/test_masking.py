@@ -190,17 +190,6 @@ def test_shares_beyond_1_are_refused(shares):
         Masking.of(TOKENIZER, mask=shares[0], random=shares[1])
 
 
-def test_a_limit_below_1_is_refused():
-    with pytest.raises(ValueError, match="limit=0"):
-        Masking.of(TOKENIZER, limit=0)
-
-
-def test_a_mask_id_outside_the_vocabulary_is_refused():
-    for mask_id in (-1, 50):
-        with pytest.raises(ValueError, match=f"mask_id={mask_id} is outside"):
-            Masking(mask_id, (0,), 50)
-
-
 def test_a_tokenizer_without_mask_is_refused():
     without = BertTokenizer(vocab={"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "a": 4}, mask_token=None)
     with pytest.raises(ValueError, match="no mask_token.*add_special_tokens"):
@@ -250,15 +239,3 @@ def test_static_masks_are_made_by_the_recipe():
     assert one.selected.sum(dim=1).equal(recipe(ids, generator()).selected.sum(dim=1))
     assert not one.selected.equal(other.selected)
     assert StaticMasking(recipe).pad_id == recipe.pad_id
-
-
-@pytest.mark.parametrize("copies", [0, -1])
-def test_no_copies_are_refused(copies):
-    with pytest.raises(ValueError, match=f"copies={copies}: each row needs at least one mask"):
-        StaticMasking(Masking.of(TOKENIZER), copies)
-
-
-@pytest.mark.parametrize("number", [-1, 3])
-def test_a_copy_that_is_not_there_is_refused(number):
-    with pytest.raises(ValueError, match=f"number={number}: there are 3 copies, 0 to 2"):
-        StaticMasking(Masking.of(TOKENIZER), 3).copy(rows(1, 10), number)

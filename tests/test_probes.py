@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import (
+    AutoTokenizer,
     BertConfig,
     BertForMaskedLM,
     BertForPreTraining,
@@ -103,7 +104,7 @@ def test_a_decoder_that_forgot_its_flag_is_caught(published, tmp_path):
     """The leak test judges what the model does, not what its class is called."""
     from transformers import BertLMHeadModel
 
-    pieces = tokenization.load_tokenizer(published["bert-base-uncased"])
+    pieces = AutoTokenizer.from_pretrained(published["bert-base-uncased"])
     for flag in (False, True):
         model = BertLMHeadModel(BertConfig(vocab_size=len(pieces), is_decoder=flag, **SMALL)).eval()
         file = published["bert-base-uncased"] / "model.safetensors"
@@ -166,7 +167,7 @@ def test_label_zero_is_next(opened):
 
 def test_heads_and_poolers_are_judged_by_the_file_not_by_the_class(published, tmp_path):
     """BertForPreTraining makes up the heads that a masked-language-model file lacks, and no probe believes it."""
-    pieces = tokenization.load_tokenizer(published["bert-base-uncased"])
+    pieces = AutoTokenizer.from_pretrained(published["bert-base-uncased"])
     config = BertConfig(vocab_size=len(pieces), **SMALL)
     words_only = open_checkpoint(kept(tmp_path / "words", BertForMaskedLM(config), pieces))
     assert type(words_only.model) is BertForPreTraining and words_only.model.bert.pooler is not None
@@ -177,7 +178,7 @@ def test_heads_and_poolers_are_judged_by_the_file_not_by_the_class(published, tm
 
 @pytest.mark.parametrize("words,expected", [(True, "trained"), (False, "never trained")])
 def test_a_pooler_is_trained_by_the_pair_loss_alone(published, tmp_path, words, expected):
-    pieces = tokenization.load_tokenizer(published["bert-base-uncased"])
+    pieces = AutoTokenizer.from_pretrained(published["bert-base-uncased"])
     model = BertForPreTraining(BertConfig(vocab_size=len(pieces), **SMALL))
     batch = pieces("she was hungry", "so she ate", return_tensors="pt")
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
@@ -217,11 +218,48 @@ def test_what_cannot_be_had_is_one_line_and_the_stand_in(opened, capsys):
     chosen = choose({"no-such-model-here": opened["gpt2"]}, published=True)
     out = capsys.readouterr().out
     assert chosen == {"gpt2": opened["gpt2"]} and out.count("\n") == 1
-    assert out.startswith("no-such-model-here: there is no readable tokenizer at 'no-such-model-here'")
+    assert out.startswith("no-such-model-here: the model 'no-such-model-here' cannot be opened")
+
+
+@pytest.mark.parametrize("files", [{}, {"tokenizer.json": "{damaged"}, {"tokenizer.json": "{}"}])
+def test_a_folder_without_a_tokenizer_says_so(published, tmp_path, files):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((published["gpt2"] / name).read_bytes())
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(OSError, match="the model .* cannot be opened: .") as caught:
+        open_checkpoint(tmp_path)
+    assert caught.value.__suppress_context__ and "\n" not in str(caught.value), "one line, not ten"
+
+
+def test_the_code_of_a_folder_is_not_run(published, tmp_path, monkeypatch):
+    AutoTokenizer.from_pretrained(published["gpt2"]).save_pretrained(tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    evil = {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil"}
+    file.write_text(json.dumps(json.loads(file.read_text()) | evil))
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")  # whoever is asked says yes
+    with pytest.raises(OSError, match="cannot be opened: .*contains custom code"):
+        open_checkpoint(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("download", [False, True])
+def test_the_hub_is_asked_only_if_told_to(monkeypatch, download):
+    asked = []
+
+    def from_pretrained(name, **options):
+        asked.append(options["local_files_only"])
+        raise OSError("We couldn't connect\nand ten more lines")
+
+    monkeypatch.setattr(probes.AutoTokenizer, "from_pretrained", from_pretrained)
+    with pytest.raises(OSError, match="'org/name' cannot be opened: We couldn't connect$"):
+        open_checkpoint("org/name", download=download)
+    assert asked == [not download]
 
 
 def test_a_folder_without_a_model_says_so(published, tmp_path):
-    tokenization.load_tokenizer(published["gpt2"]).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(published["gpt2"]).save_pretrained(tmp_path)
     with pytest.raises(OSError, match="the model .* cannot be opened"):
         open_checkpoint(tmp_path)
     (tmp_path / "config.json").write_bytes((published["gpt2"] / "config.json").read_bytes())
@@ -232,7 +270,7 @@ def test_a_folder_without_a_model_says_so(published, tmp_path):
 def test_models_without_a_head_for_words_are_refused_and_newer_ones_are_read(published, tmp_path):
     from transformers import ModernBertConfig, ModernBertForMaskedLM, ViTConfig
 
-    pieces = tokenization.load_tokenizer(published["bert-base-uncased"])
+    pieces = AutoTokenizer.from_pretrained(published["bert-base-uncased"])
     sizes = SMALL | {"num_hidden_layers": 3, "pad_token_id": pieces.pad_token_id}
     del sizes["initializer_range"]
     modern = ModernBertForMaskedLM(ModernBertConfig(
@@ -277,7 +315,7 @@ def test_names_of_the_hub_are_found_in_its_cache_without_a_network(published, tm
 def test_a_file_without_a_head_for_words_gives_no_answer(published, tmp_path):
     """transformers puts random numbers where the file has none, and says so only in a log."""
     for name, kind in (("bert-base-uncased", BertModel), ("roberta-base", RobertaModel)):
-        model, tokenizer = kind.from_pretrained(published[name]), tokenization.load_tokenizer(published[name])
+        model, tokenizer = kind.from_pretrained(published[name]), AutoTokenizer.from_pretrained(published[name])
         bare = open_checkpoint(kept(tmp_path / name, model, tokenizer))
         with pytest.raises(ValueError, match=r"has no trained head for words .it lacks '.*random numbers would answer"):
             fill_in(bare, ENGLISH)
@@ -288,7 +326,7 @@ def test_a_file_without_a_head_for_words_gives_no_answer(published, tmp_path):
 
 
 def test_a_head_for_words_alone_is_enough(published, tmp_path, opened):
-    pieces = tokenization.load_tokenizer(published["bert-base-uncased"])
+    pieces = AutoTokenizer.from_pretrained(published["bert-base-uncased"])
     masked = BertForMaskedLM.from_pretrained(published["bert-base-uncased"])
     one = open_checkpoint(kept(tmp_path / "masked", masked, pieces))
     assert fill_in(one, ENGLISH) == pytest.approx(fill_in(opened["bert-base-uncased"], ENGLISH), abs=1e-5)

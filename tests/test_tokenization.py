@@ -21,7 +21,6 @@ from course_lib.text.corpora import Corpus, tiny_town
 from course_lib.text.tokenization import (
     SPECIAL_TOKENS,
     encode_documents,
-    load_tokenizer,
     require_special_tokens,
     train_byte_bpe,
     train_wordpiece,
@@ -337,8 +336,6 @@ def test_saved_and_opened_it_is_the_same(tokenizer, tmp_path):
     for again in (
         AutoTokenizer.from_pretrained(tmp_path),
         type(tokenizer).from_pretrained(tmp_path),
-        load_tokenizer(tmp_path),
-        load_tokenizer(str(tmp_path)),
     ):
         assert type(again) is type(tokenizer) and again.is_fast
         assert again.get_vocab() == tokenizer.get_vocab()
@@ -386,58 +383,3 @@ def test_require_special_tokens(tokenizer):
     bare.add_special_tokens({"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"})
     with pytest.raises(ValueError, match=r"no mask_token,.*\{'mask_token': '\[MASK\]'\}"):
         require_special_tokens(bare)
-    require_special_tokens(bare, roles=["pad_token"])
-
-
-# --- load_tokenizer -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["./nowhere", "~/no such folder", Path("nowhere"), "a/b/c", "C:\\nowhere", ""])
-def test_load_tokenizer_names_a_missing_folder(name):
-    with pytest.raises(OSError, match="there is no readable tokenizer .* check the spelling"):
-        load_tokenizer(name)
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        {},
-        {"config.json": '{"model_type": "bert"}'},
-        {"tokenizer.json": "{damaged"},
-        {"tokenizer.json": "{}", "tokenizer_config.json": "{}"},
-    ],
-)
-def test_load_tokenizer_names_a_folder_without_one(tmp_path, files):
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    with pytest.raises(OSError, match="no readable tokenizer at .*train_wordpiece") as caught:
-        load_tokenizer(tmp_path)
-    assert caught.value.__suppress_context__, "one screen, not ten"
-
-
-def test_load_tokenizer_runs_no_code_of_a_folder(town, tmp_path, monkeypatch):
-    town.save_pretrained(tmp_path)
-    file = tmp_path / "tokenizer_config.json"
-    settings = json.loads(file.read_text())
-    settings |= {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil"}
-    file.write_text(json.dumps(settings))
-    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
-    monkeypatch.setattr("builtins.input", lambda *_: "y")  # whoever is asked says yes
-    with pytest.raises(OSError, match="no readable tokenizer at .*contains custom code"):
-        load_tokenizer(tmp_path)
-    assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("download", [False, True])
-def test_load_tokenizer_asks_the_hub_only_if_told_to(monkeypatch, download):
-    calls = []
-
-    def from_pretrained(name, **options):
-        calls.append((name, options))
-        raise OSError("We couldn't connect\nand ten more lines")
-
-    monkeypatch.setattr(tokenization.AutoTokenizer, "from_pretrained", from_pretrained)
-    with pytest.raises(OSError, match="'org/name'.*nor in the Hugging Face cache.*We couldn't connect;") as caught:
-        load_tokenizer("org/name", download)
-    assert "ten more lines" not in str(caught.value) and ("the Hub" in str(caught.value)) is download
-    assert calls == [("org/name", {"trust_remote_code": False, "local_files_only": not download})]

@@ -20,6 +20,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
+    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )  # fmt: skip
@@ -27,7 +28,6 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils import cached_file
 
 from course_lib.model import attention
-from course_lib.text import tokenization
 
 __all__ = ["GAP", "Checkpoint", "choose", "cross_attention", "examine", "fill_in", "follows", "open_checkpoint",
            "pooler", "probability"]
@@ -69,18 +69,21 @@ def open_checkpoint(place: str | Path, name: str | None = None, download: bool =
     """Open a folder, or a name on the Hub: from this disk, with ``download`` also over the network.
 
     ``name`` is what tables call it (default: the place's own name). Raises OSError, in one line, where it cannot be
-    had, and ValueError for a folder that holds no readable checkpoint.
+    had.
     """
-    tokenizer = tokenization.load_tokenizer(place, download)  # explains a wrong name, a damaged folder
     try:
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, local_files_only=not download)
+        if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers 5 does not say so itself
+            raise ValueError("its tokenizer holds special tokens only")
         config = AutoConfig.from_pretrained(place, trust_remote_code=False, local_files_only=not download)
         kind = next((kind for kind in KINDS if type(config) in kind._model_mapping), None)
         if kind is None:
             raise ValueError(f"a {config.model_type} has no head for words")
         model, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True,
                                            trust_remote_code=False, local_files_only=not download)  # fmt: skip
-    except (OSError, ValueError) as error:
-        raise OSError(f"the model {str(place)!r} cannot be opened: {tokenization.first_line(error)}") from None
+    except Exception as error:  # a damaged file makes tokenizers raise a bare Exception
+        why = str(error).strip().splitlines() or [type(error).__name__]  # transformers says it in ten lines
+        raise OSError(f"the model {str(place)!r} cannot be opened: {why[0].strip(' :.')}") from None
     file = Path(cached_file(place, "model.safetensors", local_files_only=True))
     return Checkpoint(name or Path(place).name, model.eval(), tokenizer, file, tuple(sorted(told["missing_keys"])))
 
@@ -96,8 +99,8 @@ def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, 
         if published:
             try:
                 found = open_checkpoint(name, download=True)
-            except (OSError, ValueError) as error:
-                why = tokenization.first_line(error)
+            except OSError as error:
+                why = str(error)
         kept = found or stand_in
         print(f"{name}: opened." if found else f"{name}: {why}. In its place: {stand_in.name}.")
         chosen[kept.name] = kept

@@ -10,7 +10,6 @@ from transformers import PreTrainedTokenizerBase
 
 from course_lib.model.attention import causal_mask, prefix_mask, sliding_window_mask
 from course_lib.train.batch import Batch
-from course_lib.train.objectives import require_rows
 
 __all__ = ["EveryMask"]
 
@@ -44,7 +43,6 @@ class EveryMask:
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Make a batch of rows int64 [B, T], cut to [B, t] with ``cut``; padding, if any, ends a row."""
-        require_rows(rows)
         rows = self._cut(rows, generator) if self.cut else rows
         words = ~torch.isin(rows, torch.tensor(self.special_ids, device=rows.device))  # [B, T]
         rate = self.rates[_draw(len(self.rates), generator)]

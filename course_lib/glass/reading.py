@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import BertForMaskedLM, BertForPreTraining, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, BertForMaskedLM, BertForPreTraining, PreTrainedTokenizerBase
 
 from course_lib.experiments import town_pairs
 from course_lib.model import attention
 from course_lib.places import DATA
-from course_lib.text import tokenization
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
 
@@ -131,7 +130,7 @@ def load(folder: Path = CHECKPOINT) -> tuple[BertForMaskedLM | BertForPreTrainin
         own = {name: value.numpy() for name, value in model.named_parameters()}
         for name, value in rounded(own)[1].items():
             model.get_parameter(name).copy_(torch.from_numpy(value))
-    return model.eval(), tokenization.load_tokenizer(folder)
+    return model.eval(), AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def rounded(weights: dict[str, np.ndarray]) -> tuple[bytes, dict[str, np.ndarray]]:

@@ -10,6 +10,7 @@ prefix mask; Longformer (2004.05150) §3.1 for the sliding window.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -24,8 +25,10 @@ def padding_mask(attention_mask: Tensor) -> Tensor:
 
     The query axis has length 1 and is broadcast: a padding mask closes columns, never rows.
     """
-    keep = _zero_one(attention_mask, "attention_mask")
-    return _additive(keep[:, None, None, :])
+    odd = attention_mask[(attention_mask != 0) & (attention_mask != 1)]
+    if len(odd):
+        raise ValueError(f"The padding mask holds {odd[0].item():g}: use 1 for a real token and 0 for padding.")
+    return _additive(attention_mask.bool()[:, None, None, :])
 
 
 def bidirectional_mask(length: int) -> Tensor:
@@ -69,8 +72,7 @@ def cross_mask(source_mask: Tensor, length: int) -> Tensor:
 
     There is no causal part: the source is finished before the target begins. (1706.03762 §3.2.3)
     """
-    keep = _zero_one(source_mask, "source_mask")
-    return _additive(keep[:, None, None, :].expand(-1, 1, length, -1))
+    return padding_mask(source_mask).expand(-1, 1, length, -1)
 
 
 def combine(*masks: Tensor) -> Tensor:
@@ -78,14 +80,7 @@ def combine(*masks: Tensor) -> Tensor:
 
     Takes the minimum, not the sum: finfo.min + finfo.min overflows to -inf, and a row of -inf makes NaN.
     """
-    result = masks[0]
-    for mask in masks:
-        try:
-            result = torch.minimum(result, _additive_only(mask))
-        except RuntimeError as error:
-            shapes = ", ".join(str(tuple(m.shape)) for m in masks)
-            raise ValueError(f"masks of shapes {shapes} do not broadcast: use the same T and S.") from error
-    return result
+    return functools.reduce(torch.minimum, map(_additive_only, masks))
 
 
 def visible(mask: Tensor) -> Tensor:
@@ -118,14 +113,14 @@ def leakage(model: nn.Module, input_ids: Tensor, method: str = "gradient", **inp
     model. Works for any module that maps ids to [1, T, *] (or to a `transformers` output) through an
     nn.Embedding. Dropout is off while measuring; the model is left as it was found.
     """
-    measure = {"gradient": _gradient, "perturbation": _perturbation}.get(method)
-    if measure is None:
-        raise ValueError(f"method is {method!r}: use 'gradient' or 'perturbation'.")
+    measure = {"gradient": _gradient, "perturbation": _perturbation}[method]
     ids = input_ids[None] if input_ids.ndim == 1 else input_ids
     if ids.ndim != 2 or len(ids) != 1 or ids.is_floating_point():
         raise ValueError(f"input_ids has shape {tuple(input_ids.shape)} and dtype {input_ids.dtype}: pass one "
                          "sequence of whole numbers, [T] or [1, T].")  # fmt: skip
-    layer = _embedding_of(model)
+    layer = next((module for module in model.modules() if isinstance(module, nn.Embedding)), None)  # of the tokens
+    if layer is None:
+        raise TypeError(f"{type(model).__name__} has no nn.Embedding, through which its inputs could be told apart.")
     device = layer.weight.device  # ids and masks are small: they go where the model is
     inputs = {name: v.to(device) if isinstance(v, Tensor) else v for name, v in inputs.items()}
     was_training = model.training
@@ -174,8 +169,6 @@ def _perturbation(model, ids, layer, generator, inputs) -> Tensor:
     length, moved = ids.shape[1], []
     # RoBERTa counts positions from the padding id, so a replacement by padding would move every position.
     allowed = [i for i in range(layer.num_embeddings) if i != layer.padding_idx]
-    inputs = {name: value.expand(length + 1, *value.shape[1:]) if isinstance(value, Tensor) and value.shape[:1] == (1,)
-              else value for name, value in inputs.items()}  # fmt: skip
     for _ in range(3):
         batch = ids.repeat(length + 1, 1)  # row 0 is untouched, row j + 1 has another token at j
         for j in range(length):
@@ -201,27 +194,8 @@ def _additive_only(mask: Tensor) -> Tensor:
 
 
 def _positions(length: int) -> tuple[Tensor, Tensor]:
-    if length < 1:
-        raise ValueError(f"length is {length}: use 1 or more.")
     positions = torch.arange(length)
     return positions[:, None], positions[None, :]  # queries down, keys across
-
-
-def _zero_one(tensor: Tensor, name: str) -> Tensor:
-    if tensor.ndim != 2:
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)}: pass [B, S], one row per sequence.")
-    odd = tensor[(tensor != 0) & (tensor != 1)]
-    if len(odd):
-        raise ValueError(f"{name} holds {odd[0].item():g}: use 1 for a real token and 0 for padding.")
-    return tensor.bool()
-
-
-def _embedding_of(model: nn.Module) -> nn.Module:
-    layers = [model.get_input_embeddings()] if hasattr(model, "get_input_embeddings") else [
-        module for module in model.modules() if isinstance(module, nn.Embedding)]  # fmt: skip
-    if not layers:
-        raise TypeError(f"{type(model).__name__} has no nn.Embedding, through which its inputs could be told apart.")
-    return layers[0]
 
 
 def _first_tensor(result) -> Tensor:

@@ -33,10 +33,9 @@ def _bert_config(tokenizer: PreTrainedTokenizerBase, **overrides) -> BertConfig:
         vocab_size=len(tokenizer), hidden_size=128, num_hidden_layers=2, num_attention_heads=4,
         intermediate_size=512, max_position_embeddings=128, hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0, initializer_range=WIDE_START, pad_token_id=tokenizer.pad_token_id,
+        attn_implementation=ATTENTION,
     )  # fmt: skip
-    config = BertConfig(**(settings | overrides))
-    config._attn_implementation = overrides.get("attn_implementation", ATTENTION)
-    return config
+    return BertConfig(**(settings | overrides))
 
 
 def tiny_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> BertForMaskedLM:
@@ -67,19 +66,16 @@ def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel
         vocab_size=len(tokenizer), n_embd=128, n_layer=2, n_head=4, n_positions=128,
         embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0, use_cache=False,
         bos_token_id=tokenizer.cls_token_id, eos_token_id=tokenizer.sep_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        pad_token_id=tokenizer.pad_token_id, attn_implementation=ATTENTION,
     )  # fmt: skip
-    config = GPT2Config(**(settings | overrides))
-    config._attn_implementation = overrides.get("attn_implementation", ATTENTION)
-    return GPT2LMHeadModel(config)
+    return GPT2LMHeadModel(GPT2Config(**(settings | overrides)))
 
 
 def with_mask(model: PreTrainedModel, causal: bool) -> PreTrainedModel:
-    """Copy a BERT model's weights into a body with the other mask: same tensors, one flag changed."""
+    """Copy a BERT model's weights, one head for words, into a body with the other mask: one flag changed."""
     config = type(model.config).from_dict(model.config.to_dict() | {"is_decoder": causal, "use_cache": False})
     config._attn_implementation = model.config._attn_implementation
-    both_heads = isinstance(model, BertForPreTraining)
-    twin = (BertForPreTraining if both_heads else BertLMHeadModel if causal else BertForMaskedLM)(config)
+    twin = (BertLMHeadModel if causal else BertForMaskedLM)(config)
     twin.load_state_dict(model.state_dict())
     return twin.to(model.device).train(model.training)
 

@@ -17,7 +17,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from course_lib import runtime
 
-__all__ = ["ATTENTION", "autocast", "course_attention", "knows", "logits", "logits_at", "require_head"]
+__all__ = ["ATTENTION", "autocast", "course_attention", "knows", "logits", "logits_at"]
 
 ATTENTION = "course_attention"  # our name in transformers' attention registry
 LOWEST = torch.finfo(torch.bfloat16).min  # the additive mask's "may not", as in course_lib.model.attention
@@ -61,12 +61,6 @@ def autocast(device: torch.device):
     return torch.autocast(device.type, dtype) if dtype == torch.bfloat16 else nullcontext()
 
 
-def require_head(model: PreTrainedModel) -> None:
-    """Raise TypeError for a model without a head for words."""
-    if model.get_output_embeddings() is None:
-        raise TypeError(f"{type(model).__name__} has no head for words: use bodies.tiny_bert, tiny_gpt or the like.")
-
-
 def knows(model: PreTrainedModel) -> bool:
     """Tell whether :func:`logits` can take a model apart: a body and a head for words, as BERT and GPT-2 name them."""
     return hasattr(model, "cls") or hasattr(model, "lm_head")
@@ -99,25 +93,15 @@ def logits(
 
 
 def logits_at(
-    model: PreTrainedModel, input_ids: Tensor, select: Tensor, attention_mask: Tensor | None = None,
-    token_type_ids: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+    model: PreTrainedModel, input_ids: Tensor, select: Tensor, attention_mask: Tensor | None = None
+) -> Tensor:
     """Compute the logits of the selected positions, and only what they need.
 
     input_ids int64 [B, T], select bool [B, T] with N True. Returns [N, V], the same numbers as
     ``model(input_ids).logits[select]``. ``select`` may also list positions, int64 [B, K]: then it returns [B, K, V].
-    Raises TypeError for a model without a head for words, ValueError for an ``attention_mask`` that hides the first
-    token, as segments would: the second argument of ``model(ids, ...)`` is the attention mask.
     """
-    require_head(model)
-    if attention_mask is not None and attention_mask.ndim == 2 and not attention_mask[:, 0].all():
-        raise ValueError(
-            "attention_mask is 0 at the first token of a row, as segments are: give them as token_type_ids=..., "
-            "and in the mask 1 for every token that is not padding."
-        )
     positions = select.flatten().nonzero()[:, 0] if select.dtype == torch.bool else select
-    seen = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
-    return logits(model, seen, positions)[0]
+    return logits(model, {"input_ids": input_ids, "attention_mask": attention_mask}, positions)[0]
 
 
 @contextmanager

@@ -60,11 +60,6 @@ class Corpus:
         """Count the words; a Chinese or Japanese character counts as one, punctuation does not count."""
         return sum(map(_count_words, self.documents))
 
-    @cached_property
-    def digest(self) -> str:
-        """Hash the text: 64 hexadecimal digits; two corpora with the same digest hold the same documents."""
-        return hashlib.sha256(json.dumps(self.documents, ensure_ascii=False).encode()).hexdigest()
-
     def text(self) -> str:
         """Return everything as one string: a sentence per line, two blank lines between documents."""
         return "\n\n\n".join("\n".join(document) for document in self.documents)

@@ -98,16 +98,14 @@ def segment_pairs(
 ) -> Pairs:  # fmt: skip
     """Read each document once and cut it into pairs of segments, as the original BERT does.
 
-    Sentences are gathered until they fill the row (for a share ``short_seq_prob`` of the documents a random
-    shorter target) and split at a random border into A and B. Half the time B is taken instead from a random
-    place of another document, and the sentences it replaces are read again. What does not fit is cut off
-    token by token, from the longer segment, front or back at random. (BERT, appendix A.2; google-research/bert,
-    create_pretraining_data.py, with its order of draws, so that the same ``rng`` gives the same pairs.)
+    Sentences are gathered until they fill the row (for a share ``short_seq_prob`` of the documents a random shorter
+    target) and split at a random border into A and B. Half the time B is taken instead from a random place of another
+    document, and the sentences it replaces are read again. What does not fit is cut off token by token, from the longer
+    segment, front or back at random. (BERT, appendix A.2; create_pretraining_data.py, with its order of draws.)
 
-    Quirks, kept because they are what BERT learned from: a chunk of one sentence has no second half, so it
-    becomes a negative, and more than half of all pairs are; B may come from the same document after all, when
-    ten draws have hit no other; and its text may happen to be the true one. :func:`balanced_pairs` has none of
-    these. Raises ValueError if length < 5 or if fewer than two documents have text.
+    Quirks, kept because they are what BERT learned from: a chunk of one sentence has no second half, so it becomes a
+    negative, and more than half of all pairs are; B may come from the same document after all, when ten draws have hit
+    no other; and its text may happen to be the true one. :func:`balanced_pairs` has none of these.
     """
     docs, room = _documents(documents), _room(length, special=3)
     filled = [d for d, document in enumerate(docs) if document]
@@ -149,10 +147,9 @@ def balanced_pairs(
     A negative is drawn again while B's text follows A's text anywhere in A's document, so that no label is wrong.
     Documents occur equally often under both labels, but places do not: the beginning of a document follows nothing,
     so B alone may give a label away (in BERT's own pairs too). With ``matched`` ('other document' only) A stays and B
-    is the B of a positive of another document: neither alone tells anything. All places being equally likely otherwise,
-    Tiny Town's ceiling is ``oracle.follows``. ``sentences=1`` is RoBERTa's SENTENCE-PAIR (section 4.2). Rows come in
-    random order, all or ``pairs`` (an even number) at most; what does not fit is cut as in :func:`segment_pairs`.
-    Raises ValueError if the documents are too short or too few.
+    is the B of a positive of another document: neither alone tells anything. Tiny Town's ceiling is ``oracle.follows``.
+    ``sentences=1`` is RoBERTa's SENTENCE-PAIR (section 4.2). Rows come in random order, all or ``pairs`` (an even
+    number) at most; what does not fit is cut as in :func:`segment_pairs`.
     """
     docs, room = _documents(documents), _room(length, special=3)
     if negative not in NEGATIVES:
@@ -232,7 +229,7 @@ def _documents(documents: Iterable[Document]) -> list[Document]:
 
 
 def _ends(tokenizer) -> tuple[int, int]:
-    require_special_tokens(tokenizer, ("cls_token", "sep_token", "pad_token"))
+    require_special_tokens(tokenizer)
     return tokenizer.cls_token_id, tokenizer.sep_token_id
 
 

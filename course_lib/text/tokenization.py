@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase, RobertaTokenizer
+from transformers import BertTokenizer, PreTrainedTokenizerBase, RobertaTokenizer
 
 from course_lib import runtime
 
-__all__ = ["SPECIAL_TOKENS", "encode_documents", "first_line", "load_tokenizer", "require_special_tokens",
-           "train_byte_bpe", "train_wordpiece", "word_tokenizer"]
+__all__ = ["SPECIAL_TOKENS", "encode_documents", "require_special_tokens", "train_byte_bpe", "train_wordpiece",
+           "word_tokenizer"]  # fmt: skip
 
 # the order gives the ids 0 to 4; RoBERTa's <s> and </s> stand for [CLS] and [SEP], and begin and end a text
 SPECIAL_TOKENS = {
@@ -52,9 +51,8 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int = 4000, lowercase: boo
     """Train WordPiece on texts (or a Corpus) and return a BERT tokenizer of at most `vocab_size` tokens.
 
     The same texts give the same ids in every process. Characters that do not fit become [UNK], as do words of more than
-    100 letters (in scripts without spaces, such as Thai, train_byte_bpe is the one to take). `lowercase` drops accents,
-    as BERT's uncased models do. The pieces are merged most frequent pair first, as in Hugging Face's trainer; Google's
-    is not published.
+    100 letters (scripts without spaces, such as Thai, need train_byte_bpe). `lowercase` drops accents, as BERT's
+    uncased models do. The most frequent pair is merged first, as in Hugging Face's trainer; Google's is unpublished.
     """
     texts = _texts(texts)
     splitter = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -149,11 +147,9 @@ def encode_documents(tokenizer: PreTrainedTokenizerBase, corpus) -> list[list[li
     return [[list(ids[sentence]) for sentence in document] for document in documents]
 
 
-def require_special_tokens(
-    tokenizer: PreTrainedTokenizerBase,
-    roles: Iterable[str] = ("pad_token", "cls_token", "sep_token", "mask_token"),
-) -> None:
-    """Raise ValueError unless the vocabulary has a token of its own for each role, e.g. 'mask_token'."""
+def require_special_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise ValueError unless the vocabulary has all the tokens that packing and masking need."""
+    roles = ("pad_token", "cls_token", "sep_token", "mask_token")
     missing = [role for role in roles if getattr(tokenizer, role) not in tokenizer.get_vocab()]
     if missing:
         raise ValueError(
@@ -161,33 +157,6 @@ def require_special_tokens(
             "word_tokenizer, train_wordpiece or train_byte_bpe, or add what is missing before making the model: "
             f"tokenizer.add_special_tokens({{{missing[0]!r}: {SPECIAL_TOKENS['bert'][missing[0]]!r}}})"
         )
-
-
-def load_tokenizer(name_or_path: str | Path, download: bool = False) -> PreTrainedTokenizerBase:
-    """Open a tokenizer from a folder (`save_pretrained`) or from the Hugging Face cache on this disk.
-
-    With `download` a name may also be fetched from the Hub. Code that a tokenizer brings along is never run. Raises
-    OSError, with the fix, for what cannot be opened.
-    """
-    place = Path(name_or_path).expanduser()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            place if place.is_dir() else str(name_or_path), trust_remote_code=False,
-            local_files_only=place.is_dir() or not download,
-        )  # fmt: skip
-        if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # transformers 5 does not say so itself
-            raise ValueError("its vocabulary holds special tokens only")
-    except Exception as error:  # a damaged file makes tokenizers raise a bare Exception
-        raise OSError(f"there is no readable tokenizer at {str(name_or_path)!r}, neither in a folder here (looked from "
-                      f"{str(Path.cwd())!r}) nor in the Hugging Face cache{', nor on the Hub' * download}: "
-                      f"{first_line(error)}; check the spelling, or make the course's own with word_tokenizer, "
-                      "train_wordpiece or train_byte_bpe") from None  # fmt: skip
-    return tokenizer
-
-
-def first_line(error: Exception) -> str:
-    """Say in one line what transformers says in ten."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].strip(" :.")
 
 
 def _texts(texts: Iterable[str]) -> list[str]:

@@ -236,8 +236,6 @@ class Oracle:
         they have in neighbours (``packing.balanced_pairs``).
         """
         n, m = len(a), len(b)
-        if negative not in NEGATIVES:
-            raise ValueError(f"negative={negative!r} is unknown; choose one of {NEGATIVES}.")
         if not n or not m or n + m > sentences:
             raise ValueError(f"{n} + {m} sentences do not fit into stories of {sentences}: each side needs at least "
                              "one sentence.")  # fmt: skip

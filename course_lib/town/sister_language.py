@@ -37,23 +37,24 @@ class SisterLanguage:
     With ``agreement='last word'`` it is a dialect in which the last word of the clause decides all its endings.
     """
 
-    def __init__(self, town: TinyTown | None = None, agreement: str = "next word"):
+    def __init__(self, agreement: str = "next word"):
         if agreement not in AGREEMENTS:
             raise ValueError(f"agreement={agreement!r} is unknown; choose one of {AGREEMENTS}.")
-        self.town, self.agreement = town or TinyTown.load(), agreement
+        self.town, self.agreement = TinyTown.load(), agreement
         slots = [words for slot in ("did", "face") for words in self.town.slots[slot][1].values()]
         self.verbs = VERBS | {word for words in slots for word in words}
 
     @property
     def vocabulary(self) -> list[str]:
         """Every word of the sister language without the stops, sorted."""
-        return sorted(_root(word) + ending for word in set(self.town.vocabulary) - set(STOPS) for ending in (EVEN, ODD))
+        words = set(self.town.vocabulary) - set(STOPS)
+        return sorted(word[::-1].lower() + ending for word in words for ending in (EVEN, ODD))
 
     def word(self, word: str, decider: str) -> str:
         """Translate a word, given the source word that decides its ending."""
         if word in STOPS:
             return word
-        return _root(word) + (ODD if decider in STOPS or len(decider) % 2 else EVEN)
+        return word[::-1].lower() + (ODD if decider in STOPS or len(decider) % 2 else EVEN)
 
     def deciders(self, sentence: Sequence[str]) -> list[str]:
         """Return for each word the source word that decides its ending; a stop after the last one of a clause."""
@@ -100,11 +101,6 @@ def sentences(n: int, seed: int = 0, held_out: bool = False) -> list[tuple[str, 
         if len(found) >= n:
             return found[:n]
     raise ValueError(f"n={n}: only {len(found)} such sentences were found. Ask for fewer.")
-
-
-def _root(word: str) -> str:
-    """Return a word without its ending: 'kitchen' -> 'nehctik'."""
-    return word[::-1].lower()
 
 
 def _set_aside(sentence: Sequence[str]) -> bool:

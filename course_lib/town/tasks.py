@@ -99,7 +99,7 @@ def answer(tokenizer: PreTrainedTokenizerBase, stories: Sequence[Story], questio
             rows.append([*cls, *first, *sep, *second, *sep])
             types.append([0] * (len(first) + 2) + [1] * (len(second) + 1))
             before = len(ids) + 2 if question_first else 1
-            targets.append([before + question.start, before + question.end - 1])
+            targets.append([before + question.place] * 2)
     if not rows:
         raise ValueError(f"None of the {len(stories)} stories has a passage with every answer: give some hundreds.")
     return Task("answers", "span", (), torch.tensor(rows), torch.tensor(targets), torch.tensor(types))
@@ -110,9 +110,9 @@ def _asked(tokenizer, town: TinyTown, passage: Story) -> list[tuple[Question, li
     questions, words = town.questions(passage), tokenizer.convert_tokens_to_ids(passage.words)
     asked = [tokenizer.convert_tokens_to_ids(question.text.split()) for question in questions]
     room = [LENGTH - 3 - len(ids) for ids in asked]
-    if len(questions) < len(town.question_templates) or len(words) < max(room, default=0):
+    if len(questions) < len(town.question_templates) or len(words) < max(room):
         return []
-    if any(question.end > min(room) for question in questions):
+    if any(question.place >= min(room) for question in questions):
         return []
     return [(question, ids, words[:size]) for question, ids, size in zip(questions, asked, room, strict=True)]
 

@@ -34,7 +34,8 @@ class Batch:
         ``fast`` computes the same numbers with less work where it can. Raises TypeError for a model without a head
         for what is asked.
         """
-        fast.require_head(model)
+        if model.get_output_embeddings() is None:
+            raise TypeError(f"{type(model).__name__} has no head for words: use bodies.tiny_bert or the like.")
         seen = {"input_ids": self.input_ids, "attention_mask": self.attention_mask,
                 "token_type_ids": self.token_type_ids}  # fmt: skip
         judged = None if self.pair_labels is None else self._judged(model)

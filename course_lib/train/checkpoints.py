@@ -11,7 +11,6 @@ takes the others' right to write; what it lacks goes into each one's own cache.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -28,13 +27,7 @@ from transformers import PreTrainedTokenizerFast
 from course_lib import runtime
 from course_lib.train.history import History
 
-__all__ = ["fingerprint", "load", "save"]
-
-
-def fingerprint(**made_of) -> str:
-    """Hash everything that made a result: JSON-like values only. Returns 16 hexadecimal digits."""
-    text = json.dumps(made_of, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+__all__ = ["load", "save"]
 
 
 def load(name: str, model) -> History | None:

@@ -87,9 +87,7 @@ class HeldOut:
         return _score(self.log_probabilities(model)[0], self.batch.targets)
 
     def pair_score(self, model: PreTrainedModel) -> Score:
-        """Score a model's judgement of the pairs; raises ValueError if none are asked about."""
-        if self.batch.pair_labels is None:
-            raise ValueError(f"{type(self.objective).__name__} asks about words only: use objectives.PreTraining.")
+        """Score a model's judgement of the pairs that an objectives.PreTraining asks about."""
         return _score(self.log_probabilities(model)[1], self.batch.pair_labels)
 
     @torch.no_grad()

@@ -36,12 +36,12 @@ def train(
     goes wrong on the way (memory, ``evaluate``), the exception carries the model as trained so far, and its history,
     as ``.model`` and ``.history``.
     """
-    check(model, rows, objective, steps, batch_size, learning_rate, seed, evaluate, evaluations)
+    check(model, rows, steps, batch_size, learning_rate, evaluations)
     device = runtime.device()
     model.to(device).train()
     optimizer = adamw(model.parameters(), device)
     generator = torch.Generator().manual_seed(int(seed))  # on the CPU: the same batches on every device
-    objective, asking = _batches_of(objective), (lambda: [evaluate(model)]) if evaluate else None
+    asking = (lambda: [evaluate(model)]) if evaluate else None
     with Watch([model], [name], model.state_dict(), steps, learning_rate, asking, evaluations) as watch:
         for step, take in enumerate(order(len(rows), batch_size, steps, generator), 1):
             optimizer.param_groups[0]["lr"] = one_cycle(step, steps, learning_rate)
@@ -86,21 +86,19 @@ def order(rows: int, batch_size: int, steps: int, generator: torch.Generator) ->
 
 def fit(
     build: Callable[[], PreTrainedModel], rows: Tensor | Pairs, objective: Objective, steps: int, *,
-    tokenizer: PreTrainedTokenizerBase, seed: int = 0, cache: bool = True, evaluate=None, **settings,
+    tokenizer: PreTrainedTokenizerBase, seed: int = 0, evaluate=None, **settings,
 ) -> tuple[PreTrainedModel, History]:  # fmt: skip
     """Build and train a model, or load it if the same thing was trained before. Returns (model, history).
 
-    ``build()`` draws the first weights after ``seed`` is set; it is always called, and a kept model is its weights
-    put into what it built. ``settings`` as in :func:`train`. The cache's key covers the course's source files, the
-    model as built, the rows, the objective, every setting and the versions of the libraries. Only what the course
-    itself defines is kept (:mod:`course_lib.train.provenance`): with an objective, a hook, an ``evaluate`` or a changed
-    function of your own, the model is trained anew each time, so that what you changed is what you see. The
-    checkpoint opens with ``from_pretrained`` and in pipelines.
+    ``build()`` draws the first weights after ``seed`` is set; a kept model is its weights put into what it built.
+    ``settings`` as in :func:`train`. The cache's key covers the course's source files, the libraries, the model as
+    built and all arguments (:mod:`course_lib.train.provenance`); with an objective, a hook, an ``evaluate`` or a
+    changed function of your own the model is trained anew each time, so that what you changed is what you see.
     """
     runtime.seed_all(seed)
     model = build()
     recipe = {what: value for what, value in settings.items() if what != "name"}
-    key = provenance.key(model, rows, objective, steps, seed, evaluate, recipe) if cache else None
+    key = provenance.key(model, rows, objective, steps, seed, evaluate, recipe)
     entry = f"{type(model).__name__}-{key}" if key else None
     if entry and (history := checkpoints.load(entry, model)):
         model.to(runtime.device()).eval()
@@ -111,35 +109,13 @@ def fit(
     return model, history
 
 
-def _batches_of(objective: Objective) -> Objective:
-    """Let an objective say what is wrong if it makes anything but a batch."""
-
-    def draw(rows, generator):
-        batch = objective(rows, generator)
-        if not hasattr(batch, "logits"):
-            made = type(batch).__name__
-            raise TypeError(f"{objective!r:.80} made {made}: an objective returns an objectives.Batch.")
-        return batch
-
-    return draw
-
-
-def check(
-    model, rows: Tensor | Pairs, objective, steps: int, batch_size: int, learning_rate: float, seed: int = 0,
-    evaluate=None, evaluations: int = 10,
-) -> None:  # fmt: skip
+def check(model, rows: Tensor | Pairs, steps: int, batch_size: int, learning_rate: float, evaluations: int = 10):
     """Refuse settings that cannot work, before any time is spent."""
     if not isinstance(model, PreTrainedModel):
         raise TypeError(f"model is a {type(model).__name__}: give a model of transformers, e.g. bodies.tiny_bert(...).")
-    if not isinstance(rows, Tensor | Pairs):
-        raise TypeError(f"rows is a {type(rows).__name__}: give a tensor [N, T] or Pairs, see course_lib.text.packing.")
-    for what, called in (("objective", objective), ("evaluate", evaluate)):
-        if not (callable(called) or (what == "evaluate" and called is None)):
-            raise TypeError(f"{what}={called!r:.60} cannot be called.")
-    for what, value, least in (("steps", steps, 1), ("batch_size", batch_size, 1), ("seed", seed, 0),
-                               ("evaluations", evaluations, 1)):  # fmt: skip
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{what}={value!r} must be a whole number, at least {least}.")
+    for what, value in (("steps", steps), ("batch_size", batch_size), ("evaluations", evaluations)):
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{what}={value!r} must be a whole number, at least 1.")
     if not (learning_rate > 0 and math.isfinite(learning_rate)):
         raise ValueError(f"learning_rate={learning_rate} must be a positive number, e.g. 3e-3.")
     check_rows(model, rows.input_ids if isinstance(rows, Pairs) else rows)

@@ -18,8 +18,7 @@ from course_lib.text.packing import Pairs
 from course_lib.train.batch import Batch
 from course_lib.train.masking import Masking
 
-__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "PreTraining",
-           "require_rows"]
+__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "PreTraining"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ class MaskedLM:
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Draw new masks for rows [B, T]: dynamic masking. Padding is neither asked for nor looked at."""
-        require_rows(rows)
         masked, pad = self.masking(rows, generator), self.masking.pad_id
         padded = pad is not None and bool((rows == pad).any())
         targets = masked.labels[masked.selected]
@@ -50,13 +48,10 @@ class CausalLM:
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase, share: float = 1.0) -> CausalLM:
         """Take the special tokens from a tokenizer."""
-        if not 0 < share <= 1:
-            raise ValueError(f"share={share}: the share of positions in the loss must be above 0 and at most 1.")
         return cls(tuple(sorted(set(tokenizer.all_special_ids))), share)
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Mark the positions whose next token counts, for rows [B, T]."""
-        require_rows(rows)
         special = torch.isin(rows, torch.tensor(self.special_ids, device=rows.device))
         select = torch.zeros_like(special)
         select[:, :-1] = ~special[:, 1:]
@@ -71,16 +66,15 @@ class CausalLM:
 class BothMasks:
     """Train one encoder body under both masks: MLM without a mask and next-word prediction under the causal one.
 
-    Each batch is one or the other, ``causal_share`` of them causal (as GPT-BERT mixes them, 2410.24159).
+    Each batch is one or the other, half of them causal (as GPT-BERT mixes them, 2410.24159).
     """
 
     masked: MaskedLM
     causal: CausalLM
-    causal_share: float = 0.5
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Toss a coin for the batch of rows [B, T]."""
-        if torch.rand(1, generator=generator, device=generator.device).item() >= self.causal_share:
+        if torch.rand(1, generator=generator, device=generator.device).item() >= 0.5:
             return self.masked(rows, generator)
         mask = causal_mask(rows.shape[1]).to(rows.device)
         return replace(self.causal(rows, generator), attention_mask=mask)
@@ -103,13 +97,9 @@ class PreTraining:
     def __post_init__(self):
         if self.judge_at not in ("first", "last", None):
             raise ValueError(f"judge_at={self.judge_at!r}: a pair is judged from its 'first' or its 'last' token.")
-        if self.judge_at is None and self.words is None:
-            raise ValueError("words=None, judge_at=None: nothing is asked. Give one of the two.")
 
     def __call__(self, pairs: Pairs, generator: torch.Generator) -> Batch:
         """Ask for the pairs' labels [B], and for words of their rows [B, T]."""
-        if not isinstance(pairs, Pairs):
-            raise TypeError(f"PreTraining judges pairs, not {type(pairs).__name__}: see packing.balanced_pairs.")
         ids, real = pairs.input_ids, pairs.input_ids != self.pad_id
         words = self.words or (lambda rows, _: Batch(rows, torch.zeros_like(real), rows[:0, 0]))
         return replace(
@@ -117,12 +107,6 @@ class PreTraining:
             pair_labels=pairs.labels if self.judge_at else None,
             judge_at=real.sum(dim=1) - 1 if self.judge_at == "last" else None,
         )  # fmt: skip
-
-
-def require_rows(rows) -> None:
-    """Raise TypeError for anything but a tensor of rows."""
-    if not isinstance(rows, Tensor):
-        raise TypeError(f"rows is a {type(rows).__name__}: give its input_ids, or use objectives.PreTraining.")
 
 
 Objective = Callable[[Tensor | Pairs, torch.Generator], Batch]  # rows int64 [B, T], or pairs of them -> Batch

@@ -14,7 +14,7 @@ import re
 import sys
 from collections import OrderedDict
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType
 
 import numpy as np
 import torch
@@ -120,10 +120,6 @@ def _told(value) -> str:
         parts = sorted(map(_told, value))
     elif kind in (dict, OrderedDict):
         parts = [_told(item) for pair in value.items() for item in pair]
-    elif kind is functools.partial:
-        parts = map(_told, (value.func, value.args, value.keywords))
-    elif isinstance(value, MethodType) and getattr(type(value.__self__), value.__name__, None) is value.__func__:
-        parts = [_told(value.__self__), value.__name__]
     elif isinstance(value, FunctionType | BuiltinFunctionType | type):
         parts = [_named(value)]
         if getattr(sys.modules.get(value.__module__), value.__name__, None) is not value:

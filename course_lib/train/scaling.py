@@ -1,4 +1,4 @@
-"""Many seeds at once on a device: `scaling.train_seeds(build, rows, objective, steps, seeds=range(32))`.
+"""Many seeds at once on a GPU, as an experiment's records want them.
 
 A small model leaves a GPU idle: starting the work costs more time than the work. Models of one shape are stacked
 along a new first axis, so that each operation is started once for all of them (torch.func).
@@ -33,49 +33,41 @@ STACKED = {"input_ids", "select", "targets", "attention_mask"}  # the fields of 
 
 def can_stack(model: PreTrainedModel, rows: Tensor, objective: Objective) -> bool:
     """Tell whether :func:`train_seeds` can train models like this one: no dropout, nothing unknown in a batch."""
-    return not _obstacle(model, rows, objective)
+    batch = objective(rows[:2], torch.Generator().manual_seed(0))
+    asked = {field.name for field in fields(batch) if getattr(batch, field.name) is not None}
+    return asked <= STACKED and not any(part.p for part in model.modules() if isinstance(part, nn.Dropout))
 
 
 def train_seeds(
-    build: Callable[[], PreTrainedModel], rows: Tensor | Sequence[Tensor], objective: Objective, steps: int,
-    seeds: Sequence[int], *, batch_size: int = 128, learning_rate: float = 3e-3, name: str = "model",
-    evaluate: Callable | Sequence[Callable] | None = None, evaluations: int = 10,
+    build: Callable[[], PreTrainedModel], rows: Sequence[Tensor], objective: Objective, steps: int,
+    seeds: Sequence[int], *, evaluate: Sequence[Callable], batch_size: int, learning_rate: float,
 ) -> list[tuple[PreTrainedModel, History]]:  # fmt: skip
     """Train one model per seed, all at the same time; returns (model, history) for each, in the order of seeds.
 
     The same as ``runtime.seed_all(seed); model = build(); loop.train(model, ..., seed=seed)`` for each seed
     (to 1e-4 in float32): its own first weights, order of rows, masks and gradient clipping. ``rows`` and ``evaluate``
-    are shared, or a list with one for each seed. ``seconds`` in every history are those of all seeds together.
-    Raises ValueError where :func:`can_stack` says no, and Diverged when the loss of one seed is no longer a number.
+    hold one for each seed; :func:`can_stack` says which models and objectives it is for. ``seconds`` in every history
+    are those of all seeds together. Raises Diverged when the loss of one seed is no longer a number.
     """
-    seeds, models = list(seeds), []
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds={seeds}: at least one, and each only once.")
-    texts = [rows] * len(seeds) if isinstance(rows, Tensor) else list(rows)
-    asking = list(evaluate) if isinstance(evaluate, Sequence) else [evaluate] * len(seeds)
-    device = runtime.device()
-    for seed in seeds:
+    models, device = [], runtime.device()
+    for seed, text in zip(seeds, rows, strict=True):
         runtime.seed_all(seed)
         models.append(build().to(device).train())
-    for model, text, ask in zip(models, texts, asking, strict=True):
-        loop.check(model, text, objective, steps, batch_size, learning_rate, 0, ask, evaluations)
-    if problem := _obstacle(models[0], texts[0], objective):
-        raise ValueError(f"{problem} Train the seeds one by one with loop.train.")
+        loop.check(models[-1], text, steps, batch_size, learning_rate)
     stack, generators = _Stack(models, device), [torch.Generator().manual_seed(seed) for seed in seeds]
     optimizer = loop.adamw(stack.weights.values(), device)
-    orders = [loop.order(len(text), batch_size, steps, g) for text, g in zip(texts, generators, strict=True)]
+    orders = [loop.order(len(text), batch_size, steps, g) for text, g in zip(rows, generators, strict=True)]
 
     def measure():
         stack.write_back()
-        return [ask(model) for ask, model in zip(asking, models, strict=True)]
+        return [ask(model) for ask, model in zip(evaluate, models, strict=True)]
 
-    names = [f"{name}, seed {seed}" for seed in seeds]
-    watch = Watch(models, names, stack.weights, steps, learning_rate, measure if evaluate else None, evaluations)
+    names = [f"model, seed {seed}" for seed in seeds]
     try:
-        with watch:
+        with Watch(models, names, stack.weights, steps, learning_rate, measure, evaluations=10) as watch:
             for step, takes in enumerate(zip(*orders, strict=True), 1):
                 optimizer.param_groups[0]["lr"] = loop.one_cycle(step, steps, learning_rate)
-                drawn = [objective(text[take], g) for text, take, g in zip(texts, takes, generators, strict=True)]
+                drawn = [objective(text[take], g) for text, take, g in zip(rows, takes, generators, strict=True)]
                 loss, hits = stack.read(drawn)  # [S] each
                 optimizer.zero_grad()
                 loss.sum().backward()  # each weight belongs to one seed: the sum mixes nothing
@@ -116,8 +108,6 @@ class _Stack:
     def read(self, drawn: list[Batch]) -> tuple[Tensor, Tensor]:
         """Compute the mean loss in nats, and count the hits, of one batch per seed: [S], [S]."""
         asked = torch.tensor([len(batch.targets) for batch in drawn])
-        if not asked.all():
-            raise ValueError("No token of a batch is to be predicted. Use larger batches.")
         ids, positions, labels = (x.to(self.device) for x in _aligned(drawn))
         inputs = [ids, positions, labels]
         if any(batch.attention_mask is not None for batch in drawn):
@@ -173,12 +163,3 @@ def _stacked_masks(drawn: list[Batch]) -> Tensor:
         additive = bidirectional_mask(length) if mask is None else mask if mask.ndim == 4 else padding_mask(mask)
         masks.append(additive.cpu().expand(-1, -1, length, length))
     return torch.stack(torch.broadcast_tensors(*masks))
-
-
-def _obstacle(model: PreTrainedModel, rows: Tensor, objective: Objective) -> str:
-    """Say why models like this one cannot be stacked, or ''."""
-    if rate := max((m.p for m in model.modules() if isinstance(m, nn.Dropout)), default=0.0):
-        return f"Stacked models cannot draw the dropout of {rate} that each alone would draw."
-    batch = objective(rows[:2], torch.Generator().manual_seed(0))
-    unknown = [f.name for f in fields(batch) if f.name not in STACKED and getattr(batch, f.name) is not None]
-    return f"Stacked training does not know the batch's {', '.join(unknown)}." if unknown else ""

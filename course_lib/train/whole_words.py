@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -30,18 +29,9 @@ class WholeWordMasking(Masking):
         """Take the ids from a WordPiece tokenizer; raises ValueError if it marks no continuation by '##'."""
         pieces = tuple(sorted(id for token, id in tokenizer.get_vocab().items() if token.startswith("##")))
         if not pieces:
-            raise ValueError(
-                f"this {type(tokenizer).__name__} has no piece that begins with '##', so every token is a word of its "
-                "own: use Masking, or a tokenizer of train_wordpiece."
-            )
+            raise ValueError(f"this {type(tokenizer).__name__} has no piece that begins with '##': use Masking, or a "
+                             "tokenizer of train_wordpiece.")  # fmt: skip
         return super().of(tokenizer, continuations=pieces, **recipe)
-
-    @cached_property
-    def _goes_on(self) -> Tensor:
-        """bool [V]: True at continuation pieces."""
-        table = torch.zeros(self.vocab_size, dtype=torch.bool)
-        table[list(self.continuations)] = True
-        return table
 
     def words(self, ids: Tensor) -> Tensor:
         """Number the words of each row: int64 like ids [B, T], 0 for the first word, -1 at special tokens.
@@ -51,7 +41,8 @@ class WholeWordMasking(Masking):
         may = self.ordinary(ids)
         after = torch.zeros_like(may)
         after[:, 1:] = may[:, :-1]  # a special token ends a word
-        begins = may & ~(self._goes_on.to(ids.device)[ids] & after)
+        goes_on = torch.isin(ids, torch.tensor(self.continuations, device=ids.device))
+        begins = may & ~(goes_on & after)
         return (begins.long().cumsum(dim=1) - 1).masked_fill(~may, -1)
 
     def select(self, ids: Tensor, generator: torch.Generator) -> Tensor:

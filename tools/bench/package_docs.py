@@ -46,7 +46,7 @@ def docstrings(packages: Iterable[str] = PACKAGES, place: Path | None = None) ->
     """Return the prose of the docstrings of installed packages: real English, about 1.7 million words.
 
     By default of the packages that constraints.txt pins, so that the same installation has the same text; `source`
-    names their versions, `digest` hashes the text. Documents are in the order of the source. `groups` are subpackages
+    names their versions. Documents are in the order of the source. `groups` are subpackages
     ('networkx/classes'), which `split` holds out as a whole. `place` is the folder to look in (as a rule where numpy
     is). It takes two minutes, once.
     """

@@ -122,7 +122,8 @@ def cost(quick):
             runtime.seed_all(0)
             history = loop.train(build(), rows[length], goal, steps, **settings)
         else:
-            made = scaling.train_seeds(build, rows[length], goal, steps, range(seeds), **settings)
+            texts, asking = [rows[length]] * seeds, [lambda model: {}] * seeds
+            made = scaling.train_seeds(build, texts, goal, steps, range(seeds), evaluate=asking, **settings)
             history = made[0][1]
         at = len(history.steps) // 4
         ms = (history.seconds[-1] - history.seconds[at]) / (history.steps[-1] - history.steps[at]) * 1000

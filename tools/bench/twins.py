@@ -121,8 +121,9 @@ def prepare(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(folder / "tokenizer")
     safetensors.torch.save_file(tensors, folder / "rows.safetensors")
+    digest = hashlib.sha256(json.dumps(corpus.documents, ensure_ascii=False).encode()).hexdigest()
     facts = {
-        "corpus": corpus.name, "source": corpus.source, "digest": corpus.digest, "documents": len(corpus),
+        "corpus": corpus.name, "source": corpus.source, "digest": digest, "documents": len(corpus),
         "words": corpus.words, "words to train on": parts[0].words, "words held out": parts[1].words,
         "groups": len(set(corpus.groups)), "groups held out": sorted(set(parts[1].groups)),
         "rows": len(rows), "rows held out": len(held_out), "length": LENGTH, "vocabulary": len(tokenizer),
