@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from course_lib.intervals import t_interval
 from course_lib.plots.colours import INK, PALE, STYLES, styles
 from course_lib.plots.figure import figure, named, style
+from course_lib.plots.words import described
 
 __all__ = ["bars", "differences", "interval"]
 
@@ -25,7 +26,7 @@ def interval(values, minus=None):
     return t_interval(values) if values.size > 1 else (float(values[0]),) * 3
 
 
-def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", limits=None, labels=None):
+def bars(rows, floor=None, ceiling=None, *, alt=None, title=None, metric="accuracy", limits=None, labels=None):
     """Draw arms as horizontal bars with every seed as a dot, the 95% interval, and floor and ceiling marks.
 
     rows: {arm: [one number per seed]} or [(arm, numbers)]; a single number is an arm with one seed.
@@ -54,7 +55,24 @@ def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", 
         if any(seeds.size > 1 for _, seeds in rows):
             below = {"textcoords": "offset points", "va": "top", "fontsize": 11, "color": PALE}
             ax.annotate("mean ± 95%", (1.02, 0), (0, -22), xycoords="axes fraction", **below)
-        return figure(fig, alt, {name: look[0] for name, look in looks.items()})
+        words = described(alt, f"Bars of {metric}", title, *_said(rows, {"floor": floor, "ceiling": ceiling}, labels or {}))
+        return figure(fig, *words, {name: look[0] for name, look in looks.items()})
+
+
+def _said(rows, limits, labels):
+    """Return ({arm: its mean, interval and own limits in words}, [limits that all arms share])."""
+    own = {word: limit for word, limit in limits.items() if isinstance(limit, Mapping)}
+    said = {}
+    for name, seeds in rows:
+        marks = [f"{word} {limit[name]:.3f}" for word, limit in own.items() if name in limit]
+        said[labels.get(name, name)] = _mean(seeds) + (f" ({', '.join(marks)})" if marks else "")
+    return said, [f"{word} {limit:.3f}" for word, limit in limits.items() if word not in own and limit is not None]
+
+
+def _mean(seeds):
+    """Write the mean of an arm, and half of its interval where it has several seeds."""
+    mean, _, high = interval(seeds)
+    return f"{mean:.3f} ± {high - mean:.3f}" if len(seeds) > 1 else f"{mean:.3f}"
 
 
 def _draw_arm(ax, index, seeds, colour):
@@ -66,9 +84,8 @@ def _draw_arm(ax, index, seeds, colour):
         ax.plot([low, high], [index, index], "|", color=INK, markersize=9, markeredgewidth=1.6)
         offsets = np.linspace(-0.16, 0.16, len(seeds))
         ax.plot(seeds, index + offsets, "o", color="white", markeredgecolor=INK, markersize=5)
-    spread = f" ± {high - mean:.3f}" if len(seeds) > 1 else ""
     beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 11}
-    ax.annotate(f"{mean:.3f}{spread}", (1.02, index), **beside)
+    ax.annotate(_mean(seeds), (1.02, index), **beside)
     return max(high, *seeds)
 
 
@@ -95,7 +112,7 @@ def at_arm(limit, name):
     return limit.get(name) if isinstance(limit, Mapping) else limit
 
 
-def differences(rows, *, alt, title=None, metric="difference", margin=None):
+def differences(rows, *, alt=None, title=None, metric="difference", margin=None):
     """Draw differences between arms with their 95% intervals around a line at zero, the largest on top.
 
     rows: [(name, difference, low, high)], all in one unit. An interval with zero in it is drawn open: no difference
@@ -116,4 +133,6 @@ def differences(rows, *, alt, title=None, metric="difference", margin=None):
         ax.set_yticks(range(len(rows)), [named(row[0]) for row in rows], fontsize=11)
         ax.set_ylim(-0.7, len(rows) - 0.3)
         ax.set(xlabel=metric, title=title or "")
-        return figure(fig, alt)
+        said = {name: f"{mean:+.3g} ({low:+.3g} to {high:+.3g})" for name, mean, low, high in reversed(rows)}
+        band = [] if margin is None else [f"a band of {margin:g} around zero: too small to matter"]
+        return figure(fig, *described(alt, f"Differences with 95% intervals, {metric}", title, said, band))

@@ -10,6 +10,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from course_lib.plots.colours import PALE, styles
 from course_lib.plots.figure import figure, named, style
+from course_lib.plots.words import described, number, path
 
 __all__ = ["against", "curve"]
 
@@ -25,6 +26,15 @@ class Line:
     beyond: tuple | None = None  # (x, y)
     mark: float | None = None  # where a vertical line stands, in its colour
 
+    def said(self):
+        """Say in words where it goes, and how wide the band is at its end."""
+        known = self.y[~np.isnan(self.y)]
+        if not known.size:
+            return "nothing measured"
+        low, high = (side[-1] for side in self.band[1:]) if self.band else (0, 0)
+        wide = f" ({'recorded ' if self.beyond else ''}{number(low)} to {number(high)})" if low < high else ""
+        return path(known) + wide
+
     def end(self):
         """Return (value, place, name) of what is written at its right end, or None for a line of nothing."""
         if self.beyond:
@@ -33,7 +43,7 @@ class Line:
         return (self.y[there[-1]], self.x[there[-1]], self.name) if there.size else None
 
 
-def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, alt, title=None, limits=None):
+def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, alt=None, title=None, limits=None):
     """Draw a metric of one or more histories over the tokens seen, between its floor and its ceiling.
 
     histories: a History or a list of them; metric: 'loss', 'accuracy' or a name in History.evals.
@@ -54,7 +64,9 @@ def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, al
     return _draw(lines, floor, ceiling, alt, title, limits, "tokens seen", up, over_tokens=True)
 
 
-def against(x, lines, floor=None, ceiling=None, *, alt, across, up, marks=None, log="", limits=None, title=None):
+def against(
+    x, lines, floor=None, ceiling=None, *, across, up, alt=None, marks=None, log="", limits=None, title=None,
+):  # fmt: skip
     """Draw {name: [one y per x]} as lines with markers over x; nan leaves a gap.
 
     Instead of y there may be (mean, low, high), a mean with a band. across, up: what the axes measure. floor, ceiling:
@@ -71,13 +83,14 @@ def against(x, lines, floor=None, ceiling=None, *, alt, across, up, marks=None, 
 
 
 def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_tokens=False):
-    looks = styles(line.name for line in lines)
+    looks, around = styles(line.name for line in lines), []
     with style():
         fig = Figure(figsize=(7.4, 4.2), layout="constrained")
         ax = fig.add_subplot(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         labels = [label for line in lines if (label := _draw_line(ax, line, *looks[line.name]))]
         for kind, limit, dashes in (("floor", floor, (0, (1, 2))), ("ceiling", ceiling, (0, (6, 2)))):
             for name, value in limits_of(limit, kind):
+                around.append(f"{name} {number(value)}")
                 ax.axhline(value, color=PALE, linewidth=1.3, linestyle=dashes, zorder=1)
                 labels.append((value, None, name, PALE))
         if limits:
@@ -98,7 +111,8 @@ def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_to
             ax.legend(ax.lines[: len(lines)], [named(line.name) for line in lines], frameon=False, fontsize=11)
         else:
             label_right(ax, labels, last)
-        return figure(fig, alt, {line.name: looks[line.name][0] for line in lines})
+        words = described(alt, f"Lines of {up} over {across}", title, {line.name: line.said() for line in lines}, around)
+        return figure(fig, *words, {line.name: looks[line.name][0] for line in lines})
 
 
 def _draw_line(ax, line, colour, dashes, marker):
@@ -146,12 +160,11 @@ def label_right(ax, labels, last):
     heights = [min(max(value, low), high) for value, *_ in labels]
     places = spaced(heights, step, low, high)
     for place, height, (value, end, name, colour) in zip(places, heights, labels, strict=True):
-        shown = f"{named(name)} {value:.3f}" if abs(value) < 10 else f"{named(name)} {value:.3g}"
         from_its_end = 1 if end is None or not last else end / last
         leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
         leader["relpos"] = 0, 0.5  # to the label's left edge, not through its words
         ax.annotate(
-            shown, (from_its_end, height), (1.035, place), ("axes fraction", "data"), ("axes fraction", "data"), leader,
+            f"{named(name)} {number(value)}", (from_its_end, height), (1.035, place), ("axes fraction", "data"), ("axes fraction", "data"), leader,
             annotation_clip=False, va="center", fontsize=11, color=darker(colour),
         )  # fmt: skip
 

@@ -1,8 +1,10 @@
 """Draw and tabulate a recorded experiment in one call: it names the record and a metric, and little else.
 
-A record has ``runs[arm][seed][metric]``, ``margins``, and the methods final, band, difference, finding and equivalent
-(course_lib.experiments.Record). metric is a name, or {arm: name} where arms are measured in different ways; pairs are
-[(arm, control)], {what stands for it: (arm, control)}, or the name of a control that all other arms are held against.
+A record has ``runs[arm][seed][metric]``, ``margins``, ``own_text``, and the methods final, band, difference, finding
+and equivalent (course_lib.experiments.Record). metric is a name, or {arm: name} where arms are measured in different
+ways; '{}' in a name stands for the arm. pairs are [(arm, control)], {what stands for it: (arm, control)}, or the name
+of a control that all other arms are held against. found: the verdicts that the text beside a table relies on, a list
+or one word for all; AssertionError where the record says otherwise.
 """
 
 from collections.abc import Mapping
@@ -10,9 +12,13 @@ from types import SimpleNamespace
 
 from course_lib.plots.bars import bars, differences, interval
 from course_lib.plots.curves import against, curve
-from course_lib.plots.tables import table
+from course_lib.plots.heat import heatmap
+from course_lib.plots.tables import markdown, table
 
-__all__ = ["along", "averages", "contrasts", "curves", "effects", "ends", "held", "means", "share", "spelled"]
+__all__ = [
+    "along", "averages", "by_seed", "contrasts", "curves", "effects", "ends", "expected", "grid", "held", "means",
+    "said", "share", "spelled",
+]  # fmt: skip
 
 
 def curves(record, metric, arms=None, *, live=(), live_metric=None, floor=None, ceiling=None, up=None, **options):
@@ -44,22 +50,42 @@ def ends(record, metric, arms=None, *, floor=None, ceiling=None, across=None, **
     return bars({arm: record.final(arm, name) for arm, name in of.items()}, *limits, metric=across, **options)
 
 
-def effects(record, metric, pairs, *, scale=1, across=None, **options):
-    """Draw arm minus control with its 95% interval, and the margin stated before the run. Options: of `differences`."""
-    rows = [(label, *(scale * x for x in record.difference(metric, *pair))) for label, pair in _pairs(record, pairs)]
-    margin = scale * record.margins[metric] if metric in record.margins else None
-    return differences(rows, metric=across or metric, margin=margin, **options)
+def effects(record, metrics, pairs, *, scale=1, across=None, **options):
+    """Draw arm minus control with its 95% interval, and the margin stated before the run.
+
+    metrics: a name, a list, or {what stands for it: name}. Options: those of `differences`.
+    """
+    names = _names(metrics)
+    rows = [
+        (label if len(names) == 1 else f"{label}, {name}", *(scale * x for x in record.difference(metric, *pair)))
+        for label, pair in _pairs(record, pairs) for name, metric in names.items()
+    ]  # fmt: skip
+    margins = {record.margins.get(metric) for metric in names.values()}
+    margin = margins.pop() if len(margins) == 1 else None
+    across = across or f"{', '.join(names)}: difference, 95% interval"
+    return differences(rows, metric=across, margin=None if margin is None else scale * margin, **options)
 
 
 def along(record, metric, places, arms=None, *, floor=None, ceiling=None, more=None, **options):
-    """Draw arms at the end over a quantity that stands in the metric's name, with 95% intervals as bands.
+    """Draw arms at the end over a quantity that stands in a name, with 95% intervals as bands.
 
-    metric: 'topic, {} labels'; places: the numbers for {}. arms: a list, or {label: arm}. more: {name: values}, other
-    lines. Options: those of `against` (across, up, alt, ...).
+    metric: 'topic, {} labels'; places: the numbers for {}. arms: a list, {label: arm}, or {label: (metric, arm)} where
+    the arms have the quantity in their names. more: {name: values}, other lines. Options: those of `against`
+    (across, up, ...).
     """
     arms = arms if isinstance(arms, Mapping) else {arm: arm for arm in arms or record.runs}
-    spans = {name: [interval(record.final(arm, metric.format(n))) for n in places] for name, arm in arms.items()}
+    spans = {}
+    for label, arm in arms.items():
+        measured, arm = (metric, arm) if isinstance(arm, str) else arm
+        spans[label] = [interval(record.final(arm.format(n), measured.format(n))) for n in places]
     return against(places, (more or {}) | spans, floor, ceiling, **options)
+
+
+def grid(record, metrics, arms=None, *, more=None, axes=("trained on", "asked about"), **options):
+    """Draw arms by metrics as a heat map of means over seeds. more: {name: values}, rows below. Options: of `heatmap`."""
+    names = _names(metrics)
+    rows = averages(record, names.values(), arms) | dict(more or {})
+    return heatmap([*rows.values()], [*rows], [*names], axes=axes, **options)
 
 
 def means(record, metrics, arms=None, *, first="", rows=(), scale=1, spread=False, digits=2, caption=None):
@@ -75,7 +101,7 @@ def means(record, metrics, arms=None, *, first="", rows=(), scale=1, spread=Fals
         return f"{mean:.{digits}f} ± {high - mean:.{digits}f}" if spread else mean
 
     shown = [[arm, *(cell(arm, name) for name in names.values())] for arm in arms or record.runs]
-    return table([*shown, *rows], [first, *names], caption or f"mean of {_seeds(record)} seeds", digits)
+    return table([*shown, *rows], [first, *names], caption or f"mean of {_seeds(record)}", digits)
 
 
 def averages(record, metrics, arms=None, scale=1):
@@ -83,39 +109,71 @@ def averages(record, metrics, arms=None, scale=1):
     return {arm: [scale * interval(record.final(arm, name))[0] for name in metrics] for arm in arms or record.runs}
 
 
-def contrasts(record, metrics, pairs, *, scale=1, digits=3, wide=False, caption=None):
+def by_seed(record, metric, arms=None, *, scale=1, digits=2, in_order=False, caption=None):
+    """Show a table of arms by seeds at the end of training. in_order: from the lowest seed to the highest."""
+    found = {arm: [scale * x for x in record.final(arm, name)] for arm, name in _by_arm(record, metric, arms).items()}
+    seeds = len(next(iter(found.values())))
+    columns = ["lowest", *[""] * (seeds - 2), "highest"] if in_order else [f"seed {n}" for n in range(seeds)]
+    rows = {arm: sorted(values) if in_order else values for arm, values in found.items()}
+    return table(rows, [_measure(metric), *columns], caption, digits)
+
+
+def contrasts(record, metrics, pairs, *, scale=1, digits=3, wide=False, unit="", caption=None, found=None):
     """Show a table of arm minus control: mean, 95% interval, and what the interval allows to say.
 
     metrics: a name, a list, or {what stands for it: name}. wide: one column per metric and no verdicts. A verdict adds
-    'equivalent' where the interval lies within the margin that was stated before the run.
+    'equivalent' where the interval lies within the margin that was stated before the run. unit: 'of 100 words'.
     """
-    names = _names([metrics] if isinstance(metrics, str) else metrics)
-    pairs, caption = _pairs(record, pairs), caption or f"95% intervals over {_seeds(record)} seeds"
+    names, pairs = _names(metrics), _pairs(record, pairs)
+    if not caption:
+        stated = [record.margins.get(name) for name in names.values()]
+        margin = f"; equivalent: within {scale * stated[0]:g}, stated before the run" if [*{*stated}] == stated[:1] else ""
+        caption = f"{unit and unit + ', '}95% intervals over {_seeds(record)}" + (margin if stated[0] else "")
     if wide:
-        rows = [[label, *(spelled(record.difference(m, *pair), scale, digits) for m in names.values())]
-                for label, pair in pairs]  # fmt: skip
+        rows = {label: [spelled(record.difference(name, *pair), scale, digits) for name in names.values()]
+                for label, pair in pairs}  # fmt: skip
         return table(rows, ["arm minus control", *names], caption)
     rows = [
         [*([name] if len(names) > 1 else []), label, *(scale * x for x in record.difference(m, *pair)),
          _verdict(record, m, *pair)] for name, m in names.items() for label, pair in pairs
     ]  # fmt: skip
     header = ["measured", "arm minus control", "mean", "low", "high", "verdict"][len(names) == 1 :]
-    return table(rows, header, caption, digits)
+    return _agreed(table(rows, header, caption, digits), found)
 
 
-def held(parts, *, scale=1, digits=2, first="expected", caption=None):
+def held(parts, record=None, *, scale=1, digits=2, first="expected", caption=None, found=None):
     """Show what was expected beside what was found: a part 'held' or 'failed' with its whole interval, or neither.
 
-    parts: [(part, (mean, low, high), least, most)]; None for a side that was left open.
+    parts: [(part, what, least, most)]; None for a side that was left open. what: (mean, low, high), or, of the record
+    at the end, (metric, arm) for a mean and (metric, arm, control) for a difference.
     """
     rows = []
-    for part, (mean, low, high), least, most in parts:
+    for part, what, least, most in parts:
+        mean, low, high = _span(record, what)
         under, over = (-float("inf") if least is None else least), (float("inf") if most is None else most)
-        found = "held" if under <= low and high <= over else "failed" if high < under or low > over else "not settled"
-        said = [f"{scale * x:.4g}" for x in (least, most) if x is not None]
-        said = " to ".join(said) if len(said) == 2 else f"at {'least' if most is None else 'most'} {said[0]}"
-        rows.append([part, said, *(scale * x for x in (mean, low, high)), found])
-    return table(rows, [first, "range", "found", "low", "high", "verdict"], caption, digits)
+        verdict = "held" if under <= low and high <= over else "failed" if high < under or low > over else "not settled"
+        limits = [f"{scale * x:.4g}" for x in (least, most) if x is not None]
+        stated = " to ".join(limits) if len(limits) == 2 else f"at {'least' if most is None else 'most'} {limits[0]}"
+        rows.append([part, stated, *(scale * x for x in (mean, low, high)), verdict])
+    return _agreed(table(rows, [first, "range", "found", "low", "high", "verdict"], caption, digits), found)
+
+
+def said(lead, spans, record=None, *, scale=1, digits=1, sign="+"):
+    """Say 95% intervals in a sentence: 'lead one **+1.0 to +2.0**; other **-1.0 to +0.5**.'
+
+    spans: {label: what}, what as in `held`. sign: '+' for differences, '' for means.
+    """
+    parts = []
+    for label, what in spans.items():
+        _, low, high = (scale * x for x in _span(record, what))
+        parts.append(f"{label} **{low:{sign}.{digits}f} to {high:{sign}.{digits}f}**".strip())
+    return markdown(f"{lead} {'; '.join(parts)}.")
+
+
+def expected(experiment, before="Expected, and written down before the runs"):
+    """Show what an experiment (`experiments.find(name)`) was expected to give, as a quotation."""
+    day = f" ({experiment.written})" if experiment.written else ""
+    return markdown(f"{before}{day}:\n\n> {experiment.expectation}")
 
 
 def share(run, metric):
@@ -130,29 +188,48 @@ def spelled(span, scale=1, digits=3):
     return f"{mean:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
 
 
+def _span(record, what):
+    """Return (mean, low, high) that is given so, or of (metric, arm) or (metric, arm, control) at the end."""
+    if not isinstance(what[0], str):
+        return what
+    return record.difference(*what) if len(what) == 3 else interval(record.final(what[1], what[0]))
+
+
 def _verdict(record, metric, arm, control):
     """Say what the interval of arm minus control allows: 'higher', 'lower' or 'not told apart', and 'equivalent'."""
     within = metric in record.margins and record.equivalent(metric, arm, control)
     return record.finding(metric, arm, control) + (", equivalent" if within else "")
 
 
+def _agreed(shown, found):
+    """Return the table; AssertionError where its verdicts are not those that the text relies on."""
+    verdicts = [row[-1] for row in shown.rows]
+    wanted = [found] * len(verdicts) if isinstance(found, str) else found
+    if found is not None and verdicts != [*wanted]:
+        raise AssertionError(f"the verdicts are {verdicts}, but the text says {found!r}: one of them must change")
+    return shown
+
+
 def _by_arm(record, metric, arms):
-    """Return {arm: metric} for a metric that is given once or by arm."""
-    metric = metric if isinstance(metric, Mapping) else dict.fromkeys(record.runs, metric)
+    """Return {arm: metric} for a metric that is given once, by arm, or with '{}' for the arm."""
+    metric = metric if isinstance(metric, Mapping) else {arm: metric.replace("{}", arm) for arm in record.runs}
     return {arm: metric[arm] for arm in arms or metric}
 
 
 def _measure(metric):
     """Name an axis for a metric that is given once or by arm."""
-    return metric if isinstance(metric, str) else "accuracy"
+    return metric.replace("{}", "").strip() if isinstance(metric, str) else "accuracy"
 
 
 def _names(metrics):
+    """Return {what stands for it: metric}."""
+    metrics = [metrics] if isinstance(metrics, str) else metrics
     return metrics if isinstance(metrics, Mapping) else {name: name for name in metrics}
 
 
 def _seeds(record):
-    return len(next(iter(record.runs.values())))
+    """Say over what a mean was taken."""
+    return f"{len(next(iter(record.runs.values())))} seeds{', each with a text of its own' if record.own_text else ''}"
 
 
 def _pairs(record, pairs):
@@ -169,7 +246,7 @@ def _limit(record, kind, given, of):
         one = given.get(arm) if isinstance(given, Mapping) else f"{kind} {metric}" if given is None else given
         if not isinstance(one, str):
             found[arm] = one
-        elif one in next(iter(record.runs[arm].values())):
+        elif (one := one.replace("{}", arm)) in next(iter(record.runs[arm].values())):
             found[arm] = interval(record.final(arm, one))[0]
     found = {arm: value for arm, value in found.items() if value is not None}
     same = len(found) == len(of) and len({round(value, 3) for value in found.values()}) == 1
