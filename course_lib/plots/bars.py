@@ -55,7 +55,8 @@ def bars(rows, floor=None, ceiling=None, *, alt=None, title=None, metric="accura
         if any(seeds.size > 1 for _, seeds in rows):
             below = {"textcoords": "offset points", "va": "top", "fontsize": 11, "color": PALE}
             ax.annotate("mean ± 95%", (1.02, 0), (0, -22), xycoords="axes fraction", **below)
-        words = described(alt, f"Bars of {metric}", title, *_said(rows, {"floor": floor, "ceiling": ceiling}, labels or {}))
+        told = _said(rows, {"floor": floor, "ceiling": ceiling}, labels or {})
+        words = described(alt, f"Bars of {metric}", title, *told)
         return figure(fig, *words, {name: look[0] for name, look in looks.items()})
 
 

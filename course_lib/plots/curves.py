@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
@@ -111,7 +111,8 @@ def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_to
             ax.legend(ax.lines[: len(lines)], [named(line.name) for line in lines], frameon=False, fontsize=11)
         else:
             label_right(ax, labels, last)
-        words = described(alt, f"Lines of {up} over {across}", title, {line.name: line.said() for line in lines}, around)
+        told = {line.name: line.said() for line in lines}
+        words = described(alt, f"Lines of {up} over {across}", title, told, around)
         return figure(fig, *words, {line.name: looks[line.name][0] for line in lines})
 
 
@@ -164,32 +165,18 @@ def label_right(ax, labels, last):
         leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
         leader["relpos"] = 0, 0.5  # to the label's left edge, not through its words
         ax.annotate(
-            f"{named(name)} {number(value)}", (from_its_end, height), (1.035, place), ("axes fraction", "data"), ("axes fraction", "data"), leader,
-            annotation_clip=False, va="center", fontsize=11, color=darker(colour),
+            f"{named(name)} {number(value)}", (from_its_end, height), (1.035, place), *[("axes fraction", "data")] * 2,
+            leader, annotation_clip=False, va="center", fontsize=11, color=[0.7 * part for part in to_rgb(colour)],
         )  # fmt: skip
 
 
-def darker(colour):
-    """Return a colour dark enough to be read as text on white."""
-    red, green, blue = matplotlib.colors.to_rgb(colour)
-    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    factor = min(1.0, 0.38 / luminance) if luminance else 1.0
-    return red * factor, green * factor, blue * factor
-
-
 def spaced(places, step, low, high):
-    """Return ascending places, moved as little as needed to stand `step` apart between low and high."""
-    if len(places) > 1:
-        step = min(step, (high - low) / (len(places) - 1))
-    groups = []  # each: [sum of (place - index * step), members]; its members stand step apart
-    for index, place in enumerate(places):
-        groups.append([place - index * step, 1])
-        while len(groups) > 1 and groups[-2][0] / groups[-2][1] > groups[-1][0] / groups[-1][1]:
-            total, members = groups.pop()
-            groups[-1] = [groups[-1][0] + total, groups[-1][1] + members]
-    bases = [total / members for total, members in groups for _ in range(members)]
-    top = high - (len(places) - 1) * step
-    return [min(max(base, low), top) + index * step for index, base in enumerate(bases)]
+    """Return ascending places, moved up, and down from the top, until they stand `step` apart between low and high."""
+    places = list(places)
+    step = min(step, (high - low) / max(len(places) - 1, 1))
+    for index in range(1, len(places)):
+        places[index] = max(places[index], places[index - 1] + step)
+    return [min(place, high - step * above) for above, place in zip(range(len(places))[::-1], places, strict=True)]
 
 
 def _apart(places):

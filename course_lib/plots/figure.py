@@ -114,13 +114,12 @@ def figure(fig, alt, plain=None, arms=None, parts=()):
 
 def _cut(fig, image, parts):
     """Return [(alt text, image)] of the parts of a figure."""
-    edge = fig.get_tightbbox().padded(EDGE) if parts else None  # inches
     pieces = []
     for alt, artist in parts:
-        box = artist.get_tightbbox().padded(3)  # pixels, upwards
-        left, right = box.x0 - edge.x0 * DPI, box.x1 - edge.x0 * DPI
-        top, bottom = edge.y1 * DPI - box.y1, edge.y1 * DPI - box.y0
-        pieces.append((alt, image.crop((max(0, left), max(0, top), min(image.width, right), min(image.height, bottom)))))
+        box, edge = artist.get_tightbbox().padded(3), fig.get_tightbbox().padded(EDGE)  # pixels upwards, and inches
+        left, top = max(0, box.x0 - edge.x0 * DPI), max(0, edge.y1 * DPI - box.y1)
+        right, bottom = min(image.width, box.x1 - edge.x0 * DPI), min(image.height, edge.y1 * DPI - box.y0)
+        pieces.append((alt, image.crop((left, top, right, bottom))))
     return pieces
 
 

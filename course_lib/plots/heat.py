@@ -65,7 +65,8 @@ class Panel:
             return f"{int(seen.sum())} of {cells} cells are 1{closed and ', ' + closed}"
         i, j = np.argwhere(self.values == seen.max())[0]
         most = f"values {short(seen.min())} to {short(seen.max())}, the largest at {self.rows[i]}, {self.columns[j]}"
-        return most + (closed and f", {closed}")
+        zeros = f"{(seen == 0).sum()} of {cells} cells 0" if (seen == 0).any() else ""
+        return ", ".join(filter(None, (most, zeros, closed)))
 
 
 def heatmap(matrix, rows, columns=None, *, title=None, **options):
@@ -120,7 +121,8 @@ def _drawn(panels, axes, limits, text):
     binary = set(np.unique(visible)) <= {0.0, 1.0}
     low, high, colours = (0.0, 1.0, BINARY) if binary and not limits else colour_scale(visible, limits)
     write = all(max(panel.values.shape) <= 10 for panel in panels) if text is None else text
-    cell, across = layout(panels, [short(value) for panel in panels for value in np.unique(panel.seen)] if write else [])
+    texts = [short(value) for panel in panels for value in np.unique(panel.seen)] if write else []
+    cell, across = layout(panels, texts)
     down = math.ceil(len(panels) / across)
     height, width = (max(panel.values.shape[axis] for panel in panels) for axis in (0, 1))
     beside, above = margin(panel.rows for panel in panels), margin(panel.columns for panel in panels)

@@ -1,8 +1,8 @@
 """Show tables and sentences that hold computed numbers."""
 
 import html
-import math
 import unicodedata
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from IPython.display import HTML, Markdown
@@ -31,9 +31,14 @@ class Text(Markdown):
 
 
 def table(rows, header, caption=None, digits=3):
-    """Return a table: numbers to the right, floats with `digits` decimals, the first column heads its row."""
-    header = [str(name) for name in header]
-    rows = [list(row) for row in rows]
+    """Return a table: numbers to the right, floats with `digits` decimals, the first column heads its row.
+
+    rows: [[cell, ...]], or {first cell: the others}, which are a list, a tensor, a dict or one value. header: [name,
+    ...], or the first column's name where the rows are dicts, whose keys name the others.
+    """
+    if isinstance(header, str):
+        header = [header, *next(iter(rows.values()))]
+    header, rows = [str(name) for name in header], [*_spread(rows)]
     for row in rows:
         if len(row) != len(header):
             raise ValueError(f"the row {row!r} has {len(row)} cells, but the header has {len(header)}")
@@ -42,10 +47,8 @@ def table(rows, header, caption=None, digits=3):
     sides = ["right" if number else "left" for number in numeric]
 
     def line(texts, heading):
-        cells = [
-            (f'th scope="{heading}"' if heading == "col" or i == 0 else "td", side, html.escape(text))
-            for i, (text, side) in enumerate(zip(texts, sides, strict=True))
-        ]
+        tags = [f'th scope="{heading}"', *(["td"] if heading == "row" else [f'th scope="{heading}"']) * len(texts)]
+        cells = zip(tags, sides, map(html.escape, texts), strict=False)
         return "".join(f'<{tag} style="text-align:{side}">{text}</{tag[:2]}>' for tag, side, text in cells)
 
     over = f"<caption>{html.escape(caption)}</caption>" if caption else ""
@@ -56,6 +59,17 @@ def table(rows, header, caption=None, digits=3):
     return Table(markup, "\n".join(([caption] if caption else []) + lines), rows)
 
 
+def _spread(rows):
+    """Yield rows as lists, those of a dict with the key in front."""
+    if not isinstance(rows, Mapping):
+        yield from map(list, rows)
+        return
+    for first, others in rows.items():
+        others = others.tolist() if hasattr(others, "tolist") else others
+        others = others.values() if isinstance(others, Mapping) else others
+        yield [first, others] if isinstance(others, str) or not isinstance(others, Iterable) else [first, *others]
+
+
 def is_number(value):
     """Return whether a cell holds a number (True and False are words)."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
@@ -63,7 +77,7 @@ def is_number(value):
 
 def written(value, digits):
     """Return a table cell's text: 1,234 for counts, fixed decimals for floats, a dash for nothing."""
-    if value is None or isinstance(value, float | np.floating) and math.isnan(value):
+    if value is None or value != value:
         return "–"
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
