@@ -479,6 +479,14 @@ def test_a_table_has_scopes_and_aligned_text():
         plots.table([["x"]], ["a", "b"])
 
 
+def test_rows_of_a_table_may_be_a_dict():
+    rows = {"a": [1, 2], "b": torch.tensor([3, 4]), "c": (n for n in (5, 6)), "d": {"x": 7, "y": 8}}
+    assert plots.table(rows, ["", "one", "two"]).rows == [["a", 1, 2], ["b", 3, 4], ["c", 5, 6], ["d", 7, 8]]
+    assert plots.table({"a": "text", "b": torch.tensor(2)}, ["", "one"]).rows == [["a", "text"], ["b", 2]]
+    by_key = plots.table({"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 4}}, "arm")
+    assert repr(by_key).splitlines()[0].split() == ["arm", "x", "y"] and by_key.rows[1] == ["b", 3, 4]
+
+
 @given(st.lists(st.lists(st.text("<>&/thd \"", max_size=5), min_size=2, max_size=2), min_size=1, max_size=4))
 def test_any_text_in_a_table_is_escaped(rows):
     markup = plots.table(rows, ["a", "b"], "<td>")._repr_html_()
