@@ -116,7 +116,7 @@ SAID = {
     ),
     "bars": (
         lambda **lead: plots.bars({"a": [0.5, 0.7], "b": 0.3}, 0.25, {"a": 0.8}, labels={"b": "one"}, **lead),
-        "Bars of accuracy: floor 0.250; a 0.600 ± 1.271 (ceiling 0.800); one 0.300.",
+        "Bars of accuracy: floor 0.250; a 0.600 ± 1.271, ceiling 0.800; one 0.300.",
         "Bars of accuracy: a; one.",
     ),
     "differences": (
@@ -446,8 +446,6 @@ def test_numpy_lists_bools_signs_and_blanks_are_drawn():
 def test_a_matrix_that_cannot_be_drawn_is_refused():
     with pytest.raises(ValueError, match=r"shape \(4, 4\).*3 row names"):
         plots.heatmap(torch.zeros(4, 4), TOKENS[:3], alt=ALT)
-    with pytest.raises(ValueError, match=r"9 matrices with 90,000 cells.*matrix\[:32, :32\]"):
-        plots.heatmaps([np.zeros((100, 100))] * 9, [*map(str, range(100))], alt=ALT)
 
 
 @pytest.mark.parametrize(
@@ -513,7 +511,7 @@ HOSTILE = ["สวัสดี" * 30, "नमस्ते" * 30, "我们" * 100,
 @pytest.mark.parametrize("draw", [
     lambda names: plots.heatmap(np.random.rand(8, 8), names, alt=ALT),
     lambda names: plots.heatmaps([np.eye(8)] * 3, names, alt=ALT),
-    lambda names: plots.bars([(name, [0.1, 0.2]) for name in names], 0.1, alt=ALT),
+    lambda names: plots.bars({name: [0.1, 0.2] for name in names}, 0.1, alt=ALT),
     lambda names: plots.differences([(name, 0.1, 0.0, 0.2) for name in names], alt=ALT),
     lambda names: plots.curve([history(name) for name in names], "loss", {names[0]: 1.0}, alt=ALT),
 ], ids=["heatmap", "heatmaps", "bars", "differences", "curve"])  # fmt: skip

@@ -148,8 +148,8 @@ def test_tables_of_differences_carry_their_verdicts():
 def test_captions_say_seeds_texts_and_the_margin_stated_before():
     record = dataclasses.replace(made_up(own=0.05), own_text=True)
     assert repr(plots.contrasts(record, "own", "left-only", scale=100, unit="of 100 words")).splitlines()[0] == (
-        "of 100 words, 95% intervals over 3 seeds, each with a text of its own; equivalent: within 5, stated before the "
-        "run"
+        "of 100 words, 95% intervals over 3 seeds, each with a text of its own; equivalent: within 5, stated before "
+        "the run"
     )
     assert repr(plots.contrasts(made_up(), "own", "left-only")).startswith("95% intervals over 3 seeds\n")
     assert repr(plots.means(record, ["own"])).startswith("mean of 3 seeds, each with a text of its own\n")

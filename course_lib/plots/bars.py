@@ -29,45 +29,33 @@ def interval(values, minus=None):
 def bars(rows, floor=None, ceiling=None, *, alt=None, title=None, metric="accuracy", limits=None, labels=None):
     """Draw arms as horizontal bars with every seed as a dot, the 95% interval, and floor and ceiling marks.
 
-    rows: {arm: [one number per seed]} or [(arm, numbers)]; a single number is an arm with one seed.
-    floor, ceiling: a number for all arms, or {arm: number} where they differ. limits: (low, high) in view.
-    labels: {arm: what stands for it on the axis}.
+    rows: {arm: [one number per seed]}; a single number is an arm with one seed. floor, ceiling: a number for all arms,
+    or {arm: number} where they differ. limits: (low, high) in view. labels: {arm: what stands for it on the axis}.
     """
-    rows = [*(rows.items() if isinstance(rows, Mapping) else rows)]
-    rows = [(name, np.atleast_1d(np.asarray(seeds, dtype=float))) for name, seeds in rows]
-    marks = [
-        (word, line, index, at_arm(limit, name))
-        for word, line, limit in (("floor", ":", floor), ("ceiling", "-", ceiling))
-        for index, (name, _) in enumerate(rows)
-        if at_arm(limit, name) is not None
-    ]
-    looks, shown = styles(name for name, _ in rows), [named((labels or {}).get(name, name)) for name, _ in rows]
+    rows = {name: np.atleast_1d(np.asarray(seeds, dtype=float)) for name, seeds in rows.items()}
+    bounds = {word: limit for word, limit in (("floor", floor), ("ceiling", ceiling)) if limit is not None}
+    at = {word: limit if isinstance(limit, Mapping) else dict.fromkeys(rows, limit) for word, limit in bounds.items()}
+    marks = [(word, i, limit[arm]) for word, limit in at.items() for i, arm in enumerate(rows) if arm in limit]
+    looks, shown = styles(rows), {name: (labels or {}).get(name, name) for name in rows}
     with style():
         fig = Figure(figsize=(7.4, 1.25 + 0.7 * len(rows)), layout="constrained")
         ax = fig.add_subplot()
-        farthest = max([0.0, *(_draw_arm(ax, n, seeds, looks[name][0]) for n, (name, seeds) in enumerate(rows))])
+        farthest = max([0.0, *(_draw_arm(ax, n, rows[name], looks[name][0]) for n, name in enumerate(rows))])
         farthest = max([farthest, *(value for *_, value in marks)])
         ax.set_xlim(*(limits or (0, farthest * 1.06 or 1)))
         _draw_marks(ax, marks)
-        ax.set_yticks(range(len(rows)), shown, fontsize=12)
+        ax.set_yticks(range(len(rows)), [named(name) for name in shown.values()], fontsize=12)
         ax.set_ylim(len(rows) - 0.45, -0.8)
         ax.set(xlabel=metric, title=title or "")
-        if any(seeds.size > 1 for _, seeds in rows):
+        if any(seeds.size > 1 for seeds in rows.values()):
             below = {"textcoords": "offset points", "va": "top", "fontsize": 11, "color": PALE}
             ax.annotate("mean ± 95%", (1.02, 0), (0, -22), xycoords="axes fraction", **below)
-        told = _said(rows, {"floor": floor, "ceiling": ceiling}, labels or {})
-        words = described(alt, f"Bars of {metric}", title, *told)
+        shared = [f"{word} {limit:.3f}" for word, limit in bounds.items() if not isinstance(limit, Mapping)]
+        own = {arm: [f"{word} {limit[arm]:.3f}" for word, limit in bounds.items()
+                     if isinstance(limit, Mapping) and arm in limit] for arm in rows}  # fmt: skip
+        said = {shown[arm]: ", ".join([_mean(seeds), *own[arm]]) for arm, seeds in rows.items()}
+        words = described(alt, f"Bars of {metric}", title, said, shared)
         return figure(fig, *words, {name: look[0] for name, look in looks.items()})
-
-
-def _said(rows, limits, labels):
-    """Return ({arm: its mean, interval and own limits in words}, [limits that all arms share])."""
-    own = {word: limit for word, limit in limits.items() if isinstance(limit, Mapping)}
-    said = {}
-    for name, seeds in rows:
-        marks = [f"{word} {limit[name]:.3f}" for word, limit in own.items() if name in limit]
-        said[labels.get(name, name)] = _mean(seeds) + (f" ({', '.join(marks)})" if marks else "")
-    return said, [f"{word} {limit:.3f}" for word, limit in limits.items() if word not in own and limit is not None]
 
 
 def _mean(seeds):
@@ -91,13 +79,14 @@ def _draw_arm(ax, index, seeds, colour):
 
 
 def _draw_marks(ax, marks):
-    """Draw floors and ceilings, (word, line style, index of the arm, value) each, with one label for equal ones."""
+    """Draw floors and ceilings, (word, index of the arm, value) each, with one label for equal ones."""
     start, said = ax.get_xlim()[0], {}
     span = ax.get_xlim()[1] - start
-    for word, line, index, value in marks:
-        ax.plot([value, value], [index - HALF_MARK, index + HALF_MARK], color=INK, linewidth=2, linestyle=line)
+    for word, index, value in marks:
+        line = {"color": INK, "linewidth": 2, "linestyle": ":" if word == "floor" else "-"}
+        ax.plot([value, value], [index - HALF_MARK, index + HALF_MARK], **line)
         if said.get(word) != value:  # one label for a run of arms with the same limit
-            rival = [at for other, _, row, at in marks if row == index and other != word]
+            rival = [at for other, row, at in marks if row == index and other != word]
             side = "center" if not rival or abs(rival[0] - value) > 0.3 * span else SIDES[word]
             if value - start < 0.1 * span:  # else the axis would cross its words
                 side = "left"
@@ -106,11 +95,6 @@ def _draw_marks(ax, marks):
                 va="bottom", fontsize=11, color=PALE,
             )  # fmt: skip
         said[word] = value
-
-
-def at_arm(limit, name):
-    """Return the floor or ceiling of one arm, or None."""
-    return limit.get(name) if isinstance(limit, Mapping) else limit
 
 
 def differences(rows, *, alt=None, title=None, metric="difference", margin=None):

@@ -89,7 +89,8 @@ def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_to
         ax = fig.add_subplot(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         labels = [label for line in lines if (label := _draw_line(ax, line, *looks[line.name]))]
         for kind, limit, dashes in (("floor", floor, (0, (1, 2))), ("ceiling", ceiling, (0, (6, 2)))):
-            for name, value in limits_of(limit, kind):
+            limit = limit if isinstance(limit, Mapping) else {} if limit is None else {kind: limit}
+            for name, value in limit.items():
                 around.append(f"{name} {number(value)}")
                 ax.axhline(value, color=PALE, linewidth=1.3, linestyle=dashes, zorder=1)
                 labels.append((value, None, name, PALE))
@@ -140,13 +141,6 @@ def series(history, metric):
         raise ValueError(f"history {history.name!r} has no metric {metric!r}; it has: {known}")
     tokens, values = np.asarray(tokens, dtype=float), np.asarray(values, dtype=float)
     return tokens[~np.isnan(values)], values[~np.isnan(values)]
-
-
-def limits_of(limit, name):
-    """Return [(label, value)] of a floor or ceiling given as nothing, a number or {label: number}."""
-    if limit is None:
-        return []
-    return list(limit.items()) if isinstance(limit, Mapping) else [(name, float(limit))]
 
 
 def label_right(ax, labels, last):

@@ -17,12 +17,10 @@ from course_lib.plots.words import described, listed
 __all__ = ["heatmap", "heatmaps"]
 
 MASKED = "#D9D9D9"
-MOST_CELLS = 40_000  # of all panels: more can neither be read nor drawn in a reasonable time
 WIDEST = 9.6  # inches: a wider figure is shrunk by the page, and its text with it
 SCALE = LinearSegmentedColormap.from_list("sky", ["#FFFFFF", "#56B4E9", "#0072B2", "#00304D"])
 BINARY = LinearSegmentedColormap.from_list("binary", ["#FFFFFF", "#56B4E9"])
 MAY_LOOK = LinearSegmentedColormap.from_list("flat", ["#CFE8F8", "#CFE8F8"])
-SIGNED = LinearSegmentedColormap.from_list("signed", ["#7A3500", "#E69F00", "#FFFFFF", "#56B4E9", "#00304D"])
 
 
 @dataclass
@@ -44,7 +42,7 @@ class Panel:
             values = values.detach().cpu().double().numpy()
         values = np.array(values, dtype=float)
         rows = [named(name) for name in panel.get("rows") or rows or ()]
-        columns = [named(name) for name in panel.get("columns") or columns or rows]
+        columns = [named(name) for name in columns or rows]
         if values.shape != (len(rows), len(columns)) or not values.size:
             names = f"{len(rows)} row names and {len(columns)} column names"
             raise ValueError(f"the matrix has shape {values.shape}, but there are {names}")
@@ -80,7 +78,7 @@ def heatmap(matrix, rows, columns=None, *, title=None, **options):
 def heatmaps(panels, rows=None, columns=None, *, alt=None, axes=("who looks", "at whom"), limits=None, text=None):
     """Draw matrices side by side on one colour scale; on a narrow page they stand under each other.
 
-    panels: {title: [T, S]}, or [{'matrix': [T, S], 'title': ..., 'rows': ..., 'columns': ...}] where names differ.
+    panels: {title: [T, S]}, or [{'matrix': [T, S], 'title': ..., 'rows': ...}] where the names differ.
     -inf, and the lowest float that masks use for it, are hatched as 'masked' and leave the scale alone; nan is left
     blank. axes: what rows and columns mean. limits: (low, high) of the scale. text: write the values into the cells
     (default: up to 10 x 10).
@@ -88,11 +86,6 @@ def heatmaps(panels, rows=None, columns=None, *, alt=None, axes=("who looks", "a
     if isinstance(panels, Mapping):
         panels = [{"matrix": matrix, "title": title} for title, matrix in panels.items()]
     panels = [Panel.of(panel, rows, columns) for panel in panels]
-    if (cells := sum(panel.values.size for panel in panels)) > MOST_CELLS:
-        raise ValueError(
-            f"{len(panels)} matrices with {cells:,} cells are too much for a figure, which holds {MOST_CELLS:,}; draw "
-            "a part, as in matrix[:32, :32] with its 32 tokens"
-        )
     with style():
         fig, parts, keys = _drawn(panels, axes, limits, text)
         alt, plain = described(alt, *_told(panels, axes))
@@ -119,7 +112,8 @@ def _drawn(panels, axes, limits, text):
     scaled = [panel.seen for panel in panels if panel.seen.any()]
     visible = np.concatenate(scaled) if scaled else np.zeros(0)
     binary = set(np.unique(visible)) <= {0.0, 1.0}
-    low, high, colours = (0.0, 1.0, BINARY) if binary and not limits else colour_scale(visible, limits)
+    low, high = limits or ((0.0, 1.0) if binary else (min(visible.min(), 0.0), max(visible.max(), 0.0)))
+    colours = BINARY if binary and not limits else SCALE
     write = all(max(panel.values.shape) <= 10 for panel in panels) if text is None else text
     texts = [short(value) for panel in panels for value in np.unique(panel.seen)] if write else []
     cell, across = layout(panels, texts)
@@ -168,14 +162,6 @@ def layout(panels, texts):
 def margin(names):
     """Return the inches beside a panel that its names take: the longest of several lists."""
     return 0.5 + 0.095 * max(len(name) for some in names for name in some)
-
-
-def colour_scale(visible, limits):
-    """Return (low, high, colour map): from 0 if no sign differs, else symmetric about 0."""
-    low, high = limits or (min(visible.min(), 0.0), max(visible.max(), 0.0))
-    if low < 0 < high:
-        return -max(-low, high), max(-low, high), SIGNED
-    return low, high, SCALE if high > 0 else SCALE.reversed()
 
 
 def draw_panel(ax, panel, low, high, colours, write, cell):
