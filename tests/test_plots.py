@@ -120,16 +120,22 @@ SAID = {
         "Bars of accuracy: a; one.",
     ),
     "differences": (
-        lambda **lead: plots.differences([("b", -0.1, -0.3, 0.1), ("a", 0.5, 0.4, 0.6)], margin=0.2, **lead),
+        lambda **lead: plots.differences([("a", 0.5, 0.4, 0.6), ("b", -0.1, -0.3, 0.1)], margin=0.2, **lead),
         "Differences with 95% intervals, difference: a band of 0.2 around zero: too small to matter; a +0.5 (+0.4 to "
         "+0.6); b -0.1 (-0.3 to +0.1).",
         "Differences with 95% intervals, difference: a; b.",
     ),
     "heatmap": (
-        lambda **lead: plots.heatmap([[0.0, 0.25], [0.5, -math.inf]], ["the", "cat"], title="who", **lead),
-        'Heat map of 2 rows (who looks) by 2 columns (at whom), "who": rows and columns the, cat; values 0 to 0.50, '
-        "the largest at cat, the, 1 of 4 cells 0, 1 of 4 cells masked.",
-        'Heat map of 2 rows (who looks) by 2 columns (at whom), "who".',
+        lambda **lead: plots.heatmap(np.diag([0, -1e9, 1, 2, 3.5]), [*"abcde"], title="who", **lead),
+        'Heat map of 5 rows (who looks) by 5 columns (at whom), "who": rows and columns a, b, c, d, e; values 0 to '
+        "3.50, the largest at e, e, 21 of 25 cells 0, 1 of 25 cells masked.",
+        'Heat map of 5 rows (who looks) by 5 columns (at whom), "who".',
+    ),
+    "small": (
+        lambda **lead: plots.heatmap([[0.0, 0.25, 1], [0.5, -math.inf, math.nan]], ["the", "cat"], [1, 2, 3], **lead),
+        "Heat map of 2 rows (who looks) by 3 columns (at whom): columns 1, 2, 3; the: 0, 0.25, 1; cat: 0.50, masked, "
+        "nan.",
+        "Heat map of 2 rows (who looks) by 3 columns (at whom): the; cat.",
     ),
     "heatmaps": (
         lambda **lead: plots.heatmaps({"eye": np.eye(2), "none": np.zeros((2, 2))}, ["a", "b"], ["c", "d"], **lead),

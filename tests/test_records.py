@@ -91,7 +91,7 @@ def test_several_metrics_are_drawn_as_differences_one_row_each(drawn):
     record = made_up(score=0.02, own=0.02)
     picture = plots.effects(record, {"end": "score", "cost": "own"}, {"left": ("left-only", "two-sided")})
     assert [label.get_text() for label in drawn[0].get_yticklabels()] == ["left, end", "left, cost"]
-    assert drawn[0].get_xlabel() == "end, cost: difference, 95% interval" and drawn[0].patches
+    assert drawn[0].get_xlabel() == "difference, 95% interval" and drawn[0].patches
     assert "left, cost -0.3 (-0.3 to -0.3)" in picture.alt
     plots.effects(record, ["score", "cost, 1"], "two-sided")  # only one has a margin
     assert not drawn[1].patches
@@ -179,8 +179,8 @@ def test_sentences_of_intervals_and_expectations():
         "Of 100: ahead **+30.0 to +30.0**; by hand **+5.0 to +15.0**."
     )
     low, high = (format(x, ".2f") for x in plots.interval([0.4, 0.5, 0.6])[1:])
-    assert repr(plots.said("Right:", {"": ("own", "left-only")}, made_up(), digits=2, sign="")) == (
-        f"Right: **{low} to {high}**."
+    assert repr(plots.said("Right:", {"": ("own", "left-only")}, made_up(), digits=2, means=True)) == (
+        f"Right: **0.50** ({low} to {high})."
     )
     found = repr(plots.expected(EXPERIMENTS["one-mask-apart"]))
     assert found.endswith(f":\n\n> {EXPERIMENTS['one-mask-apart'].expectation}")

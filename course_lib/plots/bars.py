@@ -103,6 +103,7 @@ def differences(rows, *, alt=None, title=None, metric="difference", margin=None)
     rows: [(name, difference, low, high)], all in one unit. An interval with zero in it is drawn open: no difference
     was seen. margin: the difference too small to matter that was stated before the run, a band around zero.
     """
+    said = {name: f"{mean:+.3g} ({low:+.3g} to {high:+.3g})" for name, mean, low, high in rows}
     rows = sorted(rows, key=lambda row: row[1])
     with style():
         fig = Figure(figsize=(7.4, 1.1 + 0.42 * len(rows)), layout="constrained")
@@ -118,6 +119,5 @@ def differences(rows, *, alt=None, title=None, metric="difference", margin=None)
         ax.set_yticks(range(len(rows)), [named(row[0]) for row in rows], fontsize=11)
         ax.set_ylim(-0.7, len(rows) - 0.3)
         ax.set(xlabel=metric, title=title or "")
-        said = {name: f"{mean:+.3g} ({low:+.3g} to {high:+.3g})" for name, mean, low, high in reversed(rows)}
         band = [] if margin is None else [f"a band of {margin:g} around zero: too small to matter"]
         return figure(fig, *described(alt, f"Differences with 95% intervals, {metric}", title, said, band))

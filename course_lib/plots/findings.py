@@ -85,15 +85,17 @@ def held(parts, record=None, *, scale=1, digits=2, first="expected", caption=Non
     return _agreed(table(rows, [first, "range", "found", "low", "high", "verdict"], caption, digits), found)
 
 
-def said(lead, spans, record=None, *, scale=1, digits=1, sign="+"):
+def said(lead, spans, record=None, *, scale=1, digits=1, means=False):
     """Say 95% intervals in a sentence: 'lead one **+1.0 to +2.0**; other **-1.0 to +0.5**.'
 
-    spans: {label: what}, what as in `held`. sign: '+' for differences, '' for means.
+    spans: {label: what}, what as in `held`. means: they are no differences: 'one **8** (2 to 13)'.
     """
     parts = []
     for label, what in spans.items():
-        _, low, high = (scale * x for x in _span(record, what))
-        parts.append(f"{label} **{low:{sign}.{digits}f} to {high:{sign}.{digits}f}**".strip())
+        mean, low, high = (scale * x for x in _span(record, what))
+        shown = f"**{low:+.{digits}f} to {high:+.{digits}f}**"
+        shown = f"**{mean:.{digits}f}** ({low:.{digits}f} to {high:.{digits}f})" if means else shown
+        parts.append(f"{label} {shown}".strip())
     return markdown(f"{lead} {'; '.join(parts)}.")
 
 

@@ -98,6 +98,10 @@ def _told(panels, axes):
     """Return what `described` needs: kind, title, what is said of each panel, and the names of rows and columns."""
     first, alone = panels[0], len(panels) == 1
     size = f"{len(first.rows)} rows ({axes[0]}) by {len(first.columns)} columns ({axes[1]})"
+    if alone and first.values.size <= 24:  # few enough to read them out
+        said = {f"{name}:": ", ".join("masked" if value < -1e4 else short(value) for value in row)
+                for name, row in zip(first.rows, first.values, strict=True)}  # fmt: skip
+        return f"Heat map of {size}", first.title, said, [f"columns {listed(first.columns)}"]
     names = [f"rows {listed(first.rows)}", f"columns {listed(first.columns)}"]
     if first.rows == first.columns:
         names = [f"rows and columns {listed(first.rows)}"]

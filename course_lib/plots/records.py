@@ -57,8 +57,8 @@ def effects(record, metrics, pairs, *, scale=1, across=None, **options):
         for label, pair in pairs_of(record, pairs) for name, metric in names.items()
     ]  # fmt: skip
     margin = margin_of(record, names)
-    across = across or f"{', '.join(names)}: difference, 95% interval"
-    return differences(rows, metric=across, margin=None if margin is None else scale * margin, **options)
+    metric = f"{'' if len(names) > 1 else [*names][0] + ': '}difference, 95% interval"
+    return differences(rows, metric=across or metric, margin=None if margin is None else scale * margin, **options)
 
 
 def along(record, metric, places, arms=None, *, floor=None, ceiling=None, more=None, **options):
