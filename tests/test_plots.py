@@ -305,6 +305,13 @@ def test_a_band_of_seeds_and_values_not_measured(drawn):
     assert size(plots.curve(history(loss=[math.inf] + [1.0] * 9), alt=ALT))
 
 
+def test_a_run_that_was_stopped_says_so(drawn):
+    run = history(interrupted=True)
+    assert said(drawn(plots.curve, run, "accuracy")) == ["BERT, stopped early 0.630"]
+    assert said(drawn(plots.curve, run, "accuracy", spread=RECORDED)) == ["BERT, stopped early 0.630"]
+    assert plots.curve(run, "accuracy").alt.endswith("BERT from 0.000 to 0.630, stopped early.")
+
+
 def test_a_metric_that_was_not_measured_is_refused_with_those_that_were():
     with pytest.raises(ValueError, match="no metric 'perplexity'; it has: loss, accuracy, held-out"):
         plots.curve(history(), "perplexity", alt=ALT)

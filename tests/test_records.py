@@ -59,6 +59,9 @@ def test_live_runs_are_drawn_over_the_recorded_ones(drawn):
     said = texts(drawn[0])
     assert said == {"two-sided, recorded 0.800", "left-only 0.500", "a guess 0.500", "ceiling 1.000"}
     assert drawn[0].lines[0].get_ydata().tolist() == [0.3, 0.4]
+    live.interrupted = True
+    plots.curves(made_up(), "score", live=live, live_metric="held-out")
+    assert "two-sided, stopped early 0.400" in texts(drawn[1])
 
 
 def experiments_history(name, tokens, values):

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from course_lib.intervals import t_interval
 from course_lib.plots.colours import INK, PALE, STYLES, styles
-from course_lib.plots.figure import figure, named, style
+from course_lib.plots.figure import WIDTH, figure, named, style
 from course_lib.plots.words import described
 
 __all__ = ["bars", "differences", "interval"]
@@ -38,7 +38,7 @@ def bars(rows, floor=None, ceiling=None, *, alt=None, title=None, metric="accura
     marks = [(word, i, limit[arm]) for word, limit in at.items() for i, arm in enumerate(rows) if arm in limit]
     looks, shown = styles(rows), {name: (labels or {}).get(name, name) for name in rows}
     with style():
-        fig = Figure(figsize=(7.4, 1.25 + 0.7 * len(rows)), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 1.25 + 0.7 * len(rows)), layout="constrained")
         ax = fig.add_subplot()
         farthest = max([0.0, *(_draw_arm(ax, n, rows[name], looks[name][0]) for n, name in enumerate(rows))])
         farthest = max([farthest, *(value for *_, value in marks)])
@@ -106,7 +106,7 @@ def differences(rows, *, alt=None, title=None, metric="difference", margin=None)
     said = {name: f"{mean:+.3g} ({low:+.3g} to {high:+.3g})" for name, mean, low, high in rows}
     rows = sorted(rows, key=lambda row: row[1])
     with style():
-        fig = Figure(figsize=(7.4, 1.1 + 0.42 * len(rows)), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 1.1 + 0.42 * len(rows)), layout="constrained")
         ax = fig.add_subplot()
         ax.axvline(0, color=PALE, linewidth=1.3)
         if margin is not None:

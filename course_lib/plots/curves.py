@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from course_lib.plots.colours import PALE, styles
-from course_lib.plots.figure import figure, named, style
+from course_lib.plots.figure import WIDTH, figure, named, style
 from course_lib.plots.words import described, number, path
 
 __all__ = ["against", "curve"]
@@ -25,6 +25,7 @@ class Line:
     band: tuple | None = None
     beyond: tuple | None = None  # (x, y)
     mark: float | None = None  # where a vertical line stands, in its colour
+    cut: bool = False  # whether its training was stopped before its end
 
     def said(self):
         """Say in words where it goes, and how wide the band is at its end."""
@@ -33,14 +34,15 @@ class Line:
             return "nothing measured"
         low, high = (side[-1] for side in self.band[1:]) if self.band else (0, 0)
         wide = f" ({'recorded ' if self.beyond else ''}{number(low)} to {number(high)})" if low < high else ""
-        return path(known) + wide
+        return path(known) + wide + (", stopped early" if self.cut else "")
 
     def end(self):
         """Return (value, place, name) of what is written at its right end, or None for a line of nothing."""
-        if self.beyond:
+        if self.beyond and not self.cut:
             return self.beyond[1][-1], self.beyond[0][-1], f"{self.name}, recorded"
         there = np.flatnonzero(~np.isnan(self.y))
-        return (self.y[there[-1]], self.x[there[-1]], self.name) if there.size else None
+        name = f"{self.name}, stopped early" if self.cut else self.name
+        return (self.y[there[-1]], self.x[there[-1]], name) if there.size else None
 
 
 def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, alt=None, title=None, limits=None):
@@ -55,6 +57,7 @@ def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, al
     lines = []
     for history in histories:
         line, band = Line(history.name, *series(history, metric)), (spread or {}).get(history.name)
+        line.cut = getattr(history, "interrupted", False)
         if band:
             line.band = band["tokens"], band["low"], band["high"]
             if band["tokens"][-1] > line.x[-1] and "mean" in band:
@@ -85,7 +88,7 @@ def against(
 def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_tokens=False):
     looks, around = styles(line.name for line in lines), []
     with style():
-        fig = Figure(figsize=(7.4, 4.2), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 4.2), layout="constrained")
         ax = fig.add_subplot(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         labels = [label for line in lines if (label := _draw_line(ax, line, *looks[line.name]))]
         for kind, limit, dashes in (("floor", floor, (0, (1, 2))), ("ceiling", ceiling, (0, (6, 2)))):

@@ -17,10 +17,11 @@ from PIL import Image
 
 from course_lib.plots.colours import INK, PALE
 
-__all__ = ["LONGEST_NAME", "Picture", "figure", "inches", "legible", "named", "style", "whole"]
+__all__ = ["LONGEST_NAME", "WIDTH", "Picture", "figure", "inches", "legible", "named", "style", "whole"]
 
 LONGEST_NAME = 40  # letters of a name on an axis or beside a line: more would break the layout
 DPI, EDGE = 110, 0.1  # EDGE: the inches that are left around a figure
+WIDTH = 6.8  # inches: with a list of contents beside the lesson, half a window still leaves ticks of 9 pixels
 COLOURS = 256  # of an image: a third of the bytes, and no difference that one sees
 FONT = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")  # comes with matplotlib: the same everywhere
 # A card that is white on a light page and greyish on a dark one: images are multiplied with what lies beneath them.
@@ -131,6 +132,6 @@ def _png(image):
 
 def _tag(alt, image):
     """Return an image as HTML, which a low window shrinks, but not so far that its words cannot be read."""
-    fit = f"max-width:100%;max-height:max(80vh,{0.55 * image.height:.0f}px);mix-blend-mode:multiply"
+    fit = f"max-width:100%;max-height:max(80vh,{0.55 * image.height:.0f}px);border-radius:8px;mix-blend-mode:multiply"
     data = base64.b64encode(_png(image)).decode()
     return f'<img class="plot" alt="{html.escape(whole(alt))}" style="{fit}" src="data:image/png;base64,{data}">'

@@ -25,13 +25,15 @@ def curves(record, metric, arms=None, *, live=(), live_metric=None, floor=None, 
     """
     up, of = up or live_metric or measure(metric), by_arm(record, metric, arms)
     bands = {arm: record.band(arm, name) for arm, name in of.items()}
-    lines = {arm: (band["tokens"], band["mean"]) for arm, band in bands.items()}
+    shown = {arm: SimpleNamespace(name=arm, eval_tokens=band["tokens"], evals={up: band["mean"]})
+             for arm, band in bands.items()}  # fmt: skip
     for history in [live] if hasattr(live, "tokens") else live:
-        lines[history.name] = history.eval_tokens, history.evals[live_metric]
-    shown = [SimpleNamespace(name=arm, eval_tokens=x, evals={up: y}) for arm, (x, y) in lines.items()]
+        ours = {up: history.evals[live_metric]}
+        shown[history.name] = SimpleNamespace(name=history.name, eval_tokens=history.eval_tokens, evals=ours,
+                                              interrupted=getattr(history, "interrupted", False))  # fmt: skip
     below, above = _labelled(record, "floor", floor, of), _labelled(record, "ceiling", ceiling, of)
     below |= _labelled(record, "untrained", None, of) if floor is None else {}
-    return curve(shown, up, below or None, above or None, bands, **options)
+    return curve(list(shown.values()), up, below or None, above or None, bands, **options)
 
 
 def ends(record, metric, arms=None, *, floor=None, ceiling=None, across=None, **options):

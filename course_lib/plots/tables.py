@@ -46,14 +46,15 @@ def table(rows, header, caption=None, digits=3):
     numeric = [bool(rows) and all(is_number(row[i]) or row[i] is None for row in rows) for i in range(len(header))]
     sides = ["right" if number else "left" for number in numeric]
 
-    def line(texts, heading):
-        tags = [f'th scope="{heading}"', *(["td"] if heading == "row" else [f'th scope="{heading}"']) * len(texts)]
-        cells = zip(tags, sides, map(html.escape, texts), strict=False)
+    def line(texts, tags):
+        cells = zip(tags, sides, map(html.escape, texts), strict=True)
         return "".join(f'<{tag} style="text-align:{side}">{text}</{tag[:2]}>' for tag, side, text in cells)
 
     over = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    body = "".join(f"<tr>{line(row, 'row')}</tr>" for row in cells)
-    markup = f"<table>{over}<thead><tr>{line(header, 'col')}</tr></thead><tbody>{body}</tbody></table>"
+    head = line(header, ['th scope="col"'] * len(header))
+    tags = ['th scope="row"', *["td"] * (len(header) - 1)]
+    body = "".join(f"<tr>{line(row, tags)}</tr>" for row in cells)
+    markup = f"<table>{over}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     widths = [max(map(width, column)) for column in zip(header, *cells, strict=True)]
     lines = [padded(row, widths, sides) for row in (header, ["-" * size for size in widths], *cells)]
     return Table(markup, "\n".join(([caption] if caption else []) + lines), rows)
@@ -93,11 +94,9 @@ def width(text):
 
 def padded(texts, widths, sides):
     """Return a row of plain text, each cell padded to its column."""
-    out = []
-    for text, size, side in zip(texts, widths, sides, strict=True):
-        fill = " " * (size - width(text))
-        out.append(fill + text if side == "right" else text + fill)
-    return "  ".join(out).rstrip()
+    cells = [(text, " " * (size - width(text))) for text, size in zip(texts, widths, strict=True)]
+    whole = (fill + text if side == "right" else text + fill for (text, fill), side in zip(cells, sides, strict=True))
+    return "  ".join(whole).rstrip()
 
 
 def markdown(text):
