@@ -211,6 +211,23 @@ HALF_A_WINDOW = 620 - 16  # pixels that an output has in a window of 900, withou
 TICKS = 11 / 72 * DPI  # pixels
 
 
+def check_ticks(markup):
+    """Ticks have 9 pixels at least, beside a list of contents, and in a low window too."""
+    for alt, style, (width, height) in shown(SimpleNamespace(data=markup)):
+        assert len(alt) >= 15
+        assert TICKS * min(1, HALF_A_WINDOW / width) >= 9, f"{width} pixels are too wide: {alt}"
+        least = float(re.search(r"max\(80vh,(\d+)px\)", style)[1])
+        assert TICKS * least / height >= 9, alt
+
+
+def test_figures_can_be_read_on_half_a_window():
+    long = [f"an arm with a name as long as that {n}" for n in range(12)]
+    check_ticks(plots.bars({name: [0.5, 0.6] for name in long}).data)
+    check_ticks(plots.differences([(name, 0.1, 0.0, 0.2) for name in long]).data)
+    check_ticks(plots.curve([history(name) for name in long[:4]]).data)
+    check_ticks(plots.heatmaps({f"head {n}": np.random.rand(9, 9) for n in range(4)}, long[:9]).data)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_stored_figures_can_be_read_on_half_a_window(path):
     stored = [
@@ -221,11 +238,7 @@ def test_stored_figures_can_be_read_on_half_a_window(path):
         pytest.skip("no stored figure is of this edition yet: bake the notebook")
     for data in stored:
         assert "image/png" in data, "PDF and diffs need it"
-        for alt, style, (width, height) in shown(SimpleNamespace(data="".join(data["text/html"]))):
-            assert len(alt) >= 15
-            assert TICKS * min(1, HALF_A_WINDOW / width) >= 9, f"{width} pixels are too wide: {alt}"
-            least = float(re.search(r"max\(80vh,(\d+)px\)", style)[1])
-            assert TICKS * least / height >= 9, alt
+        check_ticks("".join(data["text/html"]))
 
 
 # --- fonts -------------------------------------------------------------------------------------------------
