@@ -132,10 +132,10 @@ SAID = {
         'Heat map of 5 rows (who looks) by 5 columns (at whom), "who".',
     ),
     "small": (
-        lambda **lead: plots.heatmap([[0.0, 0.25, 1], [0.5, -math.inf, math.nan]], ["the", "cat"], [1, 2, 3], **lead),
-        "Heat map of 2 rows (who looks) by 3 columns (at whom): columns 1, 2, 3; the: 0, 0.25, 1; cat: 0.50, masked, "
+        lambda **lead: plots.heatmap([[0.0, 0.25, 1], [0.5, -math.inf, math.nan]], ["the", "the"], [1, 2, 3], **lead),
+        "Heat map of 2 rows (who looks) by 3 columns (at whom): columns 1, 2, 3; the: 0, 0.25, 1; the: 0.50, masked, "
         "nan.",
-        "Heat map of 2 rows (who looks) by 3 columns (at whom): the; cat.",
+        "Heat map of 2 rows (who looks) by 3 columns (at whom): the; the.",
     ),
     "heatmaps": (
         lambda **lead: plots.heatmaps({"eye": np.eye(2), "none": np.zeros((2, 2))}, ["a", "b"], ["c", "d"], **lead),
@@ -164,7 +164,7 @@ def test_alt_text_of_many_arms_is_short_and_says_how_many_are_left_out():
     assert 300 < len(picture.alt) <= 400 and re.search(r"number 7 0.175; .*; and \d\d more\.$", picture.alt)
     assert len(repr(picture)) <= 410
     assert len(plots.heatmap(np.eye(30), [f"{n} {'x' * 300}" for n in range(30)]).alt) <= 400
-    assert len(described(None, "Bars", "y" * 600, {"z": "1"})[0]) <= 400
+    assert len(described(None, "Bars", "y" * 600, [("z", "1")])[0]) <= 400
 
 
 def test_strict_comparison_sees_the_picture_s_kind_and_arms_but_not_its_numbers():

@@ -53,7 +53,7 @@ def bars(rows, floor=None, ceiling=None, *, alt=None, title=None, metric="accura
         shared = [f"{word} {limit:.3f}" for word, limit in bounds.items() if not isinstance(limit, Mapping)]
         own = {arm: [f"{word} {limit[arm]:.3f}" for word, limit in bounds.items()
                      if isinstance(limit, Mapping) and arm in limit] for arm in rows}  # fmt: skip
-        said = {shown[arm]: ", ".join([_mean(seeds), *own[arm]]) for arm, seeds in rows.items()}
+        said = [(shown[arm], ", ".join([_mean(seeds), *own[arm]])) for arm, seeds in rows.items()]
         words = described(alt, f"Bars of {metric}", title, said, shared)
         return figure(fig, *words, {name: look[0] for name, look in looks.items()})
 
@@ -103,7 +103,7 @@ def differences(rows, *, alt=None, title=None, metric="difference", margin=None)
     rows: [(name, difference, low, high)], all in one unit. An interval with zero in it is drawn open: no difference
     was seen. margin: the difference too small to matter that was stated before the run, a band around zero.
     """
-    said = {name: f"{mean:+.3g} ({low:+.3g} to {high:+.3g})" for name, mean, low, high in rows}
+    said = [(name, f"{mean:+.3g} ({low:+.3g} to {high:+.3g})") for name, mean, low, high in rows]
     rows = sorted(rows, key=lambda row: row[1])
     with style():
         fig = Figure(figsize=(WIDTH, 1.1 + 0.42 * len(rows)), layout="constrained")

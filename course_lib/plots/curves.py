@@ -115,7 +115,7 @@ def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_to
             ax.legend(ax.lines[: len(lines)], [named(line.name) for line in lines], frameon=False, fontsize=11)
         else:
             label_right(ax, labels, last)
-        told = {line.name: line.said() for line in lines}
+        told = [(line.name, line.said()) for line in lines]
         words = described(alt, f"Lines of {up} over {across}", title, told, around)
         return figure(fig, *words, {line.name: looks[line.name][0] for line in lines})
 

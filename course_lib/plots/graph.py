@@ -34,5 +34,5 @@ def graph(boxes, arrows, *, alt=None):
                 arrowprops={"arrowstyle": "-|>", "color": PALE, "linewidth": 1.4,
                             "patchA": drawn[start].get_bbox_patch(), "patchB": drawn[end].get_bbox_patch()},
             )  # fmt: skip
-        said = {" ".join(text.split()): "" for *_, text in boxes.values()}
+        said = [(" ".join(text.split()), "") for *_, text in boxes.values()]
         return figure(fig, *described(alt, f"{len(boxes)} boxes joined by {len(arrows)} arrows", None, said))

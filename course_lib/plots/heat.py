@@ -99,14 +99,14 @@ def _told(panels, axes):
     first, alone = panels[0], len(panels) == 1
     size = f"{len(first.rows)} rows ({axes[0]}) by {len(first.columns)} columns ({axes[1]})"
     if alone and first.values.size <= 24:  # few enough to read them out
-        said = {f"{name}:": ", ".join("masked" if value < -1e4 else short(value) for value in row)
-                for name, row in zip(first.rows, first.values, strict=True)}  # fmt: skip
+        said = [(f"{name}:", ", ".join("masked" if value < -1e4 else short(value) for value in row))
+                for name, row in zip(first.rows, first.values, strict=True)]  # fmt: skip
         return f"Heat map of {size}", first.title, said, [f"columns {listed(first.columns)}"]
     names = [f"rows {listed(first.rows)}", f"columns {listed(first.columns)}"]
     if first.rows == first.columns:
         names = [f"rows and columns {listed(first.rows)}"]
     kind = f"Heat map of {size}" if alone else f"{len(panels)} heat maps of {size}"
-    said = {"" if alone else f"{panel.title or f'panel {n}'}:": panel.said() for n, panel in enumerate(panels, 1)}
+    said = [("" if alone else f"{panel.title or f'panel {n}'}:", panel.said()) for n, panel in enumerate(panels, 1)]
     return kind, first.title if alone else None, said, names
 
 

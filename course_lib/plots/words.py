@@ -8,15 +8,15 @@ LONGEST = 400  # letters of an alt text: who listens to it cannot skim
 def described(lead, kind, title, values, rest=()):
     """Return (alt text, plain text) of a figure.
 
-    lead: what the picture shows, in the author's words, or None; kind: 'Bars of accuracy'; values: {name: what is said
-    of it}; rest: what comes before them, floor and ceiling. The plain text has no measured number, because nbval
+    lead: what the picture shows, in the author's words, or None; kind: 'Bars of accuracy'; values: [(name, what is
+    said of it)]; rest: what comes before them, floor and ceiling. The plain text has no measured number, because nbval
     compares it between machines.
     """
     lead, head = " ".join((lead or "").split()), f'{kind}, "{title}"' if title else kind
-    named = {_cut(name): value for name, value in values.items()}
-    entries = [*rest, *(f"{name} {value}".strip() for name, value in named.items())]
+    named = [(_cut(name), value) for name, value in values]
+    entries = [*rest, *(f"{name} {value}".strip() for name, value in named)]
     alt = f"{lead} {_until(LONGEST - len(lead), head, entries)}" if lead else _until(LONGEST, head, entries)
-    return " ".join(alt.split()), lead or _until(LONGEST, head, [name.rstrip(":") for name in named if name])
+    return " ".join(alt.split()), lead or _until(LONGEST, head, [name.rstrip(":") for name, _ in named if name])
 
 
 def _cut(name):
