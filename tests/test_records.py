@@ -1,5 +1,6 @@
 """A record is drawn and tabulated as it is: its means, intervals, floors, ceilings, margins and verdicts."""
 
+import dataclasses
 from statistics import fmean
 
 import pytest
@@ -58,6 +59,9 @@ def test_live_runs_are_drawn_over_the_recorded_ones(drawn):
     said = texts(drawn[0])
     assert said == {"two-sided, recorded 0.800", "left-only 0.500", "a guess 0.500", "ceiling 1.000"}
     assert drawn[0].lines[0].get_ydata().tolist() == [0.3, 0.4]
+    live.interrupted = True
+    plots.curves(made_up(), "score", live=live, live_metric="held-out")
+    assert "two-sided, stopped early 0.400" in texts(drawn[1])
 
 
 def experiments_history(name, tokens, values):
@@ -84,6 +88,33 @@ def test_differences_are_arm_minus_control_with_the_margin(drawn):
     assert drawn[0].get_yticklabels()[0].get_text() == "two-sided minus left-only"
     plots.effects(made_up(), "score", {"both sides": ("two-sided", "left-only")}, alt=ALT)
     assert drawn[1].get_yticklabels()[0].get_text() == "both sides" and not drawn[1].patches
+
+
+def test_several_metrics_are_drawn_as_differences_one_row_each(drawn):
+    record = made_up(score=0.02, own=0.02)
+    picture = plots.effects(record, {"end": "score", "cost": "own"}, {"left": ("left-only", "two-sided")})
+    assert [label.get_text() for label in drawn[0].get_yticklabels()] == ["left, end", "left, cost"]
+    assert drawn[0].get_xlabel() == "difference, 95% interval" and drawn[0].patches
+    assert "left, cost -0.3 (-0.3 to -0.3)" in picture.alt
+    plots.effects(record, ["score", "cost, 1"], "two-sided")  # only one has a margin
+    assert not drawn[1].patches
+
+
+def test_a_grid_of_means_has_rows_of_arms_and_those_added(drawn):
+    plots.grid(made_up(), {"end": "score", "price": "cost, 2"}, more={"best": [0.9, 1]}, alt=ALT)
+    assert [label.get_text() for label in drawn[0].get_yticklabels()] == ["two-sided", "left-only", "best"]
+    assert drawn[0].images[0].get_array().flatten().tolist() == pytest.approx([0.8, 1.6, 0.5, 1.0, 0.9, 1.0])
+
+
+def test_a_name_may_hold_the_arm(drawn):
+    runs = {arm: {0: {f"{arm} score": [n], f"{arm} best": [0.9]}, 1: {f"{arm} score": [n], f"{arm} best": [0.9]}}
+            for n, arm in enumerate(["T = 1", "T = 2"])}  # fmt: skip
+    record = Record("made up", "", runs, [], [], {})
+    plots.ends(record, "{} score", ceiling="{} best")
+    assert {"ceiling 0.900", "0.000 ± 0.000", "1.000 ± 0.000"} <= texts(drawn[0])
+    assert drawn[0].get_xlabel() == "score"
+    plots.along(record, "", [1, 2], {"both": ("T = {} score", "T = {}")}, across="T", up="score")
+    assert drawn[1].lines[0].get_ydata().tolist() == [0, 1]
 
 
 def test_a_quantity_in_the_name_of_the_metric_is_an_axis(drawn):
@@ -115,6 +146,47 @@ def test_tables_of_differences_carry_their_verdicts():
     assert [row[-1] for row in two.rows] == ["lower", "lower, equivalent"]
     wide = plots.contrasts(record, {"end": "score"}, "two-sided", wide=True, digits=1)
     assert wide.rows == [["left-only minus two-sided", "-0.3 (-0.3 to -0.3)"]]
+
+
+def test_captions_say_seeds_texts_and_the_margin_stated_before():
+    record = dataclasses.replace(made_up(own=0.05), own_text=True)
+    assert repr(plots.contrasts(record, "own", "left-only", scale=100, unit="of 100 words")).splitlines()[0] == (
+        "of 100 words, 95% intervals over 3 seeds, each with a text of its own; equivalent: within 5, stated before "
+        "the run"
+    )
+    assert repr(plots.contrasts(made_up(), "own", "left-only")).startswith("95% intervals over 3 seeds\n")
+    assert repr(plots.means(record, ["own"])).startswith("mean of 3 seeds, each with a text of its own\n")
+
+
+def test_seeds_stand_side_by_side():
+    assert plots.by_seed(made_up(), "score", ["left-only"], scale=10).rows == [["left-only", 4, 5, 6]]
+    shown = plots.by_seed(made_up(), {"two-sided": "cost, 2"}, in_order=True)
+    assert repr(shown).splitlines()[0].split() == ["accuracy", "lowest", "highest"]
+    assert shown.rows == [["two-sided", 1.4, 1.6, 1.8]]
+
+
+def test_a_text_that_relies_on_other_verdicts_is_refused():
+    record = made_up(own=1.0)
+    parts = [("ahead", ("own", "two-sided", "left-only"), 0.2, None), ("level", (0, -1, 1), 0, 1)]
+    assert plots.contrasts(record, "own", "left-only", found="higher, equivalent").rows
+    assert plots.held(parts, record, found=["held", "not settled"]).rows[0][2:5] == pytest.approx([0.3] * 3)
+    with pytest.raises(AssertionError, match="verdicts are .'held', 'not settled'.*text says 'held'"):
+        plots.held(parts, record, found="held")
+    with pytest.raises(AssertionError, match="higher, equivalent"):
+        plots.contrasts(record, "own", "left-only", found=["higher"])
+
+
+def test_sentences_of_intervals_and_expectations():
+    spans = {"ahead": ("own", "two-sided", "left-only"), "by hand": (0.1, 0.05, 0.15)}
+    assert repr(plots.said("Of 100:", spans, made_up(), scale=100)) == (
+        "Of 100: ahead **+30.0 to +30.0**; by hand **+5.0 to +15.0**."
+    )
+    low, high = (format(x, ".2f") for x in plots.interval([0.4, 0.5, 0.6])[1:])
+    assert repr(plots.said("Right:", {"": ("own", "left-only")}, made_up(), digits=2, means=True)) == (
+        f"Right: **0.50** ({low} to {high})."
+    )
+    found = repr(plots.expected(EXPERIMENTS["one-mask-apart"]))
+    assert found.endswith(f":\n\n> {EXPERIMENTS['one-mask-apart'].expectation}")
 
 
 @pytest.mark.parametrize("least, most, said, verdict", [

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from course_lib.intervals import t_interval
 from course_lib.plots.colours import INK, PALE, STYLES, styles
-from course_lib.plots.figure import figure, named, style
+from course_lib.plots.figure import WIDTH, figure, named, style
+from course_lib.plots.words import described
 
 __all__ = ["bars", "differences", "interval"]
 
@@ -25,36 +26,42 @@ def interval(values, minus=None):
     return t_interval(values) if values.size > 1 else (float(values[0]),) * 3
 
 
-def bars(rows, floor=None, ceiling=None, *, alt, title=None, metric="accuracy", limits=None, labels=None):
+def bars(rows, floor=None, ceiling=None, *, alt=None, title=None, metric="accuracy", limits=None, labels=None):
     """Draw arms as horizontal bars with every seed as a dot, the 95% interval, and floor and ceiling marks.
 
-    rows: {arm: [one number per seed]} or [(arm, numbers)]; a single number is an arm with one seed.
-    floor, ceiling: a number for all arms, or {arm: number} where they differ. limits: (low, high) in view.
-    labels: {arm: what stands for it on the axis}.
+    rows: {arm: [one number per seed]}; a single number is an arm with one seed. floor, ceiling: a number for all arms,
+    or {arm: number} where they differ. limits: (low, high) in view. labels: {arm: what stands for it on the axis}.
     """
-    rows = [*(rows.items() if isinstance(rows, Mapping) else rows)]
-    rows = [(name, np.atleast_1d(np.asarray(seeds, dtype=float))) for name, seeds in rows]
-    marks = [
-        (word, line, index, at_arm(limit, name))
-        for word, line, limit in (("floor", ":", floor), ("ceiling", "-", ceiling))
-        for index, (name, _) in enumerate(rows)
-        if at_arm(limit, name) is not None
-    ]
-    looks, shown = styles(name for name, _ in rows), [named((labels or {}).get(name, name)) for name, _ in rows]
+    rows = {name: np.atleast_1d(np.asarray(seeds, dtype=float)) for name, seeds in rows.items()}
+    bounds = {word: limit for word, limit in (("floor", floor), ("ceiling", ceiling)) if limit is not None}
+    at = {word: limit if isinstance(limit, Mapping) else dict.fromkeys(rows, limit) for word, limit in bounds.items()}
+    marks = [(word, i, limit[arm]) for word, limit in at.items() for i, arm in enumerate(rows) if arm in limit]
+    looks, shown = styles(rows), {name: (labels or {}).get(name, name) for name in rows}
     with style():
-        fig = Figure(figsize=(7.4, 1.25 + 0.7 * len(rows)), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 1.25 + 0.7 * len(rows)), layout="constrained")
         ax = fig.add_subplot()
-        farthest = max([0.0, *(_draw_arm(ax, n, seeds, looks[name][0]) for n, (name, seeds) in enumerate(rows))])
+        farthest = max([0.0, *(_draw_arm(ax, n, rows[name], looks[name][0]) for n, name in enumerate(rows))])
         farthest = max([farthest, *(value for *_, value in marks)])
         ax.set_xlim(*(limits or (0, farthest * 1.06 or 1)))
         _draw_marks(ax, marks)
-        ax.set_yticks(range(len(rows)), shown, fontsize=12)
+        ax.set_yticks(range(len(rows)), [named(name) for name in shown.values()], fontsize=12)
         ax.set_ylim(len(rows) - 0.45, -0.8)
         ax.set(xlabel=metric, title=title or "")
-        if any(seeds.size > 1 for _, seeds in rows):
+        if any(seeds.size > 1 for seeds in rows.values()):
             below = {"textcoords": "offset points", "va": "top", "fontsize": 11, "color": PALE}
             ax.annotate("mean ± 95%", (1.02, 0), (0, -22), xycoords="axes fraction", **below)
-        return figure(fig, alt, {name: look[0] for name, look in looks.items()})
+        shared = [f"{word} {limit:.3f}" for word, limit in bounds.items() if not isinstance(limit, Mapping)]
+        own = {arm: [f"{word} {limit[arm]:.3f}" for word, limit in bounds.items()
+                     if isinstance(limit, Mapping) and arm in limit] for arm in rows}  # fmt: skip
+        said = [(shown[arm], ", ".join([_mean(seeds), *own[arm]])) for arm, seeds in rows.items()]
+        words = described(alt, f"Bars of {metric}", title, said, shared)
+        return figure(fig, *words, {name: look[0] for name, look in looks.items()})
+
+
+def _mean(seeds):
+    """Write the mean of an arm, and half of its interval where it has several seeds."""
+    mean, _, high = interval(seeds)
+    return f"{mean:.3f} ± {high - mean:.3f}" if len(seeds) > 1 else f"{mean:.3f}"
 
 
 def _draw_arm(ax, index, seeds, colour):
@@ -66,20 +73,20 @@ def _draw_arm(ax, index, seeds, colour):
         ax.plot([low, high], [index, index], "|", color=INK, markersize=9, markeredgewidth=1.6)
         offsets = np.linspace(-0.16, 0.16, len(seeds))
         ax.plot(seeds, index + offsets, "o", color="white", markeredgecolor=INK, markersize=5)
-    spread = f" ± {high - mean:.3f}" if len(seeds) > 1 else ""
     beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 11}
-    ax.annotate(f"{mean:.3f}{spread}", (1.02, index), **beside)
+    ax.annotate(_mean(seeds), (1.02, index), **beside)
     return max(high, *seeds)
 
 
 def _draw_marks(ax, marks):
-    """Draw floors and ceilings, (word, line style, index of the arm, value) each, with one label for equal ones."""
+    """Draw floors and ceilings, (word, index of the arm, value) each, with one label for equal ones."""
     start, said = ax.get_xlim()[0], {}
     span = ax.get_xlim()[1] - start
-    for word, line, index, value in marks:
-        ax.plot([value, value], [index - HALF_MARK, index + HALF_MARK], color=INK, linewidth=2, linestyle=line)
+    for word, index, value in marks:
+        line = {"color": INK, "linewidth": 2, "linestyle": ":" if word == "floor" else "-"}
+        ax.plot([value, value], [index - HALF_MARK, index + HALF_MARK], **line)
         if said.get(word) != value:  # one label for a run of arms with the same limit
-            rival = [at for other, _, row, at in marks if row == index and other != word]
+            rival = [at for other, row, at in marks if row == index and other != word]
             side = "center" if not rival or abs(rival[0] - value) > 0.3 * span else SIDES[word]
             if value - start < 0.1 * span:  # else the axis would cross its words
                 side = "left"
@@ -90,20 +97,16 @@ def _draw_marks(ax, marks):
         said[word] = value
 
 
-def at_arm(limit, name):
-    """Return the floor or ceiling of one arm, or None."""
-    return limit.get(name) if isinstance(limit, Mapping) else limit
-
-
-def differences(rows, *, alt, title=None, metric="difference", margin=None):
+def differences(rows, *, alt=None, title=None, metric="difference", margin=None):
     """Draw differences between arms with their 95% intervals around a line at zero, the largest on top.
 
     rows: [(name, difference, low, high)], all in one unit. An interval with zero in it is drawn open: no difference
     was seen. margin: the difference too small to matter that was stated before the run, a band around zero.
     """
+    said = [(name, f"{mean:+.3g} ({low:+.3g} to {high:+.3g})") for name, mean, low, high in rows]
     rows = sorted(rows, key=lambda row: row[1])
     with style():
-        fig = Figure(figsize=(7.4, 1.1 + 0.42 * len(rows)), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 1.1 + 0.42 * len(rows)), layout="constrained")
         ax = fig.add_subplot()
         ax.axvline(0, color=PALE, linewidth=1.3)
         if margin is not None:
@@ -116,4 +119,5 @@ def differences(rows, *, alt, title=None, metric="difference", margin=None):
         ax.set_yticks(range(len(rows)), [named(row[0]) for row in rows], fontsize=11)
         ax.set_ylim(-0.7, len(rows) - 0.3)
         ax.set(xlabel=metric, title=title or "")
-        return figure(fig, alt)
+        band = [] if margin is None else [f"a band of {margin:g} around zero: too small to matter"]
+        return figure(fig, *described(alt, f"Differences with 95% intervals, {metric}", title, said, band))

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from course_lib.plots.colours import PALE, styles
-from course_lib.plots.figure import figure, named, style
+from course_lib.plots.figure import WIDTH, figure, named, style
+from course_lib.plots.words import described, number, path
 
 __all__ = ["against", "curve"]
 
@@ -24,16 +25,27 @@ class Line:
     band: tuple | None = None
     beyond: tuple | None = None  # (x, y)
     mark: float | None = None  # where a vertical line stands, in its colour
+    cut: bool = False  # whether its training was stopped before its end
+
+    def said(self):
+        """Say in words where it goes, and how wide the band is at its end."""
+        known = self.y[~np.isnan(self.y)]
+        if not known.size:
+            return "nothing measured"
+        low, high = (side[-1] for side in self.band[1:]) if self.band else (0, 0)
+        wide = f" ({'recorded ' if self.beyond else ''}{number(low)} to {number(high)})" if low < high else ""
+        return path(known) + wide + (", stopped early" if self.cut else "")
 
     def end(self):
         """Return (value, place, name) of what is written at its right end, or None for a line of nothing."""
-        if self.beyond:
+        if self.beyond and not self.cut:
             return self.beyond[1][-1], self.beyond[0][-1], f"{self.name}, recorded"
         there = np.flatnonzero(~np.isnan(self.y))
-        return (self.y[there[-1]], self.x[there[-1]], self.name) if there.size else None
+        name = f"{self.name}, stopped early" if self.cut else self.name
+        return (self.y[there[-1]], self.x[there[-1]], name) if there.size else None
 
 
-def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, alt, title=None, limits=None):
+def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, alt=None, title=None, limits=None):
     """Draw a metric of one or more histories over the tokens seen, between its floor and its ceiling.
 
     histories: a History or a list of them; metric: 'loss', 'accuracy' or a name in History.evals.
@@ -45,6 +57,7 @@ def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, al
     lines = []
     for history in histories:
         line, band = Line(history.name, *series(history, metric)), (spread or {}).get(history.name)
+        line.cut = getattr(history, "interrupted", False)
         if band:
             line.band = band["tokens"], band["low"], band["high"]
             if band["tokens"][-1] > line.x[-1] and "mean" in band:
@@ -54,7 +67,9 @@ def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, al
     return _draw(lines, floor, ceiling, alt, title, limits, "tokens seen", up, over_tokens=True)
 
 
-def against(x, lines, floor=None, ceiling=None, *, alt, across, up, marks=None, log="", limits=None, title=None):
+def against(
+    x, lines, floor=None, ceiling=None, *, across, up, alt=None, marks=None, log="", limits=None, title=None,
+):  # fmt: skip
     """Draw {name: [one y per x]} as lines with markers over x; nan leaves a gap.
 
     Instead of y there may be (mean, low, high), a mean with a band. across, up: what the axes measure. floor, ceiling:
@@ -71,13 +86,15 @@ def against(x, lines, floor=None, ceiling=None, *, alt, across, up, marks=None, 
 
 
 def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_tokens=False):
-    looks = styles(line.name for line in lines)
+    looks, around = styles(line.name for line in lines), []
     with style():
-        fig = Figure(figsize=(7.4, 4.2), layout="constrained")
+        fig = Figure(figsize=(WIDTH, 4.2), layout="constrained")
         ax = fig.add_subplot(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         labels = [label for line in lines if (label := _draw_line(ax, line, *looks[line.name]))]
         for kind, limit, dashes in (("floor", floor, (0, (1, 2))), ("ceiling", ceiling, (0, (6, 2)))):
-            for name, value in limits_of(limit, kind):
+            limit = limit if isinstance(limit, Mapping) else {} if limit is None else {kind: limit}
+            for name, value in limit.items():
+                around.append(f"{name} {number(value)}")
                 ax.axhline(value, color=PALE, linewidth=1.3, linestyle=dashes, zorder=1)
                 labels.append((value, None, name, PALE))
         if limits:
@@ -98,7 +115,9 @@ def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_to
             ax.legend(ax.lines[: len(lines)], [named(line.name) for line in lines], frameon=False, fontsize=11)
         else:
             label_right(ax, labels, last)
-        return figure(fig, alt, {line.name: looks[line.name][0] for line in lines})
+        told = [(line.name, line.said()) for line in lines]
+        words = described(alt, f"Lines of {up} over {across}", title, told, around)
+        return figure(fig, *words, {line.name: looks[line.name][0] for line in lines})
 
 
 def _draw_line(ax, line, colour, dashes, marker):
@@ -127,13 +146,6 @@ def series(history, metric):
     return tokens[~np.isnan(values)], values[~np.isnan(values)]
 
 
-def limits_of(limit, name):
-    """Return [(label, value)] of a floor or ceiling given as nothing, a number or {label: number}."""
-    if limit is None:
-        return []
-    return list(limit.items()) if isinstance(limit, Mapping) else [(name, float(limit))]
-
-
 def label_right(ax, labels, last):
     """Write each label beside the right edge at its height, moved apart just as far as they would overlap.
 
@@ -146,37 +158,22 @@ def label_right(ax, labels, last):
     heights = [min(max(value, low), high) for value, *_ in labels]
     places = spaced(heights, step, low, high)
     for place, height, (value, end, name, colour) in zip(places, heights, labels, strict=True):
-        shown = f"{named(name)} {value:.3f}" if abs(value) < 10 else f"{named(name)} {value:.3g}"
         from_its_end = 1 if end is None or not last else end / last
         leader = {"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 0}
         leader["relpos"] = 0, 0.5  # to the label's left edge, not through its words
         ax.annotate(
-            shown, (from_its_end, height), (1.035, place), ("axes fraction", "data"), ("axes fraction", "data"), leader,
-            annotation_clip=False, va="center", fontsize=11, color=darker(colour),
+            f"{named(name)} {number(value)}", (from_its_end, height), (1.035, place), *[("axes fraction", "data")] * 2,
+            leader, annotation_clip=False, va="center", fontsize=11, color=[0.7 * part for part in to_rgb(colour)],
         )  # fmt: skip
 
 
-def darker(colour):
-    """Return a colour dark enough to be read as text on white."""
-    red, green, blue = matplotlib.colors.to_rgb(colour)
-    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    factor = min(1.0, 0.38 / luminance) if luminance else 1.0
-    return red * factor, green * factor, blue * factor
-
-
 def spaced(places, step, low, high):
-    """Return ascending places, moved as little as needed to stand `step` apart between low and high."""
-    if len(places) > 1:
-        step = min(step, (high - low) / (len(places) - 1))
-    groups = []  # each: [sum of (place - index * step), members]; its members stand step apart
-    for index, place in enumerate(places):
-        groups.append([place - index * step, 1])
-        while len(groups) > 1 and groups[-2][0] / groups[-2][1] > groups[-1][0] / groups[-1][1]:
-            total, members = groups.pop()
-            groups[-1] = [groups[-1][0] + total, groups[-1][1] + members]
-    bases = [total / members for total, members in groups for _ in range(members)]
-    top = high - (len(places) - 1) * step
-    return [min(max(base, low), top) + index * step for index, base in enumerate(bases)]
+    """Return ascending places, moved up, and down from the top, until they stand `step` apart between low and high."""
+    places = list(places)
+    step = min(step, (high - low) / max(len(places) - 1, 1))
+    for index in range(1, len(places)):
+        places[index] = max(places[index], places[index - 1] + step)
+    return [min(place, high - step * above) for above, place in zip(range(len(places))[::-1], places, strict=True)]
 
 
 def _apart(places):

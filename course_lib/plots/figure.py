@@ -1,4 +1,4 @@
-"""How a figure leaves the library (as an image with alt text), and how it looks."""
+"""How a figure leaves the library, as HTML with alt text and as PNG, and how it looks."""
 
 import base64
 import contextlib
@@ -13,25 +13,40 @@ from IPython.display import HTML
 from matplotlib.font_manager import FontProperties, get_font
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
+from PIL import Image
 
 from course_lib.plots.colours import INK, PALE
 
-__all__ = ["LONGEST_NAME", "Picture", "figure", "inches", "legible", "named", "style", "whole"]
+__all__ = ["LONGEST_NAME", "WIDTH", "Picture", "figure", "inches", "legible", "named", "style", "whole"]
 
 LONGEST_NAME = 40  # letters of a name on an axis or beside a line: more would break the layout
-DPI = 110
+DPI, EDGE = 110, 0.1  # EDGE: the inches that are left around a figure
+WIDTH = 6.8  # inches: with a list of contents beside the lesson, half a window still leaves ticks of 9 pixels
+COLOURS = 256  # of an image: a third of the bytes, and no difference that one sees
 FONT = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")  # comes with matplotlib: the same everywhere
+# A card that is white on a light page and greyish on a dark one: images are multiplied with what lies beneath them.
+CARD = (
+    "margin:0;width:fit-content;max-width:100%;box-sizing:border-box;padding:8px;border-radius:8px;isolation:isolate;"
+    "display:flex;flex-wrap:wrap;align-items:flex-end;gap:8px;"
+    "background:color-mix(in srgb,#fff 82%,var(--jp-layout-color0,var(--pst-color-background,#fff)))"
+)
 
 
 class Picture(HTML):
-    """A figure as HTML with alt text: `png` is the image, `alt` its description, `arms` the {name: colour} it shows."""
+    """A figure as HTML with alt text, as PNG (`png`), and as plain text without measured numbers.
 
-    def __init__(self, markup, alt, png, arms):
+    `alt` is its description, `arms` the {name: colour} that it shows.
+    """
+
+    def __init__(self, markup, png, alt, plain, arms):
         super().__init__(markup)
-        self.alt, self.png, self.arms = alt, png, arms
+        self.png, self.alt, self.plain, self.arms = png, alt, plain, arms
 
     def __repr__(self):
-        return f"Figure: {self.alt}"
+        return f"Figure: {self.plain}"
+
+    def _repr_png_(self):
+        return self.png
 
 
 @contextlib.contextmanager
@@ -76,21 +91,47 @@ def inches(text, size):
     return text_to_path.get_text_width_height_descent(text, FontProperties(fname=FONT, size=size), False)[0] / 72
 
 
-def figure(fig, alt, arms=None):
-    """Return a matplotlib figure as an HTML image with alt text.
+def figure(fig, alt, plain=None, arms=None, parts=()):
+    """Return a matplotlib figure as a Picture. The library's own figures make their alt text themselves.
 
-    `alt` says in a sentence what the picture shows (at least 15 characters); ValueError without it. arms: {name:
-    colour}, kept beside the image.
+    `alt` says in a sentence what the picture shows (at least 15 characters); ValueError without it. plain: the same
+    without measured numbers. arms: {name: colour}, kept beside the image. parts: [(alt text, artist)] that are cut out
+    of the figure and stand side by side on a page, or under each other where it is narrow.
     """
     if not isinstance(alt, str) or len(alt.strip()) < 15:
         raise ValueError(f"alt is {alt!r}; say in a sentence of at least 15 characters what the figure shows")
-    alt, arms = whole(" ".join(alt.split())), {whole(name): colour for name, colour in (arms or {}).items()}
+    alt, plain = (whole(" ".join(text.split())) for text in (alt, plain or alt))
+    arms = {whole(name): colour for name, colour in (arms or {}).items()}
     for text in fig.findobj(Text):
         text.set_text(legible(text.get_text()))
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white", metadata={"Software": None})
-    png = buffer.getvalue()
-    data = base64.b64encode(png).decode()
+    fig.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=EDGE, facecolor="white")
+    image = Image.open(buffer).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    shown = [(alt, image), *_cut(fig, image, parts)]
+    images = "".join(_tag(*one) for one in (shown[1:] or shown))
     kept = f' data-arms="{html.escape(json.dumps(arms, ensure_ascii=False))}"' if arms else ""
-    image = f'<img alt="{html.escape(alt)}" style="max-width:100%;max-height:80vh" src="data:image/png;base64,{data}">'
-    return Picture(f'<figure style="margin:0"{kept}>{image}</figure>', alt, png, arms)
+    return Picture(f'<figure style="{CARD}"{kept}>{images}</figure>', _png(image), alt, plain, arms)
+
+
+def _cut(fig, image, parts):
+    """Return [(alt text, image)] of the parts of a figure."""
+    pieces = []
+    for alt, artist in parts:
+        box, edge = artist.get_tightbbox().padded(3), fig.get_tightbbox().padded(EDGE)  # pixels upwards, and inches
+        left, top = max(0, box.x0 - edge.x0 * DPI), max(0, edge.y1 * DPI - box.y1)
+        right, bottom = min(image.width, box.x1 - edge.x0 * DPI), min(image.height, edge.y1 * DPI - box.y0)
+        pieces.append((alt, image.crop((left, top, right, bottom))))
+    return pieces
+
+
+def _png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "png", optimize=True)
+    return buffer.getvalue()
+
+
+def _tag(alt, image):
+    """Return an image as HTML, which a low window shrinks, but not so far that its words cannot be read."""
+    fit = f"max-width:100%;max-height:max(80vh,{0.55 * image.height:.0f}px);border-radius:8px;mix-blend-mode:multiply"
+    data = base64.b64encode(_png(image)).decode()
+    return f'<img class="plot" alt="{html.escape(whole(alt))}" style="{fit}" src="data:image/png;base64,{data}">'

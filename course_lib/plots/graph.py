@@ -4,11 +4,12 @@ from matplotlib.figure import Figure
 
 from course_lib.plots.colours import INK, PALE, STYLES
 from course_lib.plots.figure import figure, legible, style
+from course_lib.plots.words import described
 
 __all__ = ["graph"]
 
 
-def graph(boxes, arrows, *, alt):
+def graph(boxes, arrows, *, alt=None):
     """Draw named boxes at given places, and arrows between them.
 
     boxes: {name: (x, y, text)}, x to the right and y downwards, in steps of one; arrows: [(name, name)], from the
@@ -33,4 +34,5 @@ def graph(boxes, arrows, *, alt):
                 arrowprops={"arrowstyle": "-|>", "color": PALE, "linewidth": 1.4,
                             "patchA": drawn[start].get_bbox_patch(), "patchB": drawn[end].get_bbox_patch()},
             )  # fmt: skip
-        return figure(fig, alt)
+        said = [(" ".join(text.split()), "") for *_, text in boxes.values()]
+        return figure(fig, *described(alt, f"{len(boxes)} boxes joined by {len(arrows)} arrows", None, said))
