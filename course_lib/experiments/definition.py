@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 from collections.abc import Callable
@@ -18,7 +17,7 @@ __all__ = ["Experiment", "Record", "evidence_dir", "findings", "load", "read"]
 
 @dataclass(frozen=True)
 class Experiment:
-    """A question, what we expect (written before the run), and arms that differ in the argument named ``vary``.
+    """A question, what we expect, and arms that differ in the argument named ``vary``.
 
     ``run(seed, **settings)`` trains and measures one seed of an arm: it returns a ``materials.Plan`` or what it found,
     named numbers or named lists of one length.
@@ -38,20 +37,6 @@ class Experiment:
     margins: dict[str, float] = field(default_factory=dict)  # metric -> a difference too small to matter, stated before
     own_text: bool = False  # every seed draws its own training and held-out text, so that intervals cover the text too
 
-    def __post_init__(self):
-        """Refuse an entry that would only fail, or compare the wrong things, after hours of recording."""
-        if self.control not in self.arms:
-            raise ValueError(f"control: {self.control!r} is none of the arms: {', '.join(self.arms)}.")
-        if not isinstance(self.written, str):
-            raise ValueError(f"written: put the day in quotes, as in '{self.written}'.")
-        for arm, settings in self.arms.items():
-            if twice := sorted(set(settings) & set(self.common)):
-                raise ValueError(f"arm {arm!r} and common both set {', '.join(twice)}: leave it in one of them.")
-            try:
-                inspect.signature(self.run).bind(0, **self.settings(arm))
-            except TypeError as error:
-                raise ValueError(f"arm {arm!r}, with common, does not fit {self.run.__name__}(): {error}.") from None
-
     def settings(self, arm: str) -> dict:
         """Return all arguments of one arm."""
         return self.common | self.arms[arm]
@@ -60,8 +45,7 @@ class Experiment:
     def definition(self) -> str:
         """Hash what the numbers are made by and held against: a record of another definition is out of date.
 
-        Source text and the place of ``run`` are not in it: a comment, a new name or a move changes nothing. Whoever
-        changes what is measured raises ``revision``; the golden runs fail when somebody forgets.
+        Source text is not in it: whoever changes what is measured raises ``revision``.
         """
         return checkpoints.fingerprint(
             name=self.name, arms=self.arms, common=self.common, revision=self.revision, expectation=self.expectation,
@@ -133,14 +117,12 @@ def evidence_dir() -> Path:
 
 
 def read(name: str) -> dict:
-    """Read the file of a record as it is; {} if there is none. Raises ValueError if it is damaged or cannot be read."""
+    """Read the file of a record as it is; {} if there is none. Raises ValueError if it is damaged."""
     path = evidence_dir() / f"{name}.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror or error}): mend or move it") from None
     except ValueError as error:
         raise ValueError(
             f"{path.name} is not a record ({error}): restore it with git, or delete it and run "

@@ -11,35 +11,31 @@ import os
 import platform
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from importlib import metadata
 from pathlib import Path
 
 import joblib
 import torch
 from filelock import FileLock, Timeout
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from course_lib import places, runtime
 from course_lib.experiments.definition import Experiment, evidence_dir, load, read
 from course_lib.experiments.materials import train_arm
 
-__all__ = ["NotRecorded", "environment", "record", "rounded", "run"]
+__all__ = ["environment", "record", "rounded", "run"]
 
 
-class NotRecorded(RuntimeError):
-    """Say that another process is recording the same experiment, or that a worker was killed from outside."""
-
-
-def run(chosen: list[Experiment], seeds: int | None = None, jobs: int = 2, only_list: bool = False) -> int:
+def run(chosen: list[Experiment], seeds: int | None, jobs: int, only_list: bool) -> int:
     """Record experiments, or list what is there. Returns the exit status of ``python -m course_lib evidence``."""
     os.environ.setdefault("COURSE_QUIET", "1")
     together = 32 if runtime.device().type == "cuda" else 1
     for experiment in chosen:
         try:
             print(_state(experiment) if only_list else f"written: {record(experiment, seeds, jobs, together)}")
-        except (NotRecorded, ValueError) as problem:
-            print(problem, file=sys.stderr)
+        except (BrokenProcessPool, ValueError) as problem:
+            print(f"{experiment.name} cannot be recorded: {problem}", file=sys.stderr)
             return 1
         except (OSError, NotImplementedError) as problem:  # the latter: a disk without locks
             fix = "free some space, mend the permissions, or set COURSE_EVIDENCE to a folder that can be written"
@@ -52,7 +48,7 @@ def _state(experiment: Experiment) -> str:
     """Say in one line whether a record is fresh, and of what."""
     try:
         found = load(experiment)
-    except ValueError as problem:
+    except (OSError, ValueError) as problem:
         return f"{experiment.name}: {problem}"
     seeds = len(next(iter(found.runs.values())))
     made = "; ".join("{device}, torch {torch}, python {python}".format(**made) for made in found.made_with)
@@ -64,22 +60,15 @@ def record(experiment: Experiment, seeds: int | None = None, jobs: int = 1, toge
 
     ``jobs`` processes at once; each is given up to ``together`` seeds of an arm, which a GPU trains as one stack
     (course_lib.train.scaling). Killed at any moment, the next call goes on with what the record lacks. Raises
-    NotRecorded when another process is at it or a worker died, OSError when the record cannot be written.
+    ValueError when another process is recording it.
     """
-    path, seeds = evidence_dir() / f"{experiment.name}.json", seeds or experiment.seeds
+    path = evidence_dir() / f"{experiment.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):  # beside the record: caches may be many
-            _record(experiment, path, seeds, jobs, together)
+            _record(experiment, path, seeds or experiment.seeds, jobs, together)
     except Timeout:
-        raise NotRecorded(
-            f"{experiment.name!r} is being recorded by another process: wait for it, or stop it and try again."
-        ) from None
-    except TerminatedWorkerError:
-        raise NotRecorded(
-            f"A worker of {experiment.name!r} was killed from outside (often: too little memory). What was "
-            "finished is kept; run the same command again, with fewer --jobs if it was memory."
-        ) from None
+        raise ValueError(f"another process is recording {experiment.name!r}: wait for it, or stop it") from None
     return path
 
 
@@ -87,13 +76,16 @@ def _record(experiment: Experiment, path: Path, seeds: int, jobs: int, together:
     data = read(experiment.name)
     if data.get("definition") != experiment.definition:
         data = _empty(experiment)
-    todo = [  # seed by seed, so that arms stay comparable
-        (arm, seed) for seed in range(seeds) for arm in experiment.arms if str(seed) not in data["runs"].get(arm, {})
-    ]
+    blocks = {}  # up to `together` seeds of an arm; seed by seed, so that arms stay comparable
+    for seed in range(seeds):
+        for arm in experiment.arms:
+            if str(seed) not in data["runs"].get(arm, {}):
+                blocks.setdefault((seed // together, arm), []).append(seed)
     work = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        joblib.delayed(_run)(experiment, arm, group) for arm, group in _groups(todo, together)
+        joblib.delayed(_run)(experiment, arm, group) for (_, arm), group in blocks.items()
     )
-    with tqdm(total=len(todo), desc=experiment.name, unit="run", disable=not sys.stderr.isatty(), leave=False) as bar:
+    total, quiet = sum(map(len, blocks.values())), not sys.stderr.isatty()
+    with tqdm(total=total, desc=experiment.name, unit="run", disable=quiet, leave=False) as bar:
         for arm, runs, made_in in work:
             if made_in not in data["environments"]:
                 data["environments"].append(made_in)
@@ -101,15 +93,6 @@ def _record(experiment: Experiment, path: Path, seeds: int, jobs: int, together:
             data["runs"].setdefault(arm, {}).update({str(seed): number | run for seed, run in runs.items()})
             _write(path, data)
             bar.update(len(runs))
-            bar.set_postfix_str(f"{arm}, seed {max(runs)}")
-
-
-def _groups(todo: list[tuple[str, int]], together: int) -> list[tuple[str, list[int]]]:
-    """Put up to ``together`` seeds of an arm into one group; the groups of all arms stay side by side."""
-    blocks: dict[tuple[int, str], list[int]] = {}
-    for arm, seed in todo:
-        blocks.setdefault((seed // together, arm), []).append(seed)
-    return [(arm, seeds) for (_, arm), seeds in blocks.items()]
 
 
 def _run(experiment: Experiment, arm: str, seeds: list[int]) -> tuple[str, dict[int, dict], dict]:
