@@ -17,13 +17,13 @@ import pytest
 import toy_experiment
 from filelock import FileLock
 
-from course_lib import __main__ as cli
 from course_lib import experiments
-from course_lib.experiments import EXPERIMENTS, definition, lesson_04, materials, recording
+from course_lib.experiments import EXPERIMENTS, definition, lesson_04
 from course_lib.experiments.materials import Plan
 from course_lib.model import bodies
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import MaskedLM
+from tools import evidence
 
 ASKED = ("fill two-sided", "fill left-only", "next word")
 METRICS = {f"{asked} {unit}" for asked in ASKED for unit in ("accuracy", "nats")}
@@ -41,7 +41,7 @@ def toy(monkeypatch, tmp_path):
 
 
 def recorded(toy, **settings):
-    return json.loads(experiments.record(toy, **settings).read_text("utf-8"))
+    return json.loads(evidence.record(toy, **settings).read_text("utf-8"))
 
 
 def numbers(data):
@@ -154,17 +154,17 @@ def test_a_plan_stacks_seeds_on_a_gpu_only(monkeypatch):
         return {"nats": data.fill().score(model).loss}
 
     plan = Plan(lambda: bodies.tiny_bert(data.tokenizer), data.rows[:64], goal, measure, steps=10, batch_size=4)
-    assert not materials._stacks([plan, plan])
-    alone = materials.train_arm(lambda seed: plan, [0, 1], {})
+    assert not evidence._stacks([plan, plan])
+    alone = evidence.train_arm(lambda seed: plan, [0, 1], {})
     assert alone == [plan.train(0), plan.train(1)]
-    monkeypatch.setattr(materials, "_stacks", lambda plans: True)
-    for one, stacked in zip(alone, materials.train_arm(lambda seed: plan, [0, 1], {}), strict=True):
+    monkeypatch.setattr(evidence, "_stacks", lambda plans: True)
+    for one, stacked in zip(alone, evidence.train_arm(lambda seed: plan, [0, 1], {}), strict=True):
         assert one["tokens"] == stacked["tokens"]
         assert one["nats"] == pytest.approx(stacked["nats"], abs=1e-3)
     assert alone[0]["nats"] != alone[1]["nats"]
     # each seed on its own text, measured on its own held-out rows: the second of two equal seeds' runs stays as it was
     other = dataclasses.replace(plan, rows=data.rows[64:128], measure=lambda model: {"nats": 7.0})
-    own = materials.train_arm(lambda seed: (plan, other)[seed], [0, 1], {})
+    own = evidence.train_arm(lambda seed: (plan, other)[seed], [0, 1], {})
     assert own[0]["nats"] == pytest.approx(alone[0]["nats"], abs=1e-3) and set(own[1]["nats"]) == {7.0}
 
 
@@ -172,7 +172,7 @@ def test_another_definition_outdates_the_record(toy, monkeypatch):
     recorded(toy)
     changed = dataclasses.replace(toy, common={"slope": 2.0})
     monkeypatch.setitem(EXPERIMENTS, "toy", changed)
-    with pytest.raises(ValueError, match="another definition.*python -m course_lib evidence toy"):
+    with pytest.raises(ValueError, match="another definition.*python -m tools.evidence toy"):
         experiments.load("toy")
     assert recorded(changed)["runs"]["b"]["4"]["numbers"]["score"] == [5.0, 15.0]
     assert experiments.load("toy").final("a", "score") == [2.0, 4.0, 6.0, 8.0, 10.0]
@@ -231,7 +231,7 @@ def test_equivalence_needs_a_margin_that_was_stated_before(toy, monkeypatch):
 
 
 def test_problems_say_what_to_run(toy):
-    with pytest.raises(ValueError, match="not been recorded yet. Run: python -m course_lib evidence toy"):
+    with pytest.raises(ValueError, match="not been recorded yet. Run: python -m tools.evidence toy"):
         experiments.load("toy")
     with pytest.raises(ValueError, match="No experiment 'nonsense'. There are: path-length"):
         experiments.load("nonsense")
@@ -253,8 +253,8 @@ def test_two_processes_do_not_record_the_same_thing_at_once(toy, monkeypatch, tm
 def test_a_damaged_record_is_told_in_one_line_and_left_as_it_was(toy, capsys):
     path = definition.evidence_dir() / "toy.json"
     path.write_text('{"runs": ')
-    assert cli.main(["evidence", "toy", "--jobs", "1"]) == 1
-    assert cli.main(["evidence", "--list", "toy"]) == 0
+    assert evidence.main(["toy", "--jobs", "1"]) == 1
+    assert evidence.main(["--list", "toy"]) == 0
     out, err = capsys.readouterr()
     assert "is not a record" in err and "is not a record" in out and err.count("\n") == 1
     assert path.read_text() == '{"runs": '
@@ -267,30 +267,30 @@ def test_trouble_with_the_disk_is_told_in_one_line(toy, monkeypatch, capsys, fau
 
     with monkeypatch.context() as disk:
         if fault == "full":
-            disk.setattr(recording.Path, "write_text", full)
+            disk.setattr(evidence.Path, "write_text", full)
         elif fault == "read-only":
-            disk.setattr(recording.os, "replace", full)
+            disk.setattr(evidence.os, "replace", full)
         elif fault == "folder":
             (definition.evidence_dir() / "toy.json").mkdir()
         else:
             (tmp_path / "file").write_text("in the way")
             disk.setenv("COURSE_EVIDENCE", str(tmp_path / "file"))
-        assert cli.main(["evidence", "toy", "--jobs", "1"]) == 1
-        assert cli.main(["evidence", "--list", "toy"]) == 0
+        assert evidence.main(["toy", "--jobs", "1"]) == 1
+        assert evidence.main(["--list", "toy"]) == 0
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err and err.strip().count("\n") == 0 and "toy" in err
     assert not list((tmp_path / "evidence").glob("*.part")), "no half-written record is left"
 
 
 def test_the_command_lists_and_refuses(toy, capsys):
-    assert cli.main(["evidence", "--list", "toy"]) == 0
+    assert evidence.main(["--list", "toy"]) == 0
     assert "not been recorded" in capsys.readouterr().out
     for wrong in (["nonsense"], ["toy", "--seeds", "1"], ["toy", "--jobs", "0"]):
         with pytest.raises(SystemExit, match="2"):
-            cli.main(["evidence", *wrong])
+            evidence.main([*wrong])
     assert "There are: path-length" in (told := capsys.readouterr().err) and "--seeds at least 2" in told
-    assert cli.main(["evidence", "toy", "--jobs", "1"]) == 0
-    assert cli.main(["evidence", "--list", "toy"]) == 0
+    assert evidence.main(["toy", "--jobs", "1"]) == 0
+    assert evidence.main(["--list", "toy"]) == 0
     assert "toy: 2 arms x 5 seeds" in capsys.readouterr().out
 
 

@@ -1,8 +1,7 @@
 """Experiments over seeds: arms that differ in one thing, recorded with all that made them.
 
 Questions, expectations and arms stand in lesson_NN.yaml, what is trained and measured in lesson_NN.py.
-``python -m course_lib evidence`` runs them and keeps every finished run at once in
-``data/evidence/NAME.json``: killed at any moment, it goes on where it was.
+``python -m tools.evidence`` runs them and keeps what they found in ``data/evidence/NAME.json``.
 """
 
 import importlib
@@ -13,12 +12,9 @@ import yaml
 from course_lib.experiments import definition
 from course_lib.experiments.definition import Experiment, Record, evidence_dir, findings
 from course_lib.experiments.materials import LENGTH, Material, material
-from course_lib.experiments.recording import record
 
-__all__ = [
-    "EXPERIMENTS", "LENGTH", "Experiment", "Material", "Record", "evidence_dir", "find", "findings", "load", "material",
-    "record",
-]  # fmt: skip
+__all__ = ["EXPERIMENTS", "LENGTH", "Experiment", "Material", "Record", "evidence_dir", "find", "findings", "load",
+           "material"]  # fmt: skip
 
 
 def _experiments() -> dict[str, Experiment]:

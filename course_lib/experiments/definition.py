@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
+from course_lib import runtime
 from course_lib.intervals import t_interval
 from course_lib.places import DATA
 from course_lib.train import checkpoints
 
-__all__ = ["Experiment", "Record", "evidence_dir", "findings", "load", "read"]
+__all__ = ["Experiment", "Record", "environment", "evidence_dir", "findings", "load", "read"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,14 @@ class Record:
         return "equivalent" in findings(low, high, self.margins[metric])
 
 
+def environment() -> dict[str, str]:
+    """Describe what numbers are made with; only facts that cannot identify a person or a place."""
+    device = runtime.device()
+    versions = {name: metadata.version(name) for name in ("torch", "transformers")}
+    made = {"python": platform.python_version(), "machine": platform.machine(), "device": device.type}
+    return made | versions | {"precision": str(runtime.precision(device)).split(".")[-1]}
+
+
 def evidence_dir() -> Path:
     """Where records are kept: ``data/evidence`` of the checkout, or the folder that COURSE_EVIDENCE names."""
     return Path(os.path.expanduser(os.environ.get("COURSE_EVIDENCE") or DATA / "evidence"))
@@ -126,14 +137,14 @@ def read(name: str) -> dict:
     except ValueError as error:
         raise ValueError(
             f"{path.name} is not a record ({error}): restore it with git, or delete it and run "
-            f"python -m course_lib evidence {name}"
+            f"python -m tools.evidence {name}"
         ) from None
 
 
 def load(experiment: Experiment) -> Record:
     """Read a record; raises ValueError with the command to run if it is missing, partial or outdated."""
     name = experiment.name
-    data, fix = read(name), f"Run: python -m course_lib evidence {name}"
+    data, fix = read(name), f"Run: python -m tools.evidence {name}"
     if not data:
         raise ValueError(f"{name!r} has not been recorded yet. {fix}")
     if data["definition"] != experiment.definition:

@@ -98,7 +98,7 @@ def score(
     model: SequenceMixer, task: str = "kind", distances: tuple[int, ...] = DISTANCES, n: int = 100,
     seed: int = TEST_FROM,
 ) -> dict[str, float]:  # fmt: skip
-    """Return {'accuracy at D': share of n held-out pronouns resolved} for each distance D, and 'accuracy', their mean."""
+    """Return {'accuracy at D': share of n held-out pronouns resolved} for each distance, and 'accuracy', their mean."""
     device, found = next(model.parameters()).device, {}
     for distance in distances:
         ids, asked, answer = rows(n, torch.Generator().manual_seed(seed + distance), distance, task)

@@ -1,9 +1,9 @@
-"""What the lessons' experiments share: the text that they read, the labels, and how an arm is trained and measured."""
+"""What the lessons' experiments share: the text that they read, the labels, and how a model is trained and measured."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -15,14 +15,14 @@ from course_lib.text.packing import Pairs
 from course_lib.town import tasks
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
-from course_lib.train import loop, scaling
+from course_lib.train import loop
 from course_lib.train.evaluation import HeldOut, Score
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM, Objective
 
 __all__ = [
     "ASKED", "HELD_OUT", "HELD_OUT_FROM", "HELD_OUT_SHARE", "LABELLED", "LENGTH", "Material", "Plan", "fit", "labelled",
-    "material", "measure", "named", "town_words", "train_arm",
+    "material", "measure", "named", "town_words",
 ]  # fmt: skip
 
 LENGTH = 32  # tokens per row, [CLS] and [SEP] included
@@ -131,31 +131,6 @@ class Plan:
             raise KeyboardInterrupt
         constants = {name: [value] * len(history.eval_tokens) for name, value in self.constants.items()}
         return {"tokens": history.eval_tokens, **history.evals, **constants}
-
-
-def train_arm(run: Callable, seeds: Sequence[int], settings: dict) -> list[dict[str, list]]:
-    """Run an arm of an experiment: ``run(seed, **settings)`` for each seed. Returns lists of numbers by name, per seed.
-
-    Where ``run`` returns plans, alike but for the text, a CUDA GPU trains them as one stack: 32 tiny models cost it
-    little more than one.
-    """
-    made = [run(seed, **settings) for seed in seeds]
-    one = made[0]
-    if not isinstance(one, Plan):
-        return [{name: value if isinstance(value, list) else [value] for name, value in found.items()}
-                for found in made]  # fmt: skip
-    if not _stacks(made):
-        return [plan.train(seed) for plan, seed in zip(made, seeds, strict=True)]
-    trained = scaling.train_seeds(
-        one.build, [plan.rows for plan in made], one.objective, one.steps, seeds, batch_size=one.batch_size,
-        learning_rate=one.learning_rate, evaluate=[plan.measure for plan in made],
-    )  # fmt: skip
-    return [plan.numbers(history) for plan, (_, history) in zip(made, trained, strict=True)]
-
-
-def _stacks(plans: Sequence[Plan]) -> bool:
-    one, gpu = plans[0], runtime.device().type == "cuda"
-    return gpu and len(plans) > 1 and scaling.can_stack(one.build(), one.rows, one.objective)
 
 
 def fit(*args, **settings) -> tuple[PreTrainedModel, loop.History]:

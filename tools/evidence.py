@@ -1,18 +1,19 @@
-"""Run the arms of an experiment over seeds, in parallel processes, and keep every finished run at once.
+"""Record experiments over seeds, in parallel processes: `python -m tools.evidence [NAME ...]`.
 
-``python -m course_lib evidence`` runs what is missing, or says what is there.
+What a record lacks is run, and every finished run is kept at once in data/evidence/NAME.json: killed at any moment,
+the next call goes on where it was. `--list` says what is recorded, outdated or missing.
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
-import platform
 import sys
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from importlib import metadata
 from pathlib import Path
 
 import joblib
@@ -21,19 +22,34 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from course_lib import places, runtime
-from course_lib.experiments.definition import Experiment, evidence_dir, load, read
-from course_lib.experiments.materials import train_arm
+from course_lib.experiments import EXPERIMENTS, find
+from course_lib.experiments.definition import Experiment, environment, evidence_dir, load, read
+from course_lib.experiments.materials import Plan
+from course_lib.train import scaling
 
-__all__ = ["environment", "record", "rounded", "run"]
+__all__ = ["main", "record", "rounded", "train_arm"]
 
 
-def run(chosen: list[Experiment], seeds: int | None, jobs: int, only_list: bool) -> int:
-    """Record experiments, or list what is there. Returns the exit status of ``python -m course_lib evidence``."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Record experiments, or list their records; returns 0, or 1 where something cannot be recorded."""
+    parser = argparse.ArgumentParser(prog="python -m tools.evidence", description="Record experiments over seeds.")
+    parser.add_argument("names", nargs="*", help="experiments to record; all of them if none is named")
+    parser.add_argument("--seeds", type=int, help="seeds per arm (default: the experiment's own)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at once, one thread each (default 2)")
+    parser.add_argument("--list", action="store_true", help="only show what is recorded, outdated or missing")
+    options = parser.parse_args(arguments)
+    if options.jobs < 1 or (options.seeds or 2) < 2:
+        parser.error("--jobs must be at least 1, and --seeds at least 2: an interval needs two runs.")
+    try:
+        chosen = [find(name) for name in options.names or EXPERIMENTS]
+    except ValueError as unknown:
+        parser.error(unknown)
     os.environ.setdefault("COURSE_QUIET", "1")
     together = 32 if runtime.device().type == "cuda" else 1
     for experiment in chosen:
         try:
-            print(_state(experiment) if only_list else f"written: {record(experiment, seeds, jobs, together)}")
+            print(state(experiment) if options.list
+                  else f"written: {record(experiment, options.seeds, options.jobs, together)}")  # fmt: skip
         except (BrokenProcessPool, ValueError) as problem:
             print(f"{experiment.name} cannot be recorded: {problem}", file=sys.stderr)
             return 1
@@ -44,7 +60,7 @@ def run(chosen: list[Experiment], seeds: int | None, jobs: int, only_list: bool)
     return 0
 
 
-def _state(experiment: Experiment) -> str:
+def state(experiment: Experiment) -> str:
     """Say in one line whether a record is fresh, and of what."""
     try:
         found = load(experiment)
@@ -58,9 +74,8 @@ def _state(experiment: Experiment) -> str:
 def record(experiment: Experiment, seeds: int | None = None, jobs: int = 1, together: int = 1) -> Path:
     """Run what is missing of an experiment and write it down after every run. Returns the record's path.
 
-    ``jobs`` processes at once; each is given up to ``together`` seeds of an arm, which a GPU trains as one stack
-    (course_lib.train.scaling). Killed at any moment, the next call goes on with what the record lacks. Raises
-    ValueError when another process is recording it.
+    ``jobs`` processes at once; each is given up to ``together`` seeds of an arm, which a GPU trains as one stack.
+    Raises ValueError when another process is recording it.
     """
     path = evidence_dir() / f"{experiment.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,6 +129,31 @@ def _run(experiment: Experiment, arm: str, seeds: list[int]) -> tuple[str, dict[
     return arm, runs, environment()
 
 
+def train_arm(run: Callable, seeds: Sequence[int], settings: dict) -> list[dict[str, list]]:
+    """Run an arm of an experiment: ``run(seed, **settings)`` for each seed. Returns lists of numbers by name, per seed.
+
+    Where ``run`` returns plans, alike but for the text, a CUDA GPU trains them as one stack: 32 tiny models cost it
+    little more than one.
+    """
+    made = [run(seed, **settings) for seed in seeds]
+    one = made[0]
+    if not isinstance(one, Plan):
+        return [{name: value if isinstance(value, list) else [value] for name, value in found.items()}
+                for found in made]  # fmt: skip
+    if not _stacks(made):
+        return [plan.train(seed) for plan, seed in zip(made, seeds, strict=True)]
+    trained = scaling.train_seeds(
+        one.build, [plan.rows for plan in made], one.objective, one.steps, seeds, batch_size=one.batch_size,
+        learning_rate=one.learning_rate, evaluate=[plan.measure for plan in made],
+    )  # fmt: skip
+    return [plan.numbers(history) for plan, (_, history) in zip(made, trained, strict=True)]
+
+
+def _stacks(plans: Sequence[Plan]) -> bool:
+    one, gpu = plans[0], runtime.device().type == "cuda"
+    return gpu and len(plans) > 1 and scaling.can_stack(one.build(), one.rows, one.objective)
+
+
 def _empty(experiment: Experiment) -> dict:
     names = ("name", "question", "expectation", "vary", "control", "common", "arms", "revision", "written", "margins",
              "own_text", "definition")  # fmt: skip
@@ -125,16 +165,15 @@ def rounded(numbers: dict[str, list]) -> dict[str, list]:
     return {key: [round(v, 5) if isinstance(v, float) else v for v in values] for key, values in numbers.items()}
 
 
-def environment() -> dict[str, str]:
-    """Describe what the numbers were made with; only facts that cannot identify a person or a place."""
-    device = runtime.device()
-    versions = {name: metadata.version(name) for name in ("torch", "transformers")}
-    made = {"python": platform.python_version(), "machine": platform.machine(), "device": device.type}
-    return made | versions | {"precision": str(runtime.precision(device)).split(".")[-1]}
-
-
 def _write(path: Path, data: dict) -> None:
     """Write the record in one step, arms and seeds in order."""
     arms = {arm: dict(sorted(data["runs"][arm].items(), key=lambda run: int(run[0]))) for arm in data["arms"]
             if arm in data["runs"]}  # fmt: skip
     places.write(path, json.dumps(data | {"runs": arms}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Finished runs are kept.")
