@@ -10,7 +10,6 @@ import pytest
 import torch
 from transformers import BertModel, LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from course_lib import experiments
 from course_lib.apply import generation
 from course_lib.apply.generation import (
     AnyRate,
@@ -144,11 +143,10 @@ def test_a_prompt_with_padding_is_refused(gpt, tokenizer):
 
 
 @pytest.mark.parametrize("build", [bodies.tiny_bert, bodies.pair_bert, bodies.BertLMHeadModel, BertModel])
-def test_a_bidirectional_model_cannot_write(build, tokenizer, oracle):
+def test_a_bidirectional_model_cannot_write(build, tokenizer):
     whole = build in (bodies.BertLMHeadModel, BertModel)  # from a configuration without is_decoder
     model, prompt = build(bodies._bert_config(tokenizer) if whole else tokenizer), torch.tensor([[2]])
-    for what in (lambda: write(model, prompt, 3), lambda: write(model, prompt, 3, cache=False),
-                 lambda: divergence(model, oracle, tokenizer, torch.tensor([[2, 7, 3]]))):  # fmt: skip
+    for what in (lambda: write(model, prompt, 3), lambda: write(model, prompt, 3, cache=False)):
         with pytest.raises(TypeError, match=f"{type(model).__name__} is none: it is bidirectional.*bodies.tiny_gpt"):
             what()
 
@@ -190,7 +188,7 @@ def test_filling_does_not_read_the_padding(tokenizer):
 def test_filling_refuses_a_writer_and_rows_without_masks(gpt, tokenizer):
     with pytest.raises(TypeError, match="GPT2LMHeadModel says what comes next, not what a mask hides: use write"):
         fill(gpt, torch.tensor([[2, 4, 3]]), 4)
-    with pytest.raises(ValueError, match="No row holds the mask, id 4: put tokenizer.mask_token_id"):
+    with pytest.raises(ValueError, match=r"Rows have \[0\] masks, id 4: each must have the same number, 1 or more"):
         fill(bodies.tiny_bert(tokenizer), torch.tensor([[2, 7, 3]]), 4)
     with pytest.raises(ValueError, match="Token id 777 is outside"):
         fill(bodies.tiny_bert(tokenizer), torch.tensor([[2, 4, 777]]).clamp(min=4), 4)
@@ -361,7 +359,7 @@ def test_the_first_impossible_word_is_found(oracle, town):
 def test_the_grammar_s_own_stories_pass_and_their_surprise_is_the_entropy(oracle, town):
     texts = [story.words[:30] for story in town.stories(150, seed=9)]
     found = judge(oracle, texts)
-    assert (found.sentences, found.stories) == (1, 1) and found.counted > 400
+    assert (found.sentences, found.stories) == (1, 1)
     nats = [-oracle.log_prob(words) / 30 for words in texts]
     assert found.surprise == pytest.approx(np.mean(nats), abs=1e-9)
     assert 0.6 < found.surprise < 0.85 and 0.8 < found.distinct < 1
@@ -370,7 +368,7 @@ def test_the_grammar_s_own_stories_pass_and_their_surprise_is_the_entropy(oracle
 def test_judging_counts_wrong_and_repeated_sentences(oracle):
     good, wrong = split("Anna ran to the farm with her dog ."), split("Anna ran to the farm with his dog .")
     found = judge(oracle, [good, good, wrong, good + ["she"]])
-    assert (found.sentences, found.stories, found.distinct, found.counted) == (0.75, 0.75, 0.5, 4)
+    assert (found.sentences, found.stories, found.distinct) == (0.75, 0.75, 0.5)
     kept = [good, good, wrong[:6], good + ["she"]]
     nats = -sum(map(oracle.log_prob, kept))
     assert found.surprise == pytest.approx(nats / sum(map(len, kept)))
@@ -407,7 +405,6 @@ def test_the_divergence_of_a_perfect_writer_is_zero_and_only_at_temperature_one(
     entropy = -(p * np.log(np.where(p > 0, p, 1))).sum(1).mean()
     blind = divergence(Exact(oracle, tokenizer, uniform=True), oracle, tokenizer, rows)
     assert blind == pytest.approx(math.log(len(oracle.vocabulary)) - entropy, abs=1e-5)
-    assert divergence(perfect, oracle, tokenizer, rows, top_k=1) == math.inf
 
 
 @pytest.mark.slow
@@ -422,5 +419,3 @@ def test_the_writers_of_the_experiments_on_a_tiny_budget(tmp_path, monkeypatch):
     assert set(cold) == expected | {"divergence nats"} and cold["tokens"] == 2 * 32 * 32
     for objective, order in (("causal", "left to right"), ("masked", "random"), ("any rate", "right to left")):
         assert set(lesson_09.by_filling(0, objective, order, sweeps=0, steps=2, stories=3)) == expected
-    blank = lesson_09.blank(experiments.material(), 2, masked=True)
-    assert blank.shape == (2, 32) and lesson_09.blank(experiments.material(), 2, masked=False).shape == (2, 1)

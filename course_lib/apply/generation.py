@@ -20,7 +20,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from course_lib.model.bodies import check_rows, logits_at
 from course_lib.town.language import Sentence, TinyTown
 from course_lib.town.oracle import Oracle
-from course_lib.train.objectives import Batch
+from course_lib.train.batch import Batch
+from course_lib.train.masking import Masking
 
 __all__ = ["AnyRate", "ORDERS", "Verdict", "divergence", "fill", "first_impossible", "is_sentence", "judge", "warp",
            "words_of", "write"]
@@ -68,7 +69,9 @@ def write(
     token: a causal model's keys and values of the past never change. Without it, every step reads the row anew.
     Raises TypeError for a bidirectional model, ValueError for prompts with padding: the next word would follow it.
     """
-    _require_causal(model, "write()")
+    if model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not model.config.is_decoder:
+        raise TypeError(f"write() needs an autoregressive model, and this {type(model).__name__} is none: it is "
+                        "bidirectional. Use bodies.tiny_gpt or bodies.causal_bert; fill() is for masks.")  # fmt: skip
     check_rows(model, prompt)
     if rows := _padded_rows(model, prompt):
         raise ValueError(f"{rows} of {len(prompt)} prompts hold padding, and the next word would follow it: give "
@@ -103,12 +106,10 @@ def fill(
     if model.config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         raise TypeError(f"{type(model).__name__} says what comes next, not what a mask hides: use write(), or a BERT.")
     ids, masked = ids.clone(), ids == mask_id
-    if not masked.any():
-        raise ValueError(f"No row holds the mask, id {mask_id}: put tokenizer.mask_token_id where a word is wanted.")
     real = ids != model.config.pad_token_id if _padded_rows(model, ids) else None
-    counts = masked.sum(dim=1)
-    if len(set(counts.tolist())) != 1:
-        raise ValueError(f"Rows have {sorted(set(counts.tolist()))} masks: each must have the same number.")
+    counts = set(masked.sum(dim=1).tolist())
+    if len(counts) != 1 or 0 in counts:
+        raise ValueError(f"Rows have {sorted(counts)} masks, id {mask_id}: each must have the same number, 1 or more.")
     places = masked.nonzero()[:, 1].view(len(ids), -1)  # [B, N]
     rows = torch.arange(len(ids), device=ids.device)
     for sweep in range(sweeps + 1):
@@ -117,12 +118,6 @@ def fill(
             logits = logits_at(model, ids, at[:, None], real)[:, 0]  # [B, V]
             ids[rows, at] = _draw(logits, temperature, generator, **warps)
     return ids
-
-
-def _require_causal(model: PreTrainedModel, what: str) -> None:
-    if model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not model.config.is_decoder:
-        raise TypeError(f"{what} needs an autoregressive model, and this {type(model).__name__} is none: it is "
-                        "bidirectional. Use bodies.tiny_gpt or bodies.causal_bert; fill() is for masks.")  # fmt: skip
 
 
 def _padded_rows(model: PreTrainedModel, ids: Tensor) -> int:
@@ -145,29 +140,27 @@ class AnyRate:
     Masked diffusion models are trained so (arXiv:2406.07524, 2502.09992), up to the weights of the terms.
     """
 
-    mask_id: int
-    special_ids: tuple[int, ...]
+    masking: Masking  # says which tokens are words
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> AnyRate:
         """Take the special tokens from a tokenizer."""
-        return cls(tokenizer.mask_token_id, tuple(sorted(set(tokenizer.all_special_ids))))
+        return cls(Masking.of(tokenizer))
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Hide 1 to all words of each row [B, T], every number equally likely."""
-        special = torch.isin(rows, torch.tensor(self.special_ids, device=rows.device))
+        words = self.masking.ordinary(rows)
         draw = torch.rand(rows.shape, generator=generator, device=generator.device).to(rows.device)
-        rank = draw.masked_fill(special, 2.0).argsort(dim=1).argsort(dim=1)  # special tokens come last
+        rank = draw.masked_fill(~words, 2.0).argsort(dim=1).argsort(dim=1)  # special tokens come last
         share = torch.rand((len(rows), 1), generator=generator, device=generator.device).to(rows.device)
-        words = (~special).sum(dim=1, keepdim=True)
-        select = (rank < (share * words).floor() + 1) & ~special
-        return Batch(rows.masked_fill(select, self.mask_id), select, rows[select])
+        select = (rank < (share * words.sum(dim=1, keepdim=True)).floor() + 1) & words
+        return Batch(rows.masked_fill(select, self.masking.mask_id), select, rows[select])
 
 
 def words_of(tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> list[Sentence]:
     """Turn rows [B, T] into lists of words, without [CLS] in front and [SEP] at the end."""
-    ends = (tokenizer.cls_token_id, tokenizer.sep_token_id)
-    kept = [row[row[0] == ends[0] : len(row) - (row[-1] == ends[1])] for row in ids.tolist()]
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    kept = [row[row[0] == cls : len(row) - (row[-1] == sep)] for row in ids.tolist()]
     return [tokenizer.convert_ids_to_tokens(row) for row in kept]
 
 
@@ -213,7 +206,6 @@ class Verdict:
     stories: float  # share of the texts that are possible as they stand: same topic, hero and mood throughout
     distinct: float  # share of the finished sentences that are different from all others
     surprise: float  # -log P of a word in nats, by the exact reader, up to the first impossible word
-    counted: int  # finished sentences
 
 
 def judge(oracle: Oracle, texts: Sequence[Sentence]) -> Verdict:
@@ -227,7 +219,7 @@ def judge(oracle: Oracle, texts: Sequence[Sentence]) -> Verdict:
     nats = -sum(oracle.log_prob(words) for words in possible if words)
     return Verdict(
         float(np.mean(valid)), stops.count(None) / len(texts), len({*map(tuple, finished)}) / len(finished),
-        nats / max(1, sum(map(len, possible))), len(finished),
+        nats / max(1, sum(map(len, possible))),
     )  # fmt: skip
 
 
@@ -239,18 +231,16 @@ def _finished(words: Sentence) -> list[Sentence]:
 
 @torch.no_grad()
 def divergence(
-    model: PreTrainedModel, oracle: Oracle, tokenizer: PreTrainedTokenizerBase, rows: Tensor,
-    temperature: float = 1.0, **warps,
-) -> float:  # fmt: skip
+    model: PreTrainedModel, oracle: Oracle, tokenizer: PreTrainedTokenizerBase, rows: Tensor, temperature: float = 1.0
+) -> float:
     """Compute how far a writer's next word is from the language's: mean KL(language || writer) in nats per word.
 
     rows int64 [N, T]: [CLS] and words from the start of a story, [SEP]. Exact at every position, since the language's
-    own distribution is known; 0 only for the perfect writer. Infinite where words of the language are cut off.
+    own distribution is known; 0 only for the perfect writer.
     """
-    _require_causal(model, "divergence()")
     texts = words_of(tokenizer, rows)
     logits = model(rows.to(model.device)).logits.float().cpu()[:, : len(texts[0])]  # position t asks for word t
-    log_q = F.log_softmax(warp(logits, temperature, **warps), dim=-1)
+    log_q = F.log_softmax(logits / temperature, dim=-1)
     log_q = log_q[..., tokenizer.convert_tokens_to_ids(oracle.vocabulary)].double()  # [N, T, V] in the oracle's order
     p = torch.from_numpy(np.stack([oracle.next_word(words) for words in texts]))  # [N, T, V]
     return (torch.xlogy(p, p) - torch.where(p > 0, p * log_q, 0.0)).sum(-1).mean().item()

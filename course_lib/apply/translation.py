@@ -145,10 +145,10 @@ class PairScore:
         """Tell which sentences are right in all their tokens, so that greedy decoding writes them: bool [B]."""
         return torch.stack([part.all() for part in self.right.split(self.asked.tolist())])
 
-    @property
-    def words(self) -> Tensor:
-        """Tell which words are right, the closing [SEP] left out: bool [N - B]."""
-        return self.right[~self.ends]
+    def numbers(self) -> dict[str, float]:
+        """Count the shares of right sentences and of right words, without the closing [SEP], and the nats per token."""
+        found = {"sentence accuracy": self.sentences, "word accuracy": self.right[~self.ends], "nats": self.nats}
+        return {name: values.float().mean().item() for name, values in found.items()}
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,7 @@ class HeldOutPairs:
     objective: Translation
 
     def __call__(self, model: PreTrainedModel) -> dict[str, float]:
-        score = self.score(model)
-        found = {"sentence accuracy": score.sentences, "word accuracy": score.words, "nats": score.nats}
-        return {name: values.float().mean().item() for name, values in found.items()}
+        return self.score(model).numbers()
 
     @torch.no_grad()
     def score(self, model: PreTrainedModel) -> PairScore:
