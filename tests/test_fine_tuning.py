@@ -30,9 +30,8 @@ SMALL = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
 BODIES = {
     "masked": lambda: bodies.tiny_bert(TOKENIZER, **SMALL),
     "causal": lambda: bodies.causal_bert(TOKENIZER, **SMALL),
-    "gpt": lambda: bodies.tiny_gpt(TOKENIZER, n_embd=32, n_head=2),
 }
-POOLING = {"masked": "first", "causal": "last", "gpt": "last"}
+POOLING = {"masked": "first", "causal": "last"}
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +63,7 @@ def test_logits_are_those_of_the_transformers_class(kind, task):
     task, start = TASKS[task][:5], body(kind)
     model = fine_tuning.with_head(start, task, POOLING[kind]).eval()
     seen = {"input_ids": task.rows}
-    if task.token_type_ids is not None and kind != "gpt":
+    if task.token_type_ids is not None:
         seen["token_type_ids"] = task.token_type_ids
     with torch.no_grad():
         found = fine_tuning.logits(model, fine_tuning.hidden_states(model, task))
@@ -111,8 +110,6 @@ def test_a_label_is_read_from_what_pooling_says(pooling):
 def test_what_cannot_work_is_refused():
     with pytest.raises(ValueError, match=r"Under a causal mask \[CLS\] sees nothing but itself: use pooling='last'"):
         fine_tuning.with_head(body("causal"), TASKS["topic"])
-    with pytest.raises(ValueError, match="GPT-2 is causal and read at its 'last' token"):
-        fine_tuning.with_head(body("gpt"), TASKS["tags"], "last", causal=False)
 
 
 # --- training

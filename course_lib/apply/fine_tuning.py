@@ -10,10 +10,15 @@ import functools
 
 import numpy as np
 import torch
-import transformers
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from course_lib import runtime
 from course_lib.model.bodies import autocast
@@ -24,7 +29,7 @@ from course_lib.train.masking import IGNORE
 
 __all__ = ["Pooler", "best_spans", "ceiling", "fine_tune", "floor", "hidden_states", "logits", "score", "with_head"]
 
-HEADS = {"text": "ForSequenceClassification", "word": "ForTokenClassification", "span": "ForQuestionAnswering"}
+HEADS = {"text": BertForSequenceClassification, "word": BertForTokenClassification, "span": BertForQuestionAnswering}
 BATCH_SIZE = 16
 RATES = {False: 1e-3, True: 5e-3}  # frozen -> peak learning rate; found by trying, on seed 100
 LONGEST = 4  # tokens of an answer, at most
@@ -44,26 +49,22 @@ class Pooler(nn.Module):
 
 
 def with_head(body: PreTrainedModel, task: Task, pooling: str = "first", causal: bool | None = None) -> PreTrainedModel:
-    """Copy a body's weights into the ``transformers`` class for the task, under a fresh head.
+    """Copy the weights of a BERT into the ``transformers`` class for the task, under a fresh head.
 
-    body: a BERT or GPT-2 language model of :mod:`course_lib.model.bodies`. ``pooling`` is what a label per text is
-    read from in BERT: 'first' ([CLS]), 'mean' or 'last'; GPT-2's class reads the last token. ``causal`` keeps (None)
-    or changes BERT's mask. The first weights of the head, and of the pooler if the body has none, are random.
+    ``pooling`` is what a label per text is read from: 'first' ([CLS]), 'mean' or 'last'. ``causal`` keeps (None) or
+    changes the mask. The first weights of the head, and of the pooler if the body has none, are random.
     """
-    bert = body.config.model_type == "bert"
-    causal = getattr(body.config, "is_decoder", False) if causal is None and bert else causal
-    if bert and causal and task.kind == "text" and pooling == "first":
+    causal = body.config.is_decoder if causal is None else causal
+    if causal and task.kind == "text" and pooling == "first":
         raise ValueError("Under a causal mask [CLS] sees nothing but itself: use pooling='last' or 'mean'.")
-    if not bert and (pooling == "first" or causal is False):
-        raise ValueError(f"pooling={pooling!r}, causal={causal}: GPT-2 is causal and read at its 'last' token.")
-    changes = {"use_cache": False, "classifier_dropout": 0.0} | ({"is_decoder": causal} if bert else {})
+    changes = {"use_cache": False, "classifier_dropout": 0.0, "is_decoder": causal}
     if task.labels:
         changes |= {"id2label": dict(enumerate(task.labels)), "label2id": {n: i for i, n in enumerate(task.labels)}}
     config = type(body.config).from_dict(body.config.to_dict() | changes)
     config._attn_implementation = body.config._attn_implementation
-    model = getattr(transformers, ("Bert" if bert else "GPT2") + HEADS[task.kind])(config)
-    model.base_model.load_state_dict(body.base_model.state_dict(), strict=False)  # a body may lack the pooler
-    if bert and task.kind == "text" and pooling != "first":
+    model = HEADS[task.kind](config)
+    model.bert.load_state_dict(body.bert.state_dict(), strict=False)  # a body may lack the pooler
+    if task.kind == "text" and pooling != "first":
         model.bert.pooler = Pooler(model.bert.pooler, pooling)
     return model.to(body.device)
 
@@ -73,12 +74,9 @@ def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
 
     Apart from the body, so that a frozen body has to run only once.
     """
-    if hasattr(model, "score"):  # GPT-2: the last token
-        return model.score(hidden[:, -1])
     if hasattr(model, "qa_outputs"):
         return model.qa_outputs(hidden)
-    pooler = getattr(model.base_model, "pooler", None)
-    return model.classifier(hidden if pooler is None else pooler(hidden))
+    return model.classifier(hidden if model.bert.pooler is None else model.bert.pooler(hidden))
 
 
 def fine_tune(
@@ -93,7 +91,7 @@ def fine_tune(
     runtime.seed_all(seed)
     model = with_head(body, task, pooling, causal)
     device = model.device
-    inner = {id(p) for name, p in model.base_model.named_parameters() if not name.startswith("pooler.")}
+    inner = {id(p) for name, p in model.bert.named_parameters() if not name.startswith("pooler.")}
     trained = [p for p in model.parameters() if not (frozen and id(p) in inner)]
     optimizer = torch.optim.AdamW(trained, lr=RATES[frozen], weight_decay=0.01, fused=device.type != "mps")
     up = max(1, steps // 10)
@@ -183,13 +181,11 @@ def hidden_states(model: PreTrainedModel, task: Task) -> Tensor:
 
 
 def _hidden(model: PreTrainedModel, task: Task) -> Tensor:
-    """Run the body: [B, T, D]. GPT-2 has no segments. Raises ValueError for padding, which the heads would read."""
-    if model.config.pad_token_id is not None and (task.rows == model.config.pad_token_id).any():
+    """Run the body: [B, T, D]. Raises ValueError for padding, which the heads would read."""
+    if (task.rows == model.config.pad_token_id).any():
         raise ValueError(f"Rows of {task.name!r} hold padding, which these heads would read: cut them to one length.")
-    seen = {"input_ids": task.rows.to(model.device)}
-    if task.token_type_ids is not None and model.config.model_type == "bert":
-        seen["token_type_ids"] = task.token_type_ids.to(model.device)
-    return model.base_model(**seen).last_hidden_state
+    types = None if task.token_type_ids is None else task.token_type_ids.to(model.device)
+    return model.bert(task.rows.to(model.device), token_type_ids=types).last_hidden_state
 
 
 def _loss(kind: str, found: Tensor, targets: Tensor) -> Tensor:

@@ -23,51 +23,31 @@ from course_lib.town.oracle import Oracle
 from course_lib.train.batch import Batch
 from course_lib.train.masking import Masking
 
-__all__ = ["AnyRate", "ORDERS", "Verdict", "divergence", "fill", "first_impossible", "is_sentence", "judge", "warp",
-           "words_of", "write"]
+__all__ = ["AnyRate", "ORDERS", "Verdict", "divergence", "fill", "first_impossible", "is_sentence", "judge", "words_of",
+           "write"]  # fmt: skip
 
-ORDERS = ("left to right", "right to left", "random")
-
-
-def warp(logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> Tensor:
-    """Reshape logits [..., V] before a word is drawn: -inf where nothing is drawn.
-
-    In the order of ``transformers``: divide by the temperature (above 0), keep the ``top_k`` largest (ties stay), keep
-    the smallest set of words whose probabilities add up to ``top_p`` or more (Holtzman et al., arXiv:1904.09751, 3.1).
-    """
-    if isinstance(temperature, str) or not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be a number above 0; use 'greedy' for its limit.")
-    if top_k is not None and top_k < 1 or top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_k={top_k}, top_p={top_p}: keep at least one word, and a share above 0 and at most 1.")
-    logits = logits / temperature
-    if top_k is not None and top_k < logits.shape[-1]:
-        logits = logits.masked_fill(logits < logits.topk(top_k).values[..., -1:], -torch.inf)
-    if top_p is not None:
-        p, order = logits.softmax(-1).sort(-1, descending=True)
-        before = p.cumsum(-1) - p  # mass of the more probable words: the one that crosses top_p stays
-        cut = torch.zeros_like(p, dtype=torch.bool).scatter(-1, order, before >= top_p)
-        logits = logits.masked_fill(cut, -torch.inf)
-    return logits
+ORDERS = ("left to right", "random")
 
 
-def _draw(logits: Tensor, temperature: float | str, generator: torch.Generator | None, **warps) -> Tensor:
+def _draw(logits: Tensor, temperature: float | str, generator: torch.Generator | None) -> Tensor:
     """Choose one word per row: logits [B, V] -> int64 [B]. On the CPU, so that a seed means the same everywhere."""
     if temperature == "greedy":
         return logits.argmax(-1)
-    p = warp(logits.float().cpu(), temperature, **warps).softmax(-1)
+    if isinstance(temperature, str) or not temperature > 0:
+        raise ValueError(f"temperature={temperature} must be a number above 0; use 'greedy' for its limit.")
+    p = (logits.float().cpu() / temperature).softmax(-1)
     return torch.multinomial(p, 1, generator=generator)[:, 0].to(logits.device)
 
 
 @torch.no_grad()
 def write(
     model: PreTrainedModel, prompt: Tensor, words: int, temperature: float | str = 1.0,
-    generator: torch.Generator | None = None, *, cache: bool = True, **warps,
+    generator: torch.Generator | None = None, *, cache: bool = True,
 ) -> Tensor:  # fmt: skip
     """Continue each row of a prompt by ``words`` tokens, one at a time: int64 [B, T] -> [B, T + words].
 
-    ``temperature`` is a number or 'greedy'; ``warps`` are top_k and top_p. With ``cache`` a step reads only the newest
-    token: a causal model's keys and values of the past never change. Without it, every step reads the row anew.
-    Raises TypeError for a bidirectional model, ValueError for prompts with padding: the next word would follow it.
+    ``temperature`` is a number or 'greedy'. With ``cache`` a step reads only the newest token: a causal model's keys
+    and values of the past never change. Raises TypeError for a bidirectional model, ValueError for padded prompts.
     """
     if model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not model.config.is_decoder:
         raise TypeError(f"write() needs an autoregressive model, and this {type(model).__name__} is none: it is "
@@ -84,7 +64,7 @@ def write(
     for _ in range(words):
         out = model(new if cache else ids, past_key_values=past, use_cache=cache)
         past = out.past_key_values if cache else None
-        new = _draw(out.logits[:, -1], temperature, generator, **warps)[:, None]  # [B, 1]
+        new = _draw(out.logits[:, -1], temperature, generator)[:, None]  # [B, 1]
         ids = torch.cat([ids, new], dim=1)
     return ids
 
@@ -92,13 +72,13 @@ def write(
 @torch.no_grad()
 def fill(
     model: PreTrainedModel, ids: Tensor, mask_id: int, order: str = "random", temperature: float | str = 1.0,
-    generator: torch.Generator | None = None, *, sweeps: int = 0, **warps,
+    generator: torch.Generator | None = None, *, sweeps: int = 0,
 ) -> Tensor:  # fmt: skip
     """Replace the masks of each row one after the other, reading the whole row anew each time: int64 [B, T] -> [B, T].
 
-    ``order`` is one of ORDERS; 'random' draws one for each row. All rows need equally many masks. Each of the
-    ``sweeps`` afterwards hides and draws each of these places once more, one at a time, in random order (Wang & Cho,
-    arXiv:1902.04094, whose erratum says what this is not: sampling from a known distribution). Padding is not read.
+    ``order`` is one of ORDERS; 'random' draws one for each row. Each of the ``sweeps`` afterwards hides and draws each
+    of these places once more, in random order (Wang & Cho, arXiv:1902.04094, whose erratum says what this is not:
+    sampling from a known distribution). Padding is not read.
     """
     if order not in ORDERS:
         raise ValueError(f"order={order!r} is unknown; choose one of {ORDERS}.")
@@ -113,24 +93,19 @@ def fill(
     places = masked.nonzero()[:, 1].view(len(ids), -1)  # [B, N]
     rows = torch.arange(len(ids), device=ids.device)
     for sweep in range(sweeps + 1):
-        for at in _turns(places, "random" if sweep else order, generator).T:  # [B]: one place of each row
+        turns = places
+        if sweep or order == "random":
+            turns = places.gather(1, torch.rand(places.shape, generator=generator).to(ids.device).argsort(dim=1))
+        for at in turns.T:  # [B]: one place of each row
             ids[rows, at] = mask_id
             logits = logits_at(model, ids, at[:, None], real)[:, 0]  # [B, V]
-            ids[rows, at] = _draw(logits, temperature, generator, **warps)
+            ids[rows, at] = _draw(logits, temperature, generator)
     return ids
 
 
 def _padded_rows(model: PreTrainedModel, ids: Tensor) -> int:
     pad = model.config.pad_token_id
     return 0 if pad is None else int((ids == pad).any(dim=1).sum())
-
-
-def _turns(places: Tensor, order: str, generator: torch.Generator | None) -> Tensor:
-    """Put the places [B, N] of each row into the order in which they are filled."""
-    if order == "random":
-        keys = torch.rand(places.shape, generator=generator).to(places.device)
-        return places.gather(1, keys.argsort(dim=1))
-    return places if order == "left to right" else places.flip(1)
 
 
 @dataclass(frozen=True)
