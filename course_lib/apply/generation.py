@@ -140,10 +140,7 @@ def words_of(tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> list[Sentence]:
 
 
 def is_sentence(town: TinyTown, sentence: Sentence) -> bool:
-    """Tell whether some template writes exactly this sentence, whatever stands before it.
-
-    The words of one sentence must agree with each other: 'Anna' with 'she', 'kitchen' with 'cook'.
-    """
+    """Tell whether some template writes this sentence: its words agree, 'Anna' with 'she', 'kitchen' with 'cook'."""
     return any(_fits(town, path.parts, sentence) for path in town.paths if len(path.parts) == len(sentence))
 
 
@@ -175,7 +172,7 @@ def first_impossible(oracle: Oracle, words: Sentence) -> int | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the grammar says of some written texts; each text starts where a story starts and may end anywhere."""
+    """What the grammar says of some written texts, each from the start of a story."""
 
     sentences: float  # share of the finished sentences that some template writes
     stories: float  # share of the texts that are possible as they stand: same topic, hero and mood throughout
@@ -185,7 +182,10 @@ class Verdict:
 
 def judge(oracle: Oracle, texts: Sequence[Sentence]) -> Verdict:
     """Hold texts against the grammar of the oracle's town; raises ValueError if not one sentence is finished."""
-    finished = [sentence for words in texts for sentence in _finished(words)]
+    finished = []
+    for words in texts:
+        ends = [at + 1 for at, word in enumerate(words) if word == "."]  # what stands after the last is not finished
+        finished += [words[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     if not finished:
         raise ValueError(f"None of the {len(texts)} texts holds a finished sentence: write more words.")
     valid = [is_sentence(oracle.town, sentence) for sentence in finished]
@@ -196,12 +196,6 @@ def judge(oracle: Oracle, texts: Sequence[Sentence]) -> Verdict:
         float(np.mean(valid)), stops.count(None) / len(texts), len({*map(tuple, finished)}) / len(finished),
         nats / max(1, sum(map(len, possible))),
     )  # fmt: skip
-
-
-def _finished(words: Sentence) -> list[Sentence]:
-    """Cut at the full stops; what stands after the last one is not finished."""
-    ends = [at + 1 for at, word in enumerate(words) if word == "."]
-    return [list(words[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 @torch.no_grad()

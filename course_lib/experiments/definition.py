@@ -59,8 +59,8 @@ class Experiment:
 def findings(low: float, high: float, margin: float | None = None) -> set[str]:
     """Say what the 95% interval of a difference allows: 'higher', 'lower' or 'not told apart', and 'equivalent'.
 
-    Equivalent means that the whole interval lies within ``margin`` of zero; without a margin stated before the run
-    nothing is. A difference can be both higher and equivalent: real, and too small to matter.
+    Equivalent means that the whole interval lies within ``margin`` of zero, which was stated before the run. A
+    difference can be both higher and equivalent: real, and too small to matter.
     """
     found = {"higher" if low > 0 else "lower" if high < 0 else "not told apart"}
     return found | ({"equivalent"} if margin is not None and -margin < low and high < margin else set())

@@ -16,6 +16,7 @@ from course_lib.text import corpora, packing, tokenization
 from course_lib.text.packing import Pairs
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
+from course_lib.train import evaluation
 from course_lib.train.evaluation import HeldOut, Score
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import Batch
@@ -92,14 +93,5 @@ def context_ceiling(stories: Stories, context: int) -> Score:
 
     No model can do better on average, however its text was cut.
     """
-    reader, held_out = ExcerptReader(stories.town, max(CONTEXTS) - context), stories.fourth_sentence(context, False)
-    tokenizer, nats, right = stories.tokenizer, [], []
-    words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    for inputs, select, row in zip(held_out.batch.input_ids, held_out.batch.select, held_out.rows, strict=True):
-        size = int((row != tokenizer.pad_token_id).sum()) - 2  # rows end in padding, unlike evaluation.ceiling's
-        seen = [None if t == tokenizer.mask_token_id else words[t] for t in inputs[1 : 1 + size].tolist()]
-        at = select[1 : 1 + size].nonzero().flatten().tolist()
-        p, targets = reader.restore(seen, at), [reader.word_id[words[row[1 + t]]] for t in at]
-        nats.append(-np.log(p[np.arange(len(at)), targets]))
-        right.append(p.argmax(axis=1) == targets)
-    return Score(np.concatenate(nats), np.concatenate(right))
+    reader = ExcerptReader(stories.town, max(CONTEXTS) - context)
+    return evaluation.ceiling(reader, stories.tokenizer, stories.fourth_sentence(context, pairs=False))

@@ -50,10 +50,9 @@ class TownPairs:
 
     def same_pronoun(self, pairs: Pairs) -> np.ndarray:
         """Say of held-out pairs whether the heroes of both documents are 'she', or both 'he': bool [N]."""
-        pronoun = self.town.slots["pron"][1]
+        pronoun, stories = self.town.slots["pron"][1], self.stories[1]
         documents = pairs.origins[:, :, 0].tolist()
-        a, b = ([pronoun[self.stories[1][d].hero] for d in side] for side in zip(*documents, strict=True))
-        return np.array([one == other for one, other in zip(a, b, strict=True)])
+        return np.array([pronoun[stories[a].hero] == pronoun[stories[b].hero] for a, b in documents])
 
     def texts(self, held_out: bool = True) -> list[list[str]]:
         """Return the stories as documents of sentences."""
