@@ -33,9 +33,9 @@ def run(training=True):
         try:
             lines = list(check())
         except Exception as error:  # the doctor reports what is broken; it does not break with it
-            fix = {ImportError: f"install the course's packages: {SET_UP}", ValueError: "do what the message says",
-                   OSError: "set COURSE_CACHE to a folder that can be written"}  # fmt: skip
-            fix = next((text for kind, text in fix.items() if isinstance(error, kind)), "please report this line")
+            fix = f"do what the message says; if a package is missing: {SET_UP}"
+            if isinstance(error, OSError):
+                fix = "set COURSE_CACHE to a folder that can be written"
             lines = [(check.__name__.strip("_"), f"{type(error).__name__}: {error}", fix)]
         for name, value, *fix in lines:
             print(f"{'!' if fix else ' '} {name:<13} {value}", *(f"  {'':<13} -> {text}" for text in fix), sep="\n",
@@ -101,10 +101,7 @@ def _training():
 
 
 def train_briefly(seconds):
-    """Train a tiny BERT on Tiny Town for about `seconds`; return (tokens, seconds, [first, last loss]).
-
-    A few steps go first: they pay for the imports and the first allocations, and tell how many steps fit.
-    """
+    """Train a tiny BERT on Tiny Town for about `seconds`; return (tokens, seconds, [first, last loss])."""
     from course_lib.model import bodies
     from course_lib.text import corpora, packing, tokenization
     from course_lib.town import language
@@ -118,6 +115,6 @@ def train_briefly(seconds):
     def train(steps):
         return loop.train(bodies.tiny_bert(tokenizer), rows, goal, steps=steps, seed=0)
 
-    train(2)
+    train(2)  # pays for the first allocations
     history = train(max(10, round(seconds * 5 / train(5).seconds[-1])))
     return history.tokens[-1], history.seconds[-1], [history.loss[0], history.loss[-1]]

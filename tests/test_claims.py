@@ -262,7 +262,7 @@ def evidence(tmp_path, monkeypatch):
 def test_deleted_evidence_fails(evidence, tmp_path):
     claim, _, _ = evidence
     next(tmp_path.iterdir()).unlink()
-    with pytest.raises(ValueError, match="ENC-07: .*has not been recorded yet. Run: python -m course_lib evidence"):
+    with pytest.raises(ValueError, match="ENC-07: .*has not been recorded yet. Run: python -m tools.evidence"):
         verify(claim)
 
 

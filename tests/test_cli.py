@@ -20,7 +20,7 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, f"--help imported {done.stderr}"
-    assert "doctor" in done.stdout and "evidence" in done.stdout
+    assert "doctor" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [[], ["docter"], ["doctor", "--fast"]])

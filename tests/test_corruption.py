@@ -57,35 +57,25 @@ def test_answers_are_the_model_s_best_guesses_and_leave_special_tokens(places):
     assert short[places.ordinary].max() < 0.1  # equal but for ties and rounding
 
 
-def test_the_exact_reader_s_answers_follow_from_what_it_believes(places):
-    believes = {"rate": 5 / 30}
-    doubtful = places.shares(places.best_answers(ORACLE, random=0.1, keep=0.1, **believes))
-    assert doubtful["repeats a right word"] > 0.95
-    assert doubtful["repairs a wrong word"] > doubtful["repeats a wrong word"]
-    never_kept = places.shares(places.best_answers(ORACLE, random=0.2, keep=0.0, **believes))
-    assert never_kept["repeats a right word"] < doubtful["repeats a right word"]
-    assert never_kept["repeats a wrong word"] < 0.1
-
-
-def test_a_reader_that_never_selects_visible_words_answers_at_mask_only():
-    clean = Places(TOKENIZER, ROWS)
-    clean.input_ids = ROWS.masked_fill(clean.kinds["hidden"], TOKENIZER.mask_token_id)  # nothing replaced
-    said = clean.best_answers(ORACLE, rate=0.15, random=0.0, keep=0.0)
-    assert torch.equal(said[~clean.kinds["hidden"]], ROWS[~clean.kinds["hidden"]])
-    assert 0.6 < (said == ROWS)[clean.kinds["hidden"]].float().mean() < 1
-
-
 def test_the_perfect_reader_s_numbers_are_those_of_the_recipe(places):
-    settings = {"rate": 5 / 30, "rows": 20}
+    settings = {"rate": 5 / 30, "most": 20}
     proofreader = places.perfect(ORACLE, random=0.1, keep=0.1, **settings)
     assert proofreader["repairs a wrong word"] > 0.6 > 0.2 > proofreader["repeats a wrong word"]
+    assert 0.6 < proofreader["names the hidden word"] < 1 and proofreader["repeats a right word"] > 0.9
+    never_kept = places.perfect(ORACLE, random=0.2, keep=0.0, **settings)
+    assert never_kept["repeats a right word"] < 0.9 and never_kept["repeats a wrong word"] < 0.1
     copyist = places.perfect(ORACLE, random=0.0, keep=0.2, **settings)
     assert copyist == {"repeats a right word": 1.0, "repairs a wrong word": 0.0, "repeats a wrong word": 1.0}
     assert places.perfect(ORACLE, random=0.0, keep=0.0, **settings) == {}, "nobody is asked about a word in view"
-    whole = places.best_answers(ORACLE, random=0.1, keep=0.1, rate=5 / 30)
-    part = places.best_answers(ORACLE, random=0.1, keep=0.1, rate=5 / 30, at=places.kinds["wrong"])
-    assert torch.equal(part[places.kinds["wrong"]], whole[places.kinds["wrong"]])
-    assert torch.equal(part[~places.kinds["wrong"]], ROWS[~places.kinds["wrong"]])
+
+
+def test_the_perfect_reader_is_asked_about_few_places(places, monkeypatch):
+    asked, restore = [], ORACLE.restore
+    monkeypatch.setattr(ORACLE, "restore", lambda seen, at, **given: asked.append(at) or restore(seen, at, **given))
+    places.perfect(ORACLE, rate=5 / 30, random=0.1, keep=0.1, most=3)
+    rows = places.kinds["wrong"].any(dim=1).nonzero()[:3, 0]
+    not_right = (places.kinds["wrong"] | places.kinds["hidden"])[rows].sum(dim=1)
+    assert [len(at) for at in asked] == (not_right + 1).tolist(), "hidden and wrong words, and one right word"
 
 
 @pytest.mark.parametrize("arm", experiments.find("masking-rate").arms)
@@ -181,8 +171,3 @@ def test_one_piece_of_one_split_word_is_asked_for_in_each_row():
     for number, hidden in zip(words, far.input_ids == mask, strict=True):
         (word,) = number[hidden].unique().tolist()
         assert torch.equal(number == word, hidden), "the whole word is hidden, and nothing else"
-
-
-def test_rows_without_a_split_word_are_refused():
-    with pytest.raises(ValueError, match="none of the 1 rows"):
-        lesson_05.one_piece_each(WORDPIECE, torch.tensor([WORDPIECE("[UNK]")["input_ids"]]))

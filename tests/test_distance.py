@@ -71,12 +71,6 @@ def test_the_same_seed_gives_the_same_rows():
     assert not torch.equal(first[0], other[0])
 
 
-@pytest.mark.parametrize("away", [0, 64, -1])
-def test_a_distance_that_does_not_fit_is_refused(away):
-    with pytest.raises(ValueError, match=f"distance={away} does not fit into a row of 64 words: use 1 to 63"):
-        distance.rows(2, torch.Generator(), away)
-
-
 class Known(nn.Module):
     """A reader that needs no training: it knows the last name of the pronoun's kind, or that kind alone."""
 

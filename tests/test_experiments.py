@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-import datetime
+import inspect
 import json
 import os
 import random
@@ -17,13 +17,13 @@ import pytest
 import toy_experiment
 from filelock import FileLock
 
-from course_lib import __main__ as cli
 from course_lib import experiments
-from course_lib.experiments import EXPERIMENTS, definition, lesson_04, materials, recording
+from course_lib.experiments import EXPERIMENTS, definition, lesson_04
 from course_lib.experiments.materials import Plan
 from course_lib.model import bodies
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import MaskedLM
+from tools import evidence
 
 ASKED = ("fill two-sided", "fill left-only", "next word")
 METRICS = {f"{asked} {unit}" for asked in ASKED for unit in ("accuracy", "nats")}
@@ -41,7 +41,7 @@ def toy(monkeypatch, tmp_path):
 
 
 def recorded(toy, **settings):
-    return json.loads(experiments.record(toy, **settings).read_text("utf-8"))
+    return json.loads(evidence.record(toy, **settings).read_text("utf-8"))
 
 
 def numbers(data):
@@ -90,13 +90,14 @@ def test_the_file_says_what_the_definition_says(name):
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
-def test_arms_differ_in_what_the_experiment_varies(name):
+def test_an_entry_compares_what_it_says_and_fits_its_function(name):
     experiment = EXPERIMENTS[name]
     assert experiment.control in experiment.arms
     assert experiment.expectation.rstrip(")").endswith(".")  # a sentence in brackets may come last
-    assert callable(experiment.run)
-    for arm in experiment.arms.values():
+    assert isinstance(experiment.written, str), "put the day in quotes"
+    for name, arm in experiment.arms.items():
         assert experiment.vary in arm and not set(arm) & set(experiment.common)
+        inspect.signature(experiment.run).bind(0, **experiment.settings(name))
 
 
 def test_a_record_is_written_and_read(toy):
@@ -153,17 +154,17 @@ def test_a_plan_stacks_seeds_on_a_gpu_only(monkeypatch):
         return {"nats": data.fill().score(model).loss}
 
     plan = Plan(lambda: bodies.tiny_bert(data.tokenizer), data.rows[:64], goal, measure, steps=10, batch_size=4)
-    assert not materials._stacks({0: plan, 1: plan})
-    alone = materials.train_arm(lambda seed: plan, [0, 1], {})
+    assert not evidence._stacks([plan, plan])
+    alone = evidence.train_arm(lambda seed: plan, [0, 1], {})
     assert alone == [plan.train(0), plan.train(1)]
-    monkeypatch.setattr(materials, "_stacks", lambda plans: True)
-    for one, stacked in zip(alone, materials.train_arm(lambda seed: plan, [0, 1], {}), strict=True):
+    monkeypatch.setattr(evidence, "_stacks", lambda plans: True)
+    for one, stacked in zip(alone, evidence.train_arm(lambda seed: plan, [0, 1], {}), strict=True):
         assert one["tokens"] == stacked["tokens"]
         assert one["nats"] == pytest.approx(stacked["nats"], abs=1e-3)
     assert alone[0]["nats"] != alone[1]["nats"]
     # each seed on its own text, measured on its own held-out rows: the second of two equal seeds' runs stays as it was
     other = dataclasses.replace(plan, rows=data.rows[64:128], measure=lambda model: {"nats": 7.0})
-    own = materials.train_arm(lambda seed: (plan, other)[seed], [0, 1], {})
+    own = evidence.train_arm(lambda seed: (plan, other)[seed], [0, 1], {})
     assert own[0]["nats"] == pytest.approx(alone[0]["nats"], abs=1e-3) and set(own[1]["nats"]) == {7.0}
 
 
@@ -171,21 +172,10 @@ def test_another_definition_outdates_the_record(toy, monkeypatch):
     recorded(toy)
     changed = dataclasses.replace(toy, common={"slope": 2.0})
     monkeypatch.setitem(EXPERIMENTS, "toy", changed)
-    with pytest.raises(ValueError, match="another definition.*python -m course_lib evidence toy"):
+    with pytest.raises(ValueError, match="another definition.*python -m tools.evidence toy"):
         experiments.load("toy")
     assert recorded(changed)["runs"]["b"]["4"]["numbers"]["score"] == [5.0, 15.0]
     assert experiments.load("toy").final("a", "score") == [2.0, 4.0, 6.0, 8.0, 10.0]
-
-
-@pytest.mark.parametrize(("change", "said"), [
-    ({"control": "c"}, "control: 'c' is none of the arms: a, b"),
-    ({"common": {"slope": 1.0, "offset": 2}}, "common both set offset"),
-    ({"common": {"slop": 1.0}}, r"does not fit \w+\(\): .*slop"),
-    ({"written": datetime.date(2026, 11, 26)}, "written: put the day in quotes, as in '2026-11-26'"),
-])  # fmt: skip
-def test_an_entry_that_would_fail_after_hours_is_refused_at_once(toy, change, said):
-    with pytest.raises(ValueError, match=said):
-        dataclasses.replace(toy, **change)
 
 
 def test_who_mistypes_an_arm_or_a_metric_is_told_what_there_is():
@@ -241,7 +231,7 @@ def test_equivalence_needs_a_margin_that_was_stated_before(toy, monkeypatch):
 
 
 def test_problems_say_what_to_run(toy):
-    with pytest.raises(ValueError, match="not been recorded yet. Run: python -m course_lib evidence toy"):
+    with pytest.raises(ValueError, match="not been recorded yet. Run: python -m tools.evidence toy"):
         experiments.load("toy")
     with pytest.raises(ValueError, match="No experiment 'nonsense'. There are: path-length"):
         experiments.load("nonsense")
@@ -255,7 +245,7 @@ def test_two_processes_do_not_record_the_same_thing_at_once(toy, monkeypatch, tm
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "another"))  # the lock lies beside the record
     with (
         FileLock(definition.evidence_dir() / ".toy.json.lock"),
-        pytest.raises(experiments.NotRecorded, match="'toy' is being recorded by another process"),
+        pytest.raises(ValueError, match="another process is recording 'toy'"),
     ):
         recorded(toy, seeds=6)
 
@@ -263,8 +253,8 @@ def test_two_processes_do_not_record_the_same_thing_at_once(toy, monkeypatch, tm
 def test_a_damaged_record_is_told_in_one_line_and_left_as_it_was(toy, capsys):
     path = definition.evidence_dir() / "toy.json"
     path.write_text('{"runs": ')
-    assert cli.main(["evidence", "toy", "--jobs", "1"]) == 1
-    assert cli.main(["evidence", "--list", "toy"]) == 0
+    assert evidence.main(["toy", "--jobs", "1"]) == 1
+    assert evidence.main(["--list", "toy"]) == 0
     out, err = capsys.readouterr()
     assert "is not a record" in err and "is not a record" in out and err.count("\n") == 1
     assert path.read_text() == '{"runs": '
@@ -277,30 +267,30 @@ def test_trouble_with_the_disk_is_told_in_one_line(toy, monkeypatch, capsys, fau
 
     with monkeypatch.context() as disk:
         if fault == "full":
-            disk.setattr(recording.Path, "write_text", full)
+            disk.setattr(evidence.Path, "write_text", full)
         elif fault == "read-only":
-            disk.setattr(recording.os, "replace", full)
+            disk.setattr(evidence.os, "replace", full)
         elif fault == "folder":
             (definition.evidence_dir() / "toy.json").mkdir()
         else:
             (tmp_path / "file").write_text("in the way")
             disk.setenv("COURSE_EVIDENCE", str(tmp_path / "file"))
-        assert cli.main(["evidence", "toy", "--jobs", "1"]) == 1
-        assert cli.main(["evidence", "--list", "toy"]) == 0
+        assert evidence.main(["toy", "--jobs", "1"]) == 1
+        assert evidence.main(["--list", "toy"]) == 0
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err and err.strip().count("\n") == 0 and "toy" in err
     assert not list((tmp_path / "evidence").glob("*.part")), "no half-written record is left"
 
 
 def test_the_command_lists_and_refuses(toy, capsys):
-    assert cli.main(["evidence", "--list", "toy"]) == 0
+    assert evidence.main(["--list", "toy"]) == 0
     assert "not been recorded" in capsys.readouterr().out
     for wrong in (["nonsense"], ["toy", "--seeds", "1"], ["toy", "--jobs", "0"]):
         with pytest.raises(SystemExit, match="2"):
-            cli.main(["evidence", *wrong])
+            evidence.main([*wrong])
     assert "There are: path-length" in (told := capsys.readouterr().err) and "--seeds at least 2" in told
-    assert cli.main(["evidence", "toy", "--jobs", "1"]) == 0
-    assert cli.main(["evidence", "--list", "toy"]) == 0
+    assert evidence.main(["toy", "--jobs", "1"]) == 0
+    assert evidence.main(["--list", "toy"]) == 0
     assert "toy: 2 arms x 5 seeds" in capsys.readouterr().out
 
 

@@ -30,9 +30,8 @@ SMALL = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
 BODIES = {
     "masked": lambda: bodies.tiny_bert(TOKENIZER, **SMALL),
     "causal": lambda: bodies.causal_bert(TOKENIZER, **SMALL),
-    "gpt": lambda: bodies.tiny_gpt(TOKENIZER, n_embd=32, n_head=2),
 }
-POOLING = {"masked": "first", "causal": "last", "gpt": "last"}
+POOLING = {"masked": "first", "causal": "last"}
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +63,7 @@ def test_logits_are_those_of_the_transformers_class(kind, task):
     task, start = TASKS[task][:5], body(kind)
     model = fine_tuning.with_head(start, task, POOLING[kind]).eval()
     seen = {"input_ids": task.rows}
-    if task.token_type_ids is not None and kind != "gpt":
+    if task.token_type_ids is not None:
         seen["token_type_ids"] = task.token_type_ids
     with torch.no_grad():
         found = fine_tuning.logits(model, fine_tuning.hidden_states(model, task))
@@ -99,7 +98,7 @@ def test_the_mask_is_kept_or_changed():
         assert (early == 0) == expected, kind
 
 
-@pytest.mark.parametrize("pooling", fine_tuning.POOLINGS)
+@pytest.mark.parametrize("pooling", ["first", "mean", "last"])
 def test_a_label_is_read_from_what_pooling_says(pooling):
     model = fine_tuning.with_head(body(), TASKS["topic"], pooling).eval()
     hidden = fine_tuning.hidden_states(model, TASKS["topic"][:4])
@@ -109,12 +108,8 @@ def test_a_label_is_read_from_what_pooling_says(pooling):
 
 
 def test_what_cannot_work_is_refused():
-    with pytest.raises(ValueError, match="pooling='middle' is unknown; choose one of first, mean, last"):
-        fine_tuning.with_head(body(), TASKS["topic"], "middle")
     with pytest.raises(ValueError, match=r"Under a causal mask \[CLS\] sees nothing but itself: use pooling='last'"):
         fine_tuning.with_head(body("causal"), TASKS["topic"])
-    with pytest.raises(ValueError, match="GPT-2 is causal and read at its 'last' token"):
-        fine_tuning.with_head(body("gpt"), TASKS["tags"], "last", causal=False)
 
 
 # --- training
@@ -141,9 +136,10 @@ def test_the_same_seed_gives_the_same_model():
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", BODIES)
 @pytest.mark.parametrize("task", TASKS)
-def test_a_few_rows_can_be_learned_by_heart(kind, task):
+def test_a_few_rows_can_be_learned_by_heart(kind, task, monkeypatch):
+    monkeypatch.setitem(fine_tuning.RATES, False, 5e-3)
     few = TASKS[task][:8]
-    model = fine_tuning.fine_tune(body(kind), few, pooling=POOLING[kind], steps=150, learning_rate=5e-3)
+    model = fine_tuning.fine_tune(body(kind), few, pooling=POOLING[kind], steps=150)
     causal_ahead = task == "kinds" and kind != "masked"  # what comes next cannot be seen, but rows can be known
     assert fine_tuning.score(model, few).accuracy > (0.7 if causal_ahead else 0.95)
 
@@ -166,9 +162,6 @@ def test_the_floor_is_the_most_frequent_answer():
     assert found.accuracy == pytest.approx((truth == most).float().mean().item())
     shares = wanted.bincount(minlength=4) / len(wanted)
     assert found.loss == pytest.approx(-shares[truth].log().mean().item(), rel=1e-3)
-    spans = fine_tuning.floor(TASKS["answers"], TASKS["answers"])
-    places = TASKS["answers"].targets
-    assert spans.accuracy == pytest.approx(max((places == row).all(1).double().mean().item() for row in places))
 
 
 def test_ceilings_of_the_two_readers():
@@ -185,8 +178,6 @@ def test_ceilings_of_the_two_readers():
     both, left = scores["kind at full stop"]
     assert left.accuracy == both.accuracy == 1
     assert fine_tuning.ceiling(oracle, TOKENIZER, TASKS["topic"][:30]).accuracy > 0.9
-    with pytest.raises(ValueError, match="the ceiling is 1"):
-        fine_tuning.ceiling(oracle, TOKENIZER, TASKS["answers"])
 
 
 def test_the_ceiling_is_calibrated():
@@ -198,12 +189,12 @@ def test_the_ceiling_is_calibrated():
     assert found.accuracy == pytest.approx(expected.mean(), abs=4 * math.sqrt(0.25 / len(mood)))
 
 
-@given(seed=st.integers(0, 10_000), T=st.integers(1, 9), longest=st.integers(1, 5))
+@given(seed=st.integers(0, 10_000), T=st.integers(1, 9))
 @settings(max_examples=60, deadline=None)
-def test_the_best_span_is_the_best_of_all_allowed(seed, T, longest):
+def test_the_best_span_is_the_best_of_all_allowed(seed, T):
     logits = torch.randn(3, T, 2, generator=torch.Generator().manual_seed(seed))
-    for row, (start, end) in zip(logits, fine_tuning.best_spans(logits, longest).tolist(), strict=True):
-        allowed = [(s, e) for s in range(T) for e in range(s, min(T, s + longest))]
+    for row, (start, end) in zip(logits, fine_tuning.best_spans(logits).tolist(), strict=True):
+        allowed = [(s, e) for s in range(T) for e in range(s, min(T, s + 4))]
         assert (start, end) in allowed
         best = max((row[s, 0] + row[e, 1]).item() for s, e in allowed)
         assert (row[start, 0] + row[end, 1]).item() == pytest.approx(best)

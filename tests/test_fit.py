@@ -106,7 +106,7 @@ COURSE_OBJECTIVES = {
 }  # fmt: skip
 ASKING = {"held out": HeldOut(ROWS, MASKED), "pairs": HeldOut(PAIRS, PreTraining(0)),
           "translation": translation.HeldOutPairs(ROWS, translation.Translation.of(TOKENIZER)),
-          "probe": lesson_08.Probe("topic", 16, 0)}  # fmt: skip
+          "probe": lesson_08.Probe(0)}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*COURSE_OBJECTIVES, *(f"evaluate: {name}" for name in ASKING)])

@@ -8,9 +8,8 @@ import brute_force
 import numpy as np
 import pytest
 import torch
-from transformers import BertModel, LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers import BertModel
 
-from course_lib import experiments
 from course_lib.apply import generation
 from course_lib.apply.generation import (
     AnyRate,
@@ -19,7 +18,6 @@ from course_lib.apply.generation import (
     first_impossible,
     is_sentence,
     judge,
-    warp,
     words_of,
     write,
 )
@@ -71,33 +69,10 @@ def small():
 
 
 # --- choosing a word
-@pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize(
-    "settings", [{"temperature": 0.5}, {"top_k": 3}, {"top_p": 0.8}, {"temperature": 1.7, "top_k": 7, "top_p": 0.6}]
-)
-def test_warp_equals_the_warpers_of_transformers(settings, seed):
-    logits = 3 * torch.randn(5, 20, generator=seeded(seed))
-    theirs = LogitsProcessorList()
-    for name, kind in (("temperature", TemperatureLogitsWarper), ("top_k", TopKLogitsWarper),
-                       ("top_p", TopPLogitsWarper)):  # fmt: skip
-        if name in settings:
-            theirs.append(kind(settings[name]))
-    assert torch.equal(warp(logits, **settings), theirs(None, logits))
-
-
-def test_warp_keeps_ties_and_never_cuts_everything():
-    tied = torch.tensor([1.0, 1.0, 1.0, 0.0])
-    assert warp(tied, top_k=2).isfinite().tolist() == [True, True, True, False]
-    assert warp(torch.tensor([9.0, 0.0, 0.0]), top_p=0.01).isfinite().tolist() == [True, False, False]
-    assert torch.equal(warp(tied, top_k=99, top_p=1.0), tied)
-
-
-@pytest.mark.parametrize("wrong", [{"temperature": 0}, {"temperature": -1.0}, {"top_k": 0}, {"top_p": 0},
-                                   {"top_p": 1.1}])  # fmt: skip
-def test_warp_names_what_it_cannot_use(wrong):
-    [(name, value)] = wrong.items()
-    with pytest.raises(ValueError, match=f"{name}={value}"):
-        warp(torch.zeros(3), **wrong)
+@pytest.mark.parametrize("wrong", [0, -1.0, "warm"])
+def test_a_temperature_is_above_zero(gpt, wrong):
+    with pytest.raises(ValueError, match=f"temperature={wrong} must be a number above 0; use 'greedy'"):
+        write(gpt, torch.tensor([[2]]), 1, wrong)
 
 
 def test_greedy_writing_is_generate_s_and_leaves_the_prompt_alone(gpt):
@@ -115,10 +90,10 @@ def test_greedy_writing_is_generate_s_and_leaves_the_prompt_alone(gpt):
 
 def test_the_cache_changes_no_drawn_text(gpt):
     prompt = torch.tensor([[2]] * 6)
-    drawn = [write(gpt, prompt, 25, 0.9, seeded(3), cache=cache, top_p=0.95) for cache in (True, False)]
+    drawn = [write(gpt, prompt, 25, 0.9, seeded(3), cache=cache) for cache in (True, False)]
     assert torch.equal(*drawn)
     assert len({tuple(row) for row in drawn[0].tolist()}) > 1
-    assert not torch.equal(drawn[0], write(gpt, prompt, 25, 0.9, seeded(4), top_p=0.95))
+    assert not torch.equal(drawn[0], write(gpt, prompt, 25, 0.9, seeded(4)))
 
 
 def test_words_are_drawn_as_often_as_the_model_says(gpt):
@@ -144,11 +119,10 @@ def test_a_prompt_with_padding_is_refused(gpt, tokenizer):
 
 
 @pytest.mark.parametrize("build", [bodies.tiny_bert, bodies.pair_bert, bodies.BertLMHeadModel, BertModel])
-def test_a_bidirectional_model_cannot_write(build, tokenizer, oracle):
+def test_a_bidirectional_model_cannot_write(build, tokenizer):
     whole = build in (bodies.BertLMHeadModel, BertModel)  # from a configuration without is_decoder
     model, prompt = build(bodies._bert_config(tokenizer) if whole else tokenizer), torch.tensor([[2]])
-    for what in (lambda: write(model, prompt, 3), lambda: write(model, prompt, 3, cache=False),
-                 lambda: divergence(model, oracle, tokenizer, torch.tensor([[2, 7, 3]]))):  # fmt: skip
+    for what in (lambda: write(model, prompt, 3), lambda: write(model, prompt, 3, cache=False)):
         with pytest.raises(TypeError, match=f"{type(model).__name__} is none: it is bidirectional.*bodies.tiny_gpt"):
             what()
 
@@ -190,7 +164,7 @@ def test_filling_does_not_read_the_padding(tokenizer):
 def test_filling_refuses_a_writer_and_rows_without_masks(gpt, tokenizer):
     with pytest.raises(TypeError, match="GPT2LMHeadModel says what comes next, not what a mask hides: use write"):
         fill(gpt, torch.tensor([[2, 4, 3]]), 4)
-    with pytest.raises(ValueError, match="No row holds the mask, id 4: put tokenizer.mask_token_id"):
+    with pytest.raises(ValueError, match=r"Rows have \[0\] masks, id 4: each must have the same number, 1 or more"):
         fill(bodies.tiny_bert(tokenizer), torch.tensor([[2, 7, 3]]), 4)
     with pytest.raises(ValueError, match="Token id 777 is outside"):
         fill(bodies.tiny_bert(tokenizer), torch.tensor([[2, 4, 777]]).clamp(min=4), 4)
@@ -215,9 +189,6 @@ def test_filling_goes_in_the_order_that_is_asked_for(spy):
     assert fill(READER, ids, 4, "left to right").tolist() == [[2, 9, 7, 9, 9, 3], [2, 9, 9, 9, 8, 3]]
     assert [at for _, at in spy] == [[1, 1], [3, 2], [4, 3]]
     assert all((seen == 4).sum() == 2 * left for (seen, _), left in zip(spy, (3, 2, 1), strict=True))
-    spy.clear()
-    fill(READER, ids, 4, "right to left")
-    assert [at for _, at in spy] == [[4, 3], [3, 2], [1, 1]]
     spy.clear()
     fill(READER, ids, 4, "random", generator=seeded(), sweeps=2)
     rounds = [sorted(at[0] for _, at in spy[i : i + 3]) for i in (0, 3, 6)]
@@ -361,7 +332,7 @@ def test_the_first_impossible_word_is_found(oracle, town):
 def test_the_grammar_s_own_stories_pass_and_their_surprise_is_the_entropy(oracle, town):
     texts = [story.words[:30] for story in town.stories(150, seed=9)]
     found = judge(oracle, texts)
-    assert (found.sentences, found.stories) == (1, 1) and found.counted > 400
+    assert (found.sentences, found.stories) == (1, 1)
     nats = [-oracle.log_prob(words) / 30 for words in texts]
     assert found.surprise == pytest.approx(np.mean(nats), abs=1e-9)
     assert 0.6 < found.surprise < 0.85 and 0.8 < found.distinct < 1
@@ -370,7 +341,7 @@ def test_the_grammar_s_own_stories_pass_and_their_surprise_is_the_entropy(oracle
 def test_judging_counts_wrong_and_repeated_sentences(oracle):
     good, wrong = split("Anna ran to the farm with her dog ."), split("Anna ran to the farm with his dog .")
     found = judge(oracle, [good, good, wrong, good + ["she"]])
-    assert (found.sentences, found.stories, found.distinct, found.counted) == (0.75, 0.75, 0.5, 4)
+    assert (found.sentences, found.stories, found.distinct) == (0.75, 0.75, 0.5)
     kept = [good, good, wrong[:6], good + ["she"]]
     nats = -sum(map(oracle.log_prob, kept))
     assert found.surprise == pytest.approx(nats / sum(map(len, kept)))
@@ -407,7 +378,6 @@ def test_the_divergence_of_a_perfect_writer_is_zero_and_only_at_temperature_one(
     entropy = -(p * np.log(np.where(p > 0, p, 1))).sum(1).mean()
     blind = divergence(Exact(oracle, tokenizer, uniform=True), oracle, tokenizer, rows)
     assert blind == pytest.approx(math.log(len(oracle.vocabulary)) - entropy, abs=1e-5)
-    assert divergence(perfect, oracle, tokenizer, rows, top_k=1) == math.inf
 
 
 @pytest.mark.slow
@@ -420,7 +390,5 @@ def test_the_writers_of_the_experiments_on_a_tiny_budget(tmp_path, monkeypatch):
     monkeypatch.setattr(generation, "judge", lambda oracle, texts: judge(oracle, [[*texts[0], "."], *texts]))
     cold = lesson_09.by_temperature(0, 0.5, steps=2, stories=3)
     assert set(cold) == expected | {"divergence nats"} and cold["tokens"] == 2 * 32 * 32
-    for objective, order in (("causal", "left to right"), ("masked", "random"), ("any rate", "right to left")):
+    for objective, order in (("causal", "left to right"), ("masked", "random"), ("any rate", "left to right")):
         assert set(lesson_09.by_filling(0, objective, order, sweeps=0, steps=2, stories=3)) == expected
-    blank = lesson_09.blank(experiments.material(), 2, masked=True)
-    assert blank.shape == (2, 32) and lesson_09.blank(experiments.material(), 2, masked=False).shape == (2, 1)

@@ -23,7 +23,7 @@ import torch
 from course_lib import runtime
 from course_lib.apply import fine_tuning, generation, in_context_data
 from course_lib.apply import translation as pairs_of_sentences
-from course_lib.experiments import EXPERIMENTS, lesson_05, lesson_06, lesson_08, material, materials, recording
+from course_lib.experiments import EXPERIMENTS, lesson_05, lesson_06, lesson_08, material, materials
 from course_lib.experiments.town_pairs import TownPairs
 from course_lib.model import bodies
 from course_lib.text import corpora, packing, tokenization
@@ -39,6 +39,7 @@ from course_lib.train.batch import Batch
 from course_lib.train.masking import Masking, StaticMasking
 from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
 from course_lib.train.whole_words import WholeWordMasking
+from tools import evidence
 
 KEPT = Path(__file__).with_name("golden.json")
 SMALL = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=4)
@@ -259,8 +260,8 @@ def arm(name):
     experiment, arm, smaller = ARMS[name]
     experiment = EXPERIMENTS[experiment]
     with little():
-        [found] = materials.train_arm(experiment.run, [977], experiment.settings(arm) | smaller)
-    return recording.rounded(found)
+        [found] = evidence.train_arm(experiment.run, [977], experiment.settings(arm) | smaller)
+    return evidence.rounded(found)
 
 
 GOLDEN = {

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from course_lib import experiments
 from course_lib.experiments import Experiment, materials
 from course_lib.model import bodies
 from course_lib.text import tokenization
 from course_lib.town import language
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import MaskedLM
-from tools import gpu_check
+from tools import evidence, gpu_check
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +24,7 @@ def as_it_was(monkeypatch):
     threads = torch.get_num_threads()
     monkeypatch.setenv("COURSE_DEVICE", "cpu")
     monkeypatch.setenv("COURSE_PRECISION", "fp32")
-    monkeypatch.setattr(materials, "_stacks", materials._stacks)
+    monkeypatch.setattr(evidence, "_stacks", evidence._stacks)
     yield
     torch.set_num_threads(threads)
 
@@ -133,13 +132,13 @@ def test_a_record_made_by_stacks_is_the_record_made_one_by_one(monkeypatch, tmp_
         run=arm,
     )  # fmt: skip
     made, stacked = {}, []
-    train = materials.scaling.train_seeds
-    monkeypatch.setattr(materials.scaling, "train_seeds", lambda *a, **k: stacked.append(a[4]) or train(*a, **k))
+    train = evidence.scaling.train_seeds
+    monkeypatch.setattr(evidence.scaling, "train_seeds", lambda *a, **k: stacked.append(a[4]) or train(*a, **k))
     for together in (1, 2):
-        monkeypatch.setattr(materials, "_stacks", lambda each: len(each) > 1)  # a processor stands in for the GPU
+        monkeypatch.setattr(evidence, "_stacks", lambda each: len(each) > 1)  # a processor stands in for the GPU
         for name in ("COURSE_EVIDENCE", "COURSE_CACHE"):
             monkeypatch.setenv(name, str(tmp_path / f"{name} {together}"))
-        path = experiments.record(experiment, seeds=3, jobs=1, together=together)
+        path = evidence.record(experiment, seeds=3, jobs=1, together=together)
         made[together] = json.loads(path.read_text(encoding="utf-8"))["runs"]
     assert stacked == [[0, 1], [0, 1]], "two arms; the third seed is alone"
     for name in experiment.arms:

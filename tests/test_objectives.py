@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from course_lib.experiments.every_mask import EveryMask
+from course_lib.experiments.every_mask import RATES, EveryMask
 from course_lib.model import attention
 from course_lib.model.bodies import causal_bert, logits_at, tiny_bert, tiny_gpt
 from course_lib.text.tokenization import word_tokenizer
@@ -174,7 +174,7 @@ def test_the_rates_are_drawn_and_the_generator_decides_alone():
     before = torch.get_rng_state()
     shares = [(b.input_ids == TOKENIZER.mask_token_id).float().mean().item() * 32 / 30 for b in every_mask_batches()]
     assert min(shares) < 0.1 and max(shares) > 0.4
-    assert abs(np.mean(shares) - np.mean(EveryMask.of(TOKENIZER).rates)) < 0.05
+    assert abs(np.mean(shares) - np.mean(RATES)) < 0.05
     assert torch.equal(before, torch.get_rng_state())
     again = [b.targets.tolist() for b in every_mask_batches(20)]
     assert again == [b.targets.tolist() for b in every_mask_batches(20)]

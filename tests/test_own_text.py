@@ -7,6 +7,7 @@ from course_lib.experiments import EXPERIMENTS, lesson_04, lesson_10, materials
 from course_lib.text import corpora
 from course_lib.town.language import TinyTown
 from course_lib.train import loop
+from tools import evidence
 
 
 class Stop(Exception):
@@ -54,7 +55,7 @@ def test_own_text_means_that_every_draw_moves_with_the_seed(number, experiment, 
     for seed in (7001 + 10 * number, 7002 + 10 * number):  # nobody else's: what is kept in memory would hide a draw
         drawn.clear()
         with pytest.raises(Stop):
-            materials.train_arm(experiment.run, [seed], experiment.settings(experiment.control))
+            evidence.train_arm(experiment.run, [seed], experiment.settings(experiment.control))
         if experiment.name == "whole-words":
             drawn.discard(0)  # its vocabulary is one for all
         found.append({draws - seed for draws in drawn})

@@ -241,11 +241,9 @@ print(course_lib.__file__, places.DATA, len(language.TinyTown.load().vocabulary)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("command", "said"), [(["doctor", "--no-training"], "All is well"),
-                                               (["evidence", "--list", "one-mask-apart"], "20 seeds")])  # fmt: skip
-def test_commands_of_an_installed_wheel_work(wheel, tmp_path, command, said):
+def test_the_doctor_of_an_installed_wheel_works(wheel, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "course_lib", *command],
+        [sys.executable, "-m", "course_lib", "doctor", "--no-training"],
         env=os.environ | {"PYTHONPATH": str(wheel)}, cwd=tmp_path, text=True, capture_output=True,
     )  # fmt: skip
-    assert done.returncode == 0 and said in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "All is well" in done.stdout, done.stdout + done.stderr

@@ -48,7 +48,7 @@ def test_commands_that_readme_shows_exist():
     tasks = set(re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z][a-z-]*)\b", code))
     tasks |= set(re.findall(r"tools/bootstrap\.py ([a-z][a-z-]*)\b", code))
     assert {"lab", "test", "doctor", "update"} <= tasks <= {*bootstrap.TASKS, "clean", "help"}, tasks
-    assert set(re.findall(r"-m course_lib (\w+)", code)) <= {"doctor", "evidence"}
+    assert set(re.findall(r"-m course_lib (\w+)", code)) <= {"doctor"}
     for file in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / file).exists(), f"README points to {file}, which is not there"
 

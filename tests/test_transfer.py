@@ -33,6 +33,8 @@ def small(monkeypatch):
         calls.append(SimpleNamespace(causal_body=start.config.is_decoder, rows=len(task), task=task.name, **settings))
         return real(start, task, **settings | {"steps": 2})
 
+    monkeypatch.setattr(transfer, "ASKED", 24)
+    monkeypatch.setattr(transfer, "best", transfer.best.__wrapped__)
     monkeypatch.setattr(transfer, "_build", build)
     monkeypatch.setattr(transfer, "body_of", body)
     monkeypatch.setattr(fine_tuning, "fine_tune", note)
@@ -63,12 +65,13 @@ def test_each_seed_has_a_text_of_its_own_to_read_to_learn_and_to_be_asked_about(
     assert [(rows, settings["seed"], settings["evaluate"].seed) for rows, settings in read] == [(3, 3, 3), (4, 4, 4)]
     asked = [labelled("topic", 24, HELD_OUT + seed) for seed in (3, 4)]
     assert not torch.equal(asked[0].rows, asked[1].rows)
-    assert transfer.best("topic", 24, 3) == 1.0 and transfer.best("mood", 24, 3) < 1.0
+    monkeypatch.setattr(transfer, "ASKED", 24)
+    assert transfer.best.__wrapped__("topic", 3) == 1.0 and transfer.best.__wrapped__("mood", 3) < 1.0
 
 
 @pytest.mark.parametrize("how", ["from scratch", "untrained, frozen", "frozen", "fine-tuned"])
 def test_few_labels_to_many(small, how):
-    numbers = transfer.few_labels(3, how, labels=(16, 32), steps=2, longer=9, held_out=40)
+    numbers = transfer.few_labels(3, how, labels=(16, 32), steps=2, longer=9)
     tasks, sizes = ("topic", "mood", "tags"), (16, 32)
     expected = {f"{task}, {n} labels{own}" for task in tasks for n in sizes for own in ("", ", own")}
     expected |= {"mood, 16 labels, 9 steps", "mood, 32 labels, 9 steps", "mood ceiling"}
@@ -88,7 +91,7 @@ def test_few_labels_to_many(small, how):
 def test_the_mask_is_kept_or_lifted(small, monkeypatch, mask, trained, causal_body, causal):
     made, fresh = [], transfer.fresh_body
     monkeypatch.setattr(transfer, "fresh_body", lambda *given: made.append(given) or fresh(*given))
-    numbers = transfer.masks(0, mask, labels=16, topic_labels=8, steps=2, held_out=24)
+    numbers = transfer.masks(0, mask, labels=16, topic_labels=8, steps=2)
     assert list(numbers) == [*TASKS, "kind at first word ceiling", "kind at first word causal ceiling"]
     assert numbers["kind at first word ceiling"] > numbers["kind at first word causal ceiling"]
     assert [call.rows for call in small] == [8, *[16] * (len(TASKS) - 1)]
@@ -98,15 +101,13 @@ def test_the_mask_is_kept_or_lifted(small, monkeypatch, mask, trained, causal_bo
 def test_one_vector_per_story(small):
     for read, frozen, pooling in (("frozen, [CLS]", True, "first"), ("fine-tuned, mean", False, "mean"),
                                   ("untrained, mean", True, "mean")):  # fmt: skip
-        numbers = transfer.summaries(0, read, labels=(16,), steps=2, held_out=24)
+        numbers = transfer.summaries(0, read, labels=(16,), steps=2)
         assert list(numbers) == ["topic, 16 labels"]
         assert (small[-1].frozen, small[-1].pooling) == (frozen, pooling)
 
 
-def test_the_way_through_pre_training_starts_before_it(small, monkeypatch):
-    probe = transfer.Probe("topic", 16, 0, steps=2, held_out=24)
-    monkeypatch.setattr(transfer, "Probe", lambda *_: probe)
-    before = probe(transfer.fresh_body(0, causal=True))
+def test_the_way_through_pre_training_starts_before_it(small):
+    before = transfer.Probe(0)(transfer.fresh_body(0, causal=True))
     assert set(before) == {"topic accuracy", "topic frozen accuracy"}
     assert transfer.while_reading(0, causal=True, steps=0) == {
         "tokens": [0, 1024], "topic accuracy": [before["topic accuracy"], 0.5],

@@ -57,8 +57,3 @@ def test_bits_follow_from_nats_and_from_what_a_token_covers(name):
         assert bits == pytest.approx(nats / math.log(2) * data.tokens_per_character)
     assert 1 < run["bits per character"][-1] < 8  # between what English holds and a byte for every character
     assert run["bits per character"][-1] < run["bits per character"][0]
-
-
-def test_an_unknown_tokenizer_is_refused():
-    with pytest.raises(ValueError, match="tokenizer='sentencepiece' is unknown; choose one of"):
-        lesson_07.tokenized("sentencepiece")

@@ -79,6 +79,7 @@ def stacking(reduced, seconds):
     from course_lib.experiments import materials
     from course_lib.model import bodies
     from course_lib.train import masking, objectives
+    from tools import evidence
 
     if not reduced and runtime.device().type != "cuda":
         return {"good": True, "text": "Not measured: seeds are stacked on CUDA alone."}
@@ -86,7 +87,7 @@ def stacking(reduced, seconds):
     data = experiments.material(rows=rows)
     fill = data.fill()
     if reduced:
-        materials._stacks = lambda each: len(each) > 1  # a stack is for GPUs, and works on a processor
+        evidence._stacks = lambda each: len(each) > 1  # a stack is for GPUs, and works on a processor
     build = functools.partial(bodies.tiny_bert, data.tokenizer)
     goal = objectives.MaskedLM(masking.Masking.of(data.tokenizer))
 
@@ -96,9 +97,9 @@ def stacking(reduced, seconds):
     took, made = {}, {}
     for seeds in (1, many):
         few = {"steps": 10, "batch_size": 4}  # the first call of each kind pays for what is made once
-        materials.train_arm(run, range(seeds), few)
+        evidence.train_arm(run, range(seeds), few)
         started = time.perf_counter()
-        made[seeds] = materials.train_arm(run, range(seeds), {"steps": steps})
+        made[seeds] = evidence.train_arm(run, range(seeds), {"steps": steps})
         took[seeds] = time.perf_counter() - started
     apart = abs(made[1][0]["nats"][-1] - made[many][0]["nats"][-1])
     gain = many * took[1] / took[many]

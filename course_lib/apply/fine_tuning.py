@@ -10,10 +10,15 @@ import functools
 
 import numpy as np
 import torch
-import transformers
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from course_lib import runtime
 from course_lib.model.bodies import autocast
@@ -24,9 +29,10 @@ from course_lib.train.masking import IGNORE
 
 __all__ = ["Pooler", "best_spans", "ceiling", "fine_tune", "floor", "hidden_states", "logits", "score", "with_head"]
 
-HEADS = {"text": "ForSequenceClassification", "word": "ForTokenClassification", "span": "ForQuestionAnswering"}
-POOLINGS = ("first", "mean", "last")
-RATES = {False: 1e-3, True: 5e-3}  # frozen -> peak learning rate; found on seed 100, see experiments/lesson_08.py
+HEADS = {"text": BertForSequenceClassification, "word": BertForTokenClassification, "span": BertForQuestionAnswering}
+BATCH_SIZE = 16
+RATES = {False: 1e-3, True: 5e-3}  # frozen -> peak learning rate; found by trying, on seed 100
+LONGEST = 4  # tokens of an answer, at most
 
 
 class Pooler(nn.Module):
@@ -43,29 +49,22 @@ class Pooler(nn.Module):
 
 
 def with_head(body: PreTrainedModel, task: Task, pooling: str = "first", causal: bool | None = None) -> PreTrainedModel:
-    """Copy a body's weights into the ``transformers`` class for the task, under a fresh head.
+    """Copy the weights of a BERT into the ``transformers`` class for the task, under a fresh head.
 
-    body: a BERT or GPT-2 language model of :mod:`course_lib.model.bodies`. ``pooling`` is what a label per text is
-    read from in BERT: 'first' ([CLS]), 'mean' or 'last'; GPT-2's class reads the last token. ``causal`` keeps (None)
-    or changes BERT's mask. The head's first weights come from torch's global generator; so do the pooler's, which
-    belongs to the head, unless the body has one.
+    ``pooling`` is what a label per text is read from: 'first' ([CLS]), 'mean' or 'last'. ``causal`` keeps (None) or
+    changes the mask. The first weights of the head, and of the pooler if the body has none, are random.
     """
-    bert = body.config.model_type == "bert"
-    causal = getattr(body.config, "is_decoder", False) if causal is None and bert else causal
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling={pooling!r} is unknown; choose one of {', '.join(POOLINGS)}.")
-    if bert and causal and task.kind == "text" and pooling == "first":
+    causal = body.config.is_decoder if causal is None else causal
+    if causal and task.kind == "text" and pooling == "first":
         raise ValueError("Under a causal mask [CLS] sees nothing but itself: use pooling='last' or 'mean'.")
-    if not bert and (pooling == "first" or causal is False):
-        raise ValueError(f"pooling={pooling!r}, causal={causal}: GPT-2 is causal and read at its 'last' token.")
-    changes = {"use_cache": False, "classifier_dropout": 0.0} | ({"is_decoder": causal} if bert else {})
+    changes = {"use_cache": False, "classifier_dropout": 0.0, "is_decoder": causal}
     if task.labels:
         changes |= {"id2label": dict(enumerate(task.labels)), "label2id": {n: i for i, n in enumerate(task.labels)}}
     config = type(body.config).from_dict(body.config.to_dict() | changes)
     config._attn_implementation = body.config._attn_implementation
-    model = getattr(transformers, ("Bert" if bert else "GPT2") + HEADS[task.kind])(config)
-    model.base_model.load_state_dict(body.base_model.state_dict(), strict=False)  # a body may lack the pooler
-    if bert and task.kind == "text" and pooling != "first":
+    model = HEADS[task.kind](config)
+    model.bert.load_state_dict(body.bert.state_dict(), strict=False)  # a body may lack the pooler
+    if task.kind == "text" and pooling != "first":
         model.bert.pooler = Pooler(model.bert.pooler, pooling)
     return model.to(body.device)
 
@@ -73,32 +72,28 @@ def with_head(body: PreTrainedModel, task: Task, pooling: str = "first", causal:
 def logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     """Apply a model's head to its body's last hidden states [B, T, D]: [B, labels], [B, T, labels] or [B, T, 2].
 
-    The same numbers as ``model(...)``; apart from the body, so that a frozen body has to run only once.
+    Apart from the body, so that a frozen body has to run only once.
     """
-    if hasattr(model, "score"):  # GPT-2: the last token
-        return model.score(hidden[:, -1])
     if hasattr(model, "qa_outputs"):
         return model.qa_outputs(hidden)
-    pooler = getattr(model.base_model, "pooler", None)
-    return model.classifier(hidden if pooler is None else pooler(hidden))
+    return model.classifier(hidden if model.bert.pooler is None else model.bert.pooler(hidden))
 
 
 def fine_tune(
     body: PreTrainedModel, task: Task, *, frozen: bool = False, pooling: str = "first", causal: bool | None = None,
-    steps: int = 200, batch_size: int = 16, learning_rate: float | None = None, seed: int = 0,
+    steps: int = 200, seed: int = 0,
 ) -> PreTrainedModel:  # fmt: skip
     """Train a copy of a body with a fresh head on a task; the body itself is left alone. Returns the model.
 
     ``frozen`` trains the head alone, its pooler included. AdamW; the rate rises over the first tenth of the steps and
-    falls in a line to zero (BERT, appendix A.3). Rates left out: RATES. Options as in :func:`with_head`.
+    falls in a line to zero (BERT, appendix A.3). Options as in :func:`with_head`.
     """
     runtime.seed_all(seed)
     model = with_head(body, task, pooling, causal)
     device = model.device
-    inner = {id(p) for name, p in model.base_model.named_parameters() if not name.startswith("pooler.")}
+    inner = {id(p) for name, p in model.bert.named_parameters() if not name.startswith("pooler.")}
     trained = [p for p in model.parameters() if not (frozen and id(p) in inner)]
-    peak = RATES[frozen] if learning_rate is None else learning_rate
-    optimizer = torch.optim.AdamW(trained, lr=peak, weight_decay=0.01, fused=device.type != "mps")
+    optimizer = torch.optim.AdamW(trained, lr=RATES[frozen], weight_decay=0.01, fused=device.type != "mps")
     up = max(1, steps // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / up, (steps - step) / max(1, steps - up))
@@ -106,9 +101,9 @@ def fine_tune(
     generator = torch.Generator().manual_seed(seed)
     fixed = hidden_states(model, task) if frozen else None
     model.train()
-    rounds = -(-steps * batch_size // len(task))  # all rows in random order, then again in another
+    rounds = -(-steps * BATCH_SIZE // len(task))  # all rows in random order, then again in another
     order = torch.cat([torch.randperm(len(task), generator=generator) for _ in range(rounds)])
-    for take in order[: steps * batch_size].view(steps, batch_size):
+    for take in order[: steps * BATCH_SIZE].view(steps, BATCH_SIZE):
         with autocast(device):
             hidden = fixed[take].to(device) if frozen else _hidden(model, task[take])
             loss = _loss(task.kind, logits(model, hidden), task.targets[take].to(device))
@@ -136,38 +131,30 @@ def score(model: PreTrainedModel, task: Task) -> Score:
     return Score(nats.double().numpy(), (best_spans(found) == task.targets).all(dim=1).numpy())
 
 
-def best_spans(logits: Tensor, longest: int = 4) -> Tensor:
-    """Choose the best answer by start score plus end score, with start <= end (BERT, section 4.2).
+def best_spans(logits: Tensor) -> Tensor:
+    """Choose the best answer of at most LONGEST tokens by start score plus end score (BERT, section 4.2).
 
-    logits [N, T, 2]. Returns int64 [N, 2]: first and last token, at most ``longest`` tokens in all.
+    logits [N, T, 2]. Returns int64 [N, 2]: first and last token, first <= last.
     """
     T = logits.shape[1]
     sums = logits[:, :, 0, None] + logits[:, None, :, 1]  # [N, start, end]
-    allowed = torch.ones(T, T, dtype=torch.bool, device=logits.device).triu().tril(longest - 1)
+    allowed = torch.ones(T, T, dtype=torch.bool, device=logits.device).triu().tril(LONGEST - 1)
     best = sums.masked_fill(~allowed, -torch.inf).flatten(1).argmax(dim=1)
     return torch.stack([best // T, best % T], dim=1)
 
 
 def floor(train: Task, held_out: Task) -> Score:
-    """Score the reader that gives the same answer to everything: the labels' frequencies in ``train``."""
-    if train.kind == "span":  # the place is the label
-        size = train.rows.shape[1]
-        places, asked = (t.targets[:, 0] * size + t.targets[:, 1] for t in (train, held_out))
-        size **= 2
-    else:
-        (places, asked), size = ((t.targets[t.targets != IGNORE] for t in (train, held_out)), len(train.labels))
-    counts = torch.bincount(places, minlength=size).double() + 1e-3  # unseen is improbable, not impossible
+    """Score the reader that knows nothing but the labels' frequencies in ``train``."""
+    known, asked = (task.targets[task.targets != IGNORE] for task in (train, held_out))
+    counts = torch.bincount(known, minlength=len(train.labels)).double() + 1e-3  # unseen is improbable, not impossible
     return _score((counts / counts.sum()).log().expand(len(asked), -1), asked)
 
 
 def ceiling(oracle: Oracle, tokenizer: PreTrainedTokenizerBase, task: Task, left_only: bool = False) -> Score:
-    """Score the exact reader on a task's rows: no model can do better on average.
+    """Score the exact reader on a labelled task's rows: no model can do better on average.
 
-    ``left_only`` is the reader under a causal mask; of a whole text it knows as much at the end. Raises ValueError for
-    answers: what their passages are cut from is not the start of a story.
+    ``left_only`` is the reader under a causal mask; of a whole text it knows as much at the end.
     """
-    if task.kind == "span":
-        raise ValueError("Answers are decided by the words themselves, once the question is read: the ceiling is 1.")
     words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     log_p, targets = [], []
     for row, wanted in zip(task.rows[:, 1:-1].tolist(), task.targets, strict=True):
@@ -178,8 +165,8 @@ def ceiling(oracle: Oracle, tokenizer: PreTrainedTokenizerBase, task: Task, left
             label = functools.partial(word_labels, oracle.town, task.name)
             known = oracle.word_labels(text, label, left_only)
             found = np.array([[p.get(name, 0.0) for name in task.labels] for p in known])
-            wanted, asked = wanted[1:-1][wanted[1:-1] != IGNORE], (wanted[1:-1] != IGNORE).numpy()
-            found = found[asked]
+            asked = wanted[1:-1] != IGNORE
+            wanted, found = wanted[1:-1][asked], found[asked.numpy()]
         log_p.append(torch.tensor(np.log(np.maximum(found, 1e-12))))
         targets.append(wanted.reshape(-1))
     return _score(torch.cat(log_p), torch.cat(targets))
@@ -194,13 +181,11 @@ def hidden_states(model: PreTrainedModel, task: Task) -> Tensor:
 
 
 def _hidden(model: PreTrainedModel, task: Task) -> Tensor:
-    """Run the body: [B, T, D]. GPT-2 has no segments. Raises ValueError for padding, which the heads would read."""
-    if model.config.pad_token_id is not None and (task.rows == model.config.pad_token_id).any():
+    """Run the body: [B, T, D]. Raises ValueError for padding, which the heads would read."""
+    if (task.rows == model.config.pad_token_id).any():
         raise ValueError(f"Rows of {task.name!r} hold padding, which these heads would read: cut them to one length.")
-    seen = {"input_ids": task.rows.to(model.device)}
-    if task.token_type_ids is not None and model.config.model_type == "bert":
-        seen["token_type_ids"] = task.token_type_ids.to(model.device)
-    return model.base_model(**seen).last_hidden_state
+    types = None if task.token_type_ids is None else task.token_type_ids.to(model.device)
+    return model.bert(task.rows.to(model.device), token_type_ids=types).last_hidden_state
 
 
 def _loss(kind: str, found: Tensor, targets: Tensor) -> Tensor:

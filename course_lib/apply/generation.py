@@ -20,55 +20,38 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from course_lib.model.bodies import check_rows, logits_at
 from course_lib.town.language import Sentence, TinyTown
 from course_lib.town.oracle import Oracle
-from course_lib.train.objectives import Batch
+from course_lib.train.batch import Batch
+from course_lib.train.masking import Masking
 
-__all__ = ["AnyRate", "ORDERS", "Verdict", "divergence", "fill", "first_impossible", "is_sentence", "judge", "warp",
-           "words_of", "write"]
+__all__ = ["AnyRate", "ORDERS", "Verdict", "divergence", "fill", "first_impossible", "is_sentence", "judge", "words_of",
+           "write"]  # fmt: skip
 
-ORDERS = ("left to right", "right to left", "random")
-
-
-def warp(logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> Tensor:
-    """Reshape logits [..., V] before a word is drawn: -inf where nothing is drawn.
-
-    In the order of ``transformers``: divide by the temperature (above 0), keep the ``top_k`` largest (ties stay), keep
-    the smallest set of words whose probabilities add up to ``top_p`` or more (Holtzman et al., arXiv:1904.09751, 3.1).
-    """
-    if isinstance(temperature, str) or not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be a number above 0; use 'greedy' for its limit.")
-    if top_k is not None and top_k < 1 or top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_k={top_k}, top_p={top_p}: keep at least one word, and a share above 0 and at most 1.")
-    logits = logits / temperature
-    if top_k is not None and top_k < logits.shape[-1]:
-        logits = logits.masked_fill(logits < logits.topk(top_k).values[..., -1:], -torch.inf)
-    if top_p is not None:
-        p, order = logits.softmax(-1).sort(-1, descending=True)
-        before = p.cumsum(-1) - p  # mass of the more probable words: the one that crosses top_p stays
-        cut = torch.zeros_like(p, dtype=torch.bool).scatter(-1, order, before >= top_p)
-        logits = logits.masked_fill(cut, -torch.inf)
-    return logits
+ORDERS = ("left to right", "random")
 
 
-def _draw(logits: Tensor, temperature: float | str, generator: torch.Generator | None, **warps) -> Tensor:
+def _draw(logits: Tensor, temperature: float | str, generator: torch.Generator | None) -> Tensor:
     """Choose one word per row: logits [B, V] -> int64 [B]. On the CPU, so that a seed means the same everywhere."""
     if temperature == "greedy":
         return logits.argmax(-1)
-    p = warp(logits.float().cpu(), temperature, **warps).softmax(-1)
+    if isinstance(temperature, str) or not temperature > 0:
+        raise ValueError(f"temperature={temperature} must be a number above 0; use 'greedy' for its limit.")
+    p = (logits.float().cpu() / temperature).softmax(-1)
     return torch.multinomial(p, 1, generator=generator)[:, 0].to(logits.device)
 
 
 @torch.no_grad()
 def write(
     model: PreTrainedModel, prompt: Tensor, words: int, temperature: float | str = 1.0,
-    generator: torch.Generator | None = None, *, cache: bool = True, **warps,
+    generator: torch.Generator | None = None, *, cache: bool = True,
 ) -> Tensor:  # fmt: skip
     """Continue each row of a prompt by ``words`` tokens, one at a time: int64 [B, T] -> [B, T + words].
 
-    ``temperature`` is a number or 'greedy'; ``warps`` are top_k and top_p. With ``cache`` a step reads only the newest
-    token: a causal model's keys and values of the past never change. Without it, every step reads the row anew.
-    Raises TypeError for a bidirectional model, ValueError for prompts with padding: the next word would follow it.
+    ``temperature`` is a number or 'greedy'. With ``cache`` a step reads only the newest token: a causal model's keys
+    and values of the past never change. Raises TypeError for a bidirectional model, ValueError for padded prompts.
     """
-    _require_causal(model, "write()")
+    if model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not model.config.is_decoder:
+        raise TypeError(f"write() needs an autoregressive model, and this {type(model).__name__} is none: it is "
+                        "bidirectional. Use bodies.tiny_gpt or bodies.causal_bert; fill() is for masks.")  # fmt: skip
     check_rows(model, prompt)
     if rows := _padded_rows(model, prompt):
         raise ValueError(f"{rows} of {len(prompt)} prompts hold padding, and the next word would follow it: give "
@@ -81,7 +64,7 @@ def write(
     for _ in range(words):
         out = model(new if cache else ids, past_key_values=past, use_cache=cache)
         past = out.past_key_values if cache else None
-        new = _draw(out.logits[:, -1], temperature, generator, **warps)[:, None]  # [B, 1]
+        new = _draw(out.logits[:, -1], temperature, generator)[:, None]  # [B, 1]
         ids = torch.cat([ids, new], dim=1)
     return ids
 
@@ -89,13 +72,13 @@ def write(
 @torch.no_grad()
 def fill(
     model: PreTrainedModel, ids: Tensor, mask_id: int, order: str = "random", temperature: float | str = 1.0,
-    generator: torch.Generator | None = None, *, sweeps: int = 0, **warps,
+    generator: torch.Generator | None = None, *, sweeps: int = 0,
 ) -> Tensor:  # fmt: skip
     """Replace the masks of each row one after the other, reading the whole row anew each time: int64 [B, T] -> [B, T].
 
-    ``order`` is one of ORDERS; 'random' draws one for each row. All rows need equally many masks. Each of the
-    ``sweeps`` afterwards hides and draws each of these places once more, one at a time, in random order (Wang & Cho,
-    arXiv:1902.04094, whose erratum says what this is not: sampling from a known distribution). Padding is not read.
+    ``order`` is one of ORDERS; 'random' draws one for each row. Each of the ``sweeps`` afterwards hides and draws each
+    of these places once more, in random order (Wang & Cho, arXiv:1902.04094, whose erratum says what this is not:
+    sampling from a known distribution). Padding is not read.
     """
     if order not in ORDERS:
         raise ValueError(f"order={order!r} is unknown; choose one of {ORDERS}.")
@@ -103,39 +86,26 @@ def fill(
     if model.config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         raise TypeError(f"{type(model).__name__} says what comes next, not what a mask hides: use write(), or a BERT.")
     ids, masked = ids.clone(), ids == mask_id
-    if not masked.any():
-        raise ValueError(f"No row holds the mask, id {mask_id}: put tokenizer.mask_token_id where a word is wanted.")
     real = ids != model.config.pad_token_id if _padded_rows(model, ids) else None
-    counts = masked.sum(dim=1)
-    if len(set(counts.tolist())) != 1:
-        raise ValueError(f"Rows have {sorted(set(counts.tolist()))} masks: each must have the same number.")
+    counts = set(masked.sum(dim=1).tolist())
+    if len(counts) != 1 or 0 in counts:
+        raise ValueError(f"Rows have {sorted(counts)} masks, id {mask_id}: each must have the same number, 1 or more.")
     places = masked.nonzero()[:, 1].view(len(ids), -1)  # [B, N]
     rows = torch.arange(len(ids), device=ids.device)
     for sweep in range(sweeps + 1):
-        for at in _turns(places, "random" if sweep else order, generator).T:  # [B]: one place of each row
+        turns = places
+        if sweep or order == "random":
+            turns = places.gather(1, torch.rand(places.shape, generator=generator).to(ids.device).argsort(dim=1))
+        for at in turns.T:  # [B]: one place of each row
             ids[rows, at] = mask_id
             logits = logits_at(model, ids, at[:, None], real)[:, 0]  # [B, V]
-            ids[rows, at] = _draw(logits, temperature, generator, **warps)
+            ids[rows, at] = _draw(logits, temperature, generator)
     return ids
-
-
-def _require_causal(model: PreTrainedModel, what: str) -> None:
-    if model.config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not model.config.is_decoder:
-        raise TypeError(f"{what} needs an autoregressive model, and this {type(model).__name__} is none: it is "
-                        "bidirectional. Use bodies.tiny_gpt or bodies.causal_bert; fill() is for masks.")  # fmt: skip
 
 
 def _padded_rows(model: PreTrainedModel, ids: Tensor) -> int:
     pad = model.config.pad_token_id
     return 0 if pad is None else int((ids == pad).any(dim=1).sum())
-
-
-def _turns(places: Tensor, order: str, generator: torch.Generator | None) -> Tensor:
-    """Put the places [B, N] of each row into the order in which they are filled."""
-    if order == "random":
-        keys = torch.rand(places.shape, generator=generator).to(places.device)
-        return places.gather(1, keys.argsort(dim=1))
-    return places if order == "left to right" else places.flip(1)
 
 
 @dataclass(frozen=True)
@@ -145,37 +115,32 @@ class AnyRate:
     Masked diffusion models are trained so (arXiv:2406.07524, 2502.09992), up to the weights of the terms.
     """
 
-    mask_id: int
-    special_ids: tuple[int, ...]
+    masking: Masking  # says which tokens are words
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase) -> AnyRate:
         """Take the special tokens from a tokenizer."""
-        return cls(tokenizer.mask_token_id, tuple(sorted(set(tokenizer.all_special_ids))))
+        return cls(Masking.of(tokenizer))
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Hide 1 to all words of each row [B, T], every number equally likely."""
-        special = torch.isin(rows, torch.tensor(self.special_ids, device=rows.device))
+        words = self.masking.ordinary(rows)
         draw = torch.rand(rows.shape, generator=generator, device=generator.device).to(rows.device)
-        rank = draw.masked_fill(special, 2.0).argsort(dim=1).argsort(dim=1)  # special tokens come last
+        rank = draw.masked_fill(~words, 2.0).argsort(dim=1).argsort(dim=1)  # special tokens come last
         share = torch.rand((len(rows), 1), generator=generator, device=generator.device).to(rows.device)
-        words = (~special).sum(dim=1, keepdim=True)
-        select = (rank < (share * words).floor() + 1) & ~special
-        return Batch(rows.masked_fill(select, self.mask_id), select, rows[select])
+        select = (rank < (share * words.sum(dim=1, keepdim=True)).floor() + 1) & words
+        return Batch(rows.masked_fill(select, self.masking.mask_id), select, rows[select])
 
 
 def words_of(tokenizer: PreTrainedTokenizerBase, ids: Tensor) -> list[Sentence]:
     """Turn rows [B, T] into lists of words, without [CLS] in front and [SEP] at the end."""
-    ends = (tokenizer.cls_token_id, tokenizer.sep_token_id)
-    kept = [row[row[0] == ends[0] : len(row) - (row[-1] == ends[1])] for row in ids.tolist()]
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    kept = [row[row[0] == cls : len(row) - (row[-1] == sep)] for row in ids.tolist()]
     return [tokenizer.convert_ids_to_tokens(row) for row in kept]
 
 
 def is_sentence(town: TinyTown, sentence: Sentence) -> bool:
-    """Tell whether some template writes exactly this sentence, whatever stands before it.
-
-    The words of one sentence must agree with each other: 'Anna' with 'she', 'kitchen' with 'cook'.
-    """
+    """Tell whether some template writes this sentence: its words agree, 'Anna' with 'she', 'kitchen' with 'cook'."""
     return any(_fits(town, path.parts, sentence) for path in town.paths if len(path.parts) == len(sentence))
 
 
@@ -207,18 +172,20 @@ def first_impossible(oracle: Oracle, words: Sentence) -> int | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the grammar says of some written texts; each text starts where a story starts and may end anywhere."""
+    """What the grammar says of some written texts, each from the start of a story."""
 
     sentences: float  # share of the finished sentences that some template writes
     stories: float  # share of the texts that are possible as they stand: same topic, hero and mood throughout
     distinct: float  # share of the finished sentences that are different from all others
     surprise: float  # -log P of a word in nats, by the exact reader, up to the first impossible word
-    counted: int  # finished sentences
 
 
 def judge(oracle: Oracle, texts: Sequence[Sentence]) -> Verdict:
     """Hold texts against the grammar of the oracle's town; raises ValueError if not one sentence is finished."""
-    finished = [sentence for words in texts for sentence in _finished(words)]
+    finished = []
+    for words in texts:
+        ends = [at + 1 for at, word in enumerate(words) if word == "."]  # what stands after the last is not finished
+        finished += [words[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     if not finished:
         raise ValueError(f"None of the {len(texts)} texts holds a finished sentence: write more words.")
     valid = [is_sentence(oracle.town, sentence) for sentence in finished]
@@ -227,30 +194,22 @@ def judge(oracle: Oracle, texts: Sequence[Sentence]) -> Verdict:
     nats = -sum(oracle.log_prob(words) for words in possible if words)
     return Verdict(
         float(np.mean(valid)), stops.count(None) / len(texts), len({*map(tuple, finished)}) / len(finished),
-        nats / max(1, sum(map(len, possible))), len(finished),
+        nats / max(1, sum(map(len, possible))),
     )  # fmt: skip
-
-
-def _finished(words: Sentence) -> list[Sentence]:
-    """Cut at the full stops; what stands after the last one is not finished."""
-    ends = [at + 1 for at, word in enumerate(words) if word == "."]
-    return [list(words[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 @torch.no_grad()
 def divergence(
-    model: PreTrainedModel, oracle: Oracle, tokenizer: PreTrainedTokenizerBase, rows: Tensor,
-    temperature: float = 1.0, **warps,
-) -> float:  # fmt: skip
+    model: PreTrainedModel, oracle: Oracle, tokenizer: PreTrainedTokenizerBase, rows: Tensor, temperature: float = 1.0
+) -> float:
     """Compute how far a writer's next word is from the language's: mean KL(language || writer) in nats per word.
 
     rows int64 [N, T]: [CLS] and words from the start of a story, [SEP]. Exact at every position, since the language's
-    own distribution is known; 0 only for the perfect writer. Infinite where words of the language are cut off.
+    own distribution is known; 0 only for the perfect writer.
     """
-    _require_causal(model, "divergence()")
     texts = words_of(tokenizer, rows)
     logits = model(rows.to(model.device)).logits.float().cpu()[:, : len(texts[0])]  # position t asks for word t
-    log_q = F.log_softmax(warp(logits, temperature, **warps), dim=-1)
+    log_q = F.log_softmax(logits / temperature, dim=-1)
     log_q = log_q[..., tokenizer.convert_tokens_to_ids(oracle.vocabulary)].double()  # [N, T, V] in the oracle's order
     p = torch.from_numpy(np.stack([oracle.next_word(words) for words in texts]))  # [N, T, V]
     return (torch.xlogy(p, p) - torch.where(p > 0, p * log_q, 0.0)).sum(-1).mean().item()

@@ -42,7 +42,7 @@ class Episodes:
 def draw(n: int, pairs: int, generator: torch.Generator, mapping: Tensor | None = None) -> Episodes:
     """Draw n episodes of so many pairs: one of the episode's four letters at random, with repetition, and its digit.
 
-    Every episode draws its digits anew, each for itself; or all take them from ``mapping``, int64 [8], 0 to 7.
+    Every episode draws its digits anew, or all take them from ``mapping``, int64 [8], 0 to 7.
     """
     words = tokenizer()
     letters = torch.rand(n, len(LETTERS), generator=generator).argsort(dim=1)[:, :IN_USE]  # [N, 4]
@@ -66,10 +66,7 @@ def best_accuracy(shown: int) -> float:
 
 @torch.no_grad()
 def answers(model, episodes: Episodes) -> Tensor:
-    """Let a causal model answer every pair of the episodes from what stands before it: right or not, bool [N, P].
-
-    It chooses among the digits. One forward pass, no gradient step.
-    """
+    """Let a causal model answer every pair of the episodes from what stands before it: right or not, bool [N, P]."""
     digits = torch.tensor(tokenizer().convert_tokens_to_ids(list(DIGITS)))
     logits = model(episodes.rows.to(model.device)).logits[:, 1:-1:2].cpu()  # at the letters: the digit comes next
     return digits[logits[..., digits].argmax(-1)] == episodes.rows[:, 2:-1:2]

@@ -1,9 +1,8 @@
 """Judge a pair of texts without any network: the baselines that a trained model has to beat.
 
-Two of them. How many of their words, weighed by rarity, do A and B share? This knows no order, neither of the words nor
-of the two texts: what it can tell about next-sentence prediction is what can be told by topic. And which words stand in
-which segment? Naive Bayes on counts, of both segments or of B alone, which sees no relation at all (Gururangan et al.
-2018, arXiv:1803.02324, and Poliak et al. 2018, arXiv:1805.01042, call it a hypothesis-only baseline).
+How many of their words, weighed by rarity, do A and B share? This knows no order: what it can tell is what can be told
+by topic. And which words stand in which segment? Naive Bayes on counts, of both segments or of B alone, which sees no
+relation at all (a hypothesis-only baseline: Gururangan et al., arXiv:1803.02324, and Poliak et al., arXiv:1805.01042).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Word = Hashable  # a word, or its id
 def idf(documents: Iterable[Iterable[Iterable[Word]]]) -> dict[Word, float]:
     """Weigh each word by the log of (all documents / documents that hold it): 0 for a word that all hold.
 
-    documents: lists of sentences, which are lists of words. The inverse document frequency of search engines.
+    documents: lists of sentences, which are lists of words.
     """
     documents = [{word for sentence in document for word in sentence} for document in documents]
     holding = Counter(word for document in documents for word in document)
@@ -30,10 +29,7 @@ def idf(documents: Iterable[Iterable[Iterable[Word]]]) -> dict[Word, float]:
 
 
 def overlap(a: Iterable[Word], b: Iterable[Word], weight: Mapping[Word, float]) -> float:
-    """Return the weight of the words in both texts over the weight of the words in either: 0..1.
-
-    A word counts once, and one without a weight counts nothing. 0 if there is nothing to weigh.
-    """
+    """Return the weight of the words in both texts over the weight of the words in either, each counted once: 0..1."""
     a, b = set(a), set(b)
     # fsum does not depend on the order of its terms, so that a and b can change places to the last bit.
     common, either = (math.fsum(weight.get(word, 0.0) for word in words) for words in (a & b, a | b))
@@ -45,8 +41,7 @@ def word_odds(
 ) -> dict[tuple[int, Word], float]:
     """Weigh each word of each segment by the log of how much likelier it is where B follows: {(side, word): log odds}.
 
-    pairs: (A, B) to count in, with whether B follows A. ``sides``: the segments that are read, 0 for A and 1 for B;
-    ``sides=(1,)`` reads B only. One is added to each count.
+    pairs: (A, B) to count in. ``sides``: the segments that are read, 0 for A and 1 for B. One is added to each count.
     """
     counts = {True: Counter(), False: Counter()}
     for pair, label in zip(pairs, follows, strict=True):
@@ -58,28 +53,19 @@ def word_odds(
 
 
 def odds(a: Iterable[Word], b: Iterable[Word], weights: Mapping[tuple[int, Word], float]) -> float:
-    """Add up the weights of :func:`word_odds` over two segments: above 0, B is taken to follow A (naive Bayes).
-
-    Words count as often as they occur, each for itself; one without a weight counts nothing.
-    """
+    """Add up the weights of :func:`word_odds` over two segments: above 0, B is taken to follow A (naive Bayes)."""
     return math.fsum(weights.get((side, word), 0.0) for side, words in enumerate((a, b)) for word in words)
 
 
 def auc(positives: Sequence[float], negatives: Sequence[float]) -> float:
-    """Return how often a positive scores above a negative, a tie counting half: the area under the ROC curve.
-
-    0.5 is chance, whatever the number of each.
-    """
+    """Return how often a positive scores above a negative, a tie counting half: the area under the ROC curve."""
     ordered = np.sort(negatives)
     below, up_to = (np.searchsorted(ordered, positives, side).sum() for side in ("left", "right"))
     return float((below + up_to) / (2 * len(positives) * len(negatives)))
 
 
 def best_threshold(positives: Sequence[float], negatives: Sequence[float]) -> float:
-    """Return the score from which on 'positive' is right most often: choose it on other pairs than you test on.
-
-    It lies half way between two neighbouring scores; below all, or above all, where one class is all there is.
-    """
+    """Return the score from which on 'positive' is right most often: choose it on other pairs than you test on."""
     scores = np.unique([*positives, *negatives])
     cuts = np.array([scores[0] - 1, *(scores[1:] + scores[:-1]) / 2, scores[-1] + 1])
     right = np.searchsorted(np.sort(negatives), cuts) - np.searchsorted(np.sort(positives), cuts)  # up to a constant

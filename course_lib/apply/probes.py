@@ -1,9 +1,8 @@
 """Ask any checkpoint the same five questions, whether the course trained it or the world did.
 
 What does it put into a gap? Does it see the future? Which tensors does its file hold? Does it say that B follows A?
-Was its pooler ever trained? A checkpoint is a folder that ``save_pretrained`` wrote, or a name on the Hugging Face
-Hub such as ``bert-base-uncased``. Answers about tensors come from the *file*: a class that needs a tensor which the
-file lacks makes a random one, and says so only in a log that nobody reads.
+Was its pooler ever trained? Answers about tensors come from the *file*: a class that needs a tensor which the file
+lacks makes a random one, and says so only in a log that nobody reads.
 """
 
 from __future__ import annotations
@@ -65,11 +64,10 @@ class Checkpoint:
         return [self.tokenizer.decode([i]).strip() if i < len(self.tokenizer) else "" for i in range(size)]
 
 
-def open_checkpoint(place: str | Path, name: str | None = None, download: bool = False) -> Checkpoint:
+def open_checkpoint(place: str | Path, download: bool = False) -> Checkpoint:
     """Open a folder, or a name on the Hub: from this disk, with ``download`` also over the network.
 
-    ``name`` is what tables call it (default: the place's own name). Raises OSError, in one line, where it cannot be
-    had.
+    Raises OSError, in one line, where it cannot be had.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, local_files_only=not download)
@@ -85,13 +83,13 @@ def open_checkpoint(place: str | Path, name: str | None = None, download: bool =
         why = str(error).strip().splitlines() or [type(error).__name__]  # transformers says it in ten lines
         raise OSError(f"the model {str(place)!r} cannot be opened: {why[0].strip(' :.')}") from None
     file = Path(cached_file(place, "model.safetensors", local_files_only=True))
-    return Checkpoint(name or Path(place).name, model.eval(), tokenizer, file, tuple(sorted(told["missing_keys"])))
+    return Checkpoint(Path(place).name, model.eval(), tokenizer, file, tuple(sorted(told["missing_keys"])))
 
 
 def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, Checkpoint]:
     """Open the published checkpoints if asked to, keep the course's own where they cannot be had; say which.
 
-    own: published name -> the course's stand-in for it. Returns {name: checkpoint} in the same order.
+    own: published name -> the course's stand-in for it.
     """
     chosen = {}
     for name, stand_in in own.items():
@@ -111,9 +109,8 @@ def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, 
 def fill_in(checkpoint: Checkpoint, text: str) -> dict[str, float]:
     """Fill the gap ____ of a text: {word: probability}, the likeliest first; pieces that read alike are added up.
 
-    A masked language model reads both sides. A causal one reads what stands before the gap, all that it can use in one
-    pass; it can use both sides by scoring the whole sentence once for each word (lesson 04). Raises
-    ValueError unless the text has exactly one gap and the file holds the head that answers.
+    A masked language model reads both sides, a causal one what stands before the gap. Raises ValueError unless the text
+    has exactly one gap and the file holds the head that answers.
     """
     lacking = [name for name in checkpoint.random if "pooler." not in name and "seq_relationship" not in name]
     if lacking:
@@ -172,7 +169,7 @@ def pooler(checkpoint: Checkpoint) -> str:
 
 
 def examine(checkpoint: Checkpoint, text: str) -> dict[str, object]:
-    """Ask for everything that needs no judgement, of the model or of its file: one row of a table, by column."""
+    """Ask for everything that needs no judgement: one row of a table, by column."""
     ids = checkpoint.tokenizer(text, return_tensors="pt")["input_ids"]  # [1, T]
     return {
         "checkpoint": checkpoint.name,

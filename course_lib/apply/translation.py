@@ -1,9 +1,8 @@
 """Translate with an encoder-decoder, or with one stack under a prefix or a causal mask: same rows, same questions.
 
 A row holds a pair: [CLS] source [SEP] target [SEP], then padding. What is asked are the target words and the [SEP]
-that ends them, each from the position before it (teacher forcing). The encoder-decoder reads the source with its
-encoder and the target with its decoder; the single stack reads the row as it is. Sources: Attention Is All You Need
-(1706.03762) §3; T5 (1910.10683) §3.2 for the comparison; Rothe et al. (1907.12461) for BERT as an encoder.
+that ends them, each from the position before it (teacher forcing). Sources: Attention Is All You Need (1706.03762) §3;
+T5 (1910.10683) §3.2 for the comparison; Rothe et al. (1907.12461) for BERT as an encoder.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def pair_rows(tokenizer: PreTrainedTokenizerBase, language: SisterLanguage, text
 def tiny_encoder_decoder(tokenizer: PreTrainedTokenizerBase, **overrides) -> EncoderDecoderModel:
     """Join a tiny BERT body and a tiny causal BERT with cross-attention; ``overrides`` go to both configurations.
 
-    The decoder starts from [SEP], the end of the source, as BART's starts from its end token; [SEP] ends the target.
+    The decoder starts from [SEP], as BART's starts from its end token; [SEP] ends the target.
     """
     encoder = bodies.tiny_bert(tokenizer, **overrides).bert
     decoder = bodies.causal_bert(tokenizer, add_cross_attention=True, **overrides)
@@ -145,10 +144,10 @@ class PairScore:
         """Tell which sentences are right in all their tokens, so that greedy decoding writes them: bool [B]."""
         return torch.stack([part.all() for part in self.right.split(self.asked.tolist())])
 
-    @property
-    def words(self) -> Tensor:
-        """Tell which words are right, the closing [SEP] left out: bool [N - B]."""
-        return self.right[~self.ends]
+    def numbers(self) -> dict[str, float]:
+        """Count the shares of right sentences and of right words, without the closing [SEP], and the nats per token."""
+        found = {"sentence accuracy": self.sentences, "word accuracy": self.right[~self.ends], "nats": self.nats}
+        return {name: values.float().mean().item() for name, values in found.items()}
 
 
 @dataclass(frozen=True)
@@ -159,9 +158,7 @@ class HeldOutPairs:
     objective: Translation
 
     def __call__(self, model: PreTrainedModel) -> dict[str, float]:
-        score = self.score(model)
-        found = {"sentence accuracy": score.sentences, "word accuracy": score.words, "nats": score.nats}
-        return {name: values.float().mean().item() for name, values in found.items()}
+        return self.score(model).numbers()
 
     @torch.no_grad()
     def score(self, model: PreTrainedModel) -> PairScore:
@@ -185,8 +182,7 @@ def source_weights(model: PreTrainedModel, batch: TranslationBatch) -> Tensor:
     """Compute the attention that the writing positions pay to the source, in float32: [B, L, H, T, S] for L layers.
 
     Row t belongs to the position that *writes* target token t; column 0 is [CLS], column s + 1 source word s. These
-    are the weights of cross-attention, or in a single stack a part of those of self-attention. The fused kernels give
-    no weights, so the model is asked with "eager" attention, and left as it was.
+    are the weights of cross-attention, or in a single stack a part of those of self-attention, as "eager" gives them.
     """
     was_training, apart = model.training, batch.source_ids is not None
     before = (model.decoder if apart else model).config._attn_implementation

@@ -1,8 +1,7 @@
 """Experiments over seeds: arms that differ in one thing, recorded with all that made them.
 
 Questions, expectations and arms stand in lesson_NN.yaml, what is trained and measured in lesson_NN.py.
-``python -m course_lib evidence`` runs them and keeps every finished run at once in
-``data/evidence/NAME.json``: killed at any moment, it goes on where it was.
+``python -m tools.evidence`` runs them and keeps what they found in ``data/evidence/NAME.json``.
 """
 
 import importlib
@@ -13,30 +12,22 @@ import yaml
 from course_lib.experiments import definition
 from course_lib.experiments.definition import Experiment, Record, evidence_dir, findings
 from course_lib.experiments.materials import LENGTH, Material, material
-from course_lib.experiments.recording import NotRecorded, record
 
-__all__ = [
-    "EXPERIMENTS", "LENGTH", "Experiment", "Material", "NotRecorded", "Record", "evidence_dir", "find", "findings",
-    "load", "material", "record",
-]  # fmt: skip
-
-LESSONS = sorted(file.stem.removeprefix("lesson_") for file in Path(__file__).parent.glob("lesson_*.yaml"))
+__all__ = ["EXPERIMENTS", "LENGTH", "Experiment", "Material", "Record", "evidence_dir", "find", "findings", "load",
+           "material"]  # fmt: skip
 
 
-def _experiments(lesson: str) -> dict[str, Experiment]:
-    """Read lesson_NN.yaml; its functions that train and measure stand in lesson_NN.py."""
-    module = importlib.import_module(f"{__name__}.lesson_{lesson}")
-    entries = yaml.safe_load(Path(__file__).with_name(f"lesson_{lesson}.yaml").read_text(encoding="utf-8"))
+def _experiments() -> dict[str, Experiment]:
+    """Read each lesson_NN.yaml; the functions that its ``run`` names stand in lesson_NN.py."""
     found = {}
-    for name, entry in entries.items():
-        try:
+    for file in sorted(Path(__file__).parent.glob("lesson_*.yaml")):
+        module = importlib.import_module(f"{__name__}.{file.stem}")
+        for name, entry in yaml.safe_load(file.read_text(encoding="utf-8")).items():
             found[name] = Experiment(name, **entry | {"run": getattr(module, entry["run"])})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"experiments/lesson_{lesson}.yaml, {name}: {error}") from error
     return found
 
 
-EXPERIMENTS = {name: experiment for lesson in LESSONS for name, experiment in _experiments(lesson).items()}
+EXPERIMENTS = _experiments()
 
 
 def find(name: str) -> Experiment:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
+from course_lib import runtime
 from course_lib.intervals import t_interval
 from course_lib.places import DATA
 
-__all__ = ["Experiment", "Record", "evidence_dir", "findings", "load", "read"]
+__all__ = ["Experiment", "Record", "environment", "evidence_dir", "findings", "load", "read"]
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A question, what we expect (written before the run), and arms that differ in the argument named ``vary``.
+    """A question, what we expect, and arms that differ in the argument named ``vary``.
 
     ``run(seed, **settings)`` trains and measures one seed of an arm: it returns a ``materials.Plan`` or what it found,
     named numbers or named lists of one length.
@@ -38,20 +40,6 @@ class Experiment:
     margins: dict[str, float] = field(default_factory=dict)  # metric -> a difference too small to matter, stated before
     own_text: bool = False  # every seed draws its own training and held-out text, so that intervals cover the text too
 
-    def __post_init__(self):
-        """Refuse an entry that would only fail, or compare the wrong things, after hours of recording."""
-        if self.control not in self.arms:
-            raise ValueError(f"control: {self.control!r} is none of the arms: {', '.join(self.arms)}.")
-        if not isinstance(self.written, str):
-            raise ValueError(f"written: put the day in quotes, as in '{self.written}'.")
-        for arm, settings in self.arms.items():
-            if twice := sorted(set(settings) & set(self.common)):
-                raise ValueError(f"arm {arm!r} and common both set {', '.join(twice)}: leave it in one of them.")
-            try:
-                inspect.signature(self.run).bind(0, **self.settings(arm))
-            except TypeError as error:
-                raise ValueError(f"arm {arm!r}, with common, does not fit {self.run.__name__}(): {error}.") from None
-
     def settings(self, arm: str) -> dict:
         """Return all arguments of one arm."""
         return self.common | self.arms[arm]
@@ -60,8 +48,7 @@ class Experiment:
     def definition(self) -> str:
         """Hash what the numbers are made by and held against: a record of another definition is out of date.
 
-        Source text and the place of ``run`` are not in it: a comment, a new name or a move changes nothing. Whoever
-        changes what is measured raises ``revision``; the golden runs fail when somebody forgets.
+        Source text is not in it: whoever changes what is measured raises ``revision``.
         """
         made_by = ("name", "arms", "common", "revision", "expectation", "written", "margins", "own_text")
         text = json.dumps({part: getattr(self, part) for part in made_by}, sort_keys=True, separators=(",", ":"))
@@ -71,8 +58,8 @@ class Experiment:
 def findings(low: float, high: float, margin: float | None = None) -> set[str]:
     """Say what the 95% interval of a difference allows: 'higher', 'lower' or 'not told apart', and 'equivalent'.
 
-    Equivalent means that the whole interval lies within ``margin`` of zero; without a margin stated before the run
-    nothing is. A difference can be both higher and equivalent: real, and too small to matter.
+    Equivalent means that the whole interval lies within ``margin`` of zero, which was stated before the run. A
+    difference can be both higher and equivalent: real, and too small to matter.
     """
     found = {"higher" if low > 0 else "lower" if high < 0 else "not told apart"}
     return found | ({"equivalent"} if margin is not None and -margin < low and high < margin else set())
@@ -126,31 +113,37 @@ class Record:
         return "equivalent" in findings(low, high, self.margins[metric])
 
 
+def environment() -> dict[str, str]:
+    """Describe what numbers are made with; only facts that cannot identify a person or a place."""
+    device = runtime.device()
+    versions = {name: metadata.version(name) for name in ("torch", "transformers")}
+    made = {"python": platform.python_version(), "machine": platform.machine(), "device": device.type}
+    return made | versions | {"precision": str(runtime.precision(device)).split(".")[-1]}
+
+
 def evidence_dir() -> Path:
     """Where records are kept: ``data/evidence`` of the checkout, or the folder that COURSE_EVIDENCE names."""
     return Path(os.path.expanduser(os.environ.get("COURSE_EVIDENCE") or DATA / "evidence"))
 
 
 def read(name: str) -> dict:
-    """Read the file of a record as it is; {} if there is none. Raises ValueError if it is damaged or cannot be read."""
+    """Read the file of a record as it is; {} if there is none. Raises ValueError if it is damaged."""
     path = evidence_dir() / f"{name}.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror or error}): mend or move it") from None
     except ValueError as error:
         raise ValueError(
             f"{path.name} is not a record ({error}): restore it with git, or delete it and run "
-            f"python -m course_lib evidence {name}"
+            f"python -m tools.evidence {name}"
         ) from None
 
 
 def load(experiment: Experiment) -> Record:
     """Read a record; raises ValueError with the command to run if it is missing, partial or outdated."""
     name = experiment.name
-    data, fix = read(name), f"Run: python -m course_lib evidence {name}"
+    data, fix = read(name), f"Run: python -m tools.evidence {name}"
     if not data:
         raise ValueError(f"{name!r} has not been recorded yet. {fix}")
     if data["definition"] != experiment.definition:

@@ -10,8 +10,11 @@ from transformers import PreTrainedTokenizerBase
 
 from course_lib.model.attention import causal_mask, prefix_mask, sliding_window_mask
 from course_lib.train.batch import Batch
+from course_lib.train.masking import Masking
 
 __all__ = ["EveryMask"]
+
+RATES = (0.08, 0.15, 0.15, 0.3, 0.5)  # shares of the words that become [MASK], one drawn for each batch
 
 
 @dataclass(frozen=True)
@@ -19,18 +22,14 @@ class EveryMask:
     """Train one encoder backbone under every mask that it may later be read with, on texts of every length.
 
     Each batch has one mask, drawn by ``shares``: bidirectional, causal, a prefix of 1 to T positions, or a causal
-    window of 1 to 8. A share of the words, one of ``rates``, becomes [MASK], and each [MASK] is asked for the word it
-    hides, under every mask (which ``BothMasks`` leaves out); under the causal mask and the window a visible place
-    is asked for the next word as well. With ``cut`` half of the batches end after a random word: a model that has read
-    whole rows only is off its ground on a short sentence. Special tokens are never asked for. The mix is our own;
-    GPT-BERT (2410.24159) mixes the first two.
+    window of 1 to 8. Some words become [MASK], and each [MASK] is asked for the word it hides, under every mask (which
+    ``BothMasks`` leaves out); under the causal mask and the window a visible place is asked for the next word as well.
+    With ``cut`` half of the batches end after a random word: a model that has read whole rows only is off its ground on
+    a short sentence. The mix is our own; GPT-BERT (2410.24159) mixes the first two.
     """
 
-    mask_id: int
-    special_ids: tuple[int, ...]
-    pad_id: int | None = None
+    masking: Masking  # says which tokens are words
     shares: tuple[float, ...] = (0.35, 0.35, 0.15, 0.15)  # of the batches: bidirectional, causal, prefix, window
-    rates: tuple[float, ...] = (0.08, 0.15, 0.15, 0.3, 0.5)
     cut: bool = False
 
     SHORTEST, WIDEST = 4, 8  # words of a cut text, at least; positions of a window, at most
@@ -38,18 +37,17 @@ class EveryMask:
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase, **settings) -> EveryMask:
         """Take the special tokens from a tokenizer."""
-        special_ids = tuple(sorted(set(tokenizer.all_special_ids)))
-        return cls(tokenizer.mask_token_id, special_ids, tokenizer.pad_token_id, **settings)
+        return cls(Masking.of(tokenizer), **settings)
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Make a batch of rows int64 [B, T], cut to [B, t] with ``cut``; padding, if any, ends a row."""
         rows = self._cut(rows, generator) if self.cut else rows
-        words = ~torch.isin(rows, torch.tensor(self.special_ids, device=rows.device))  # [B, T]
-        rate = self.rates[_draw(len(self.rates), generator)]
+        words = self.masking.ordinary(rows)  # [B, T]
+        rate = RATES[_draw(len(RATES), generator)]
         hidden = words & (torch.rand(rows.shape, generator=generator, device=generator.device).to(rows.device) < rate)
         if not hidden.any():
             hidden[tuple(words.nonzero()[:1].T)] = True  # at least one word is asked for
-        inputs, select, targets = rows.masked_fill(hidden, self.mask_id), hidden.clone(), rows.clone()
+        inputs, select, targets = rows.masked_fill(hidden, self.masking.mask_id), hidden.clone(), rows.clone()
         kind = int(torch.multinomial(torch.tensor(self.shares), 1, generator=generator))
         if kind in (1, 3):
             asks_next = ~hidden[:, :-1] & words[:, 1:]
@@ -59,8 +57,7 @@ class EveryMask:
 
     def _mask(self, kind: int, rows: Tensor, generator: torch.Generator) -> Tensor | None:
         """Draw the batch's mask: additive [1, 1, T, T]; without one, bool [B, T] where there is padding, or none."""
-        length = rows.shape[1]
-        real = rows != self.pad_id if self.pad_id is not None else torch.ones_like(rows, dtype=torch.bool)
+        length, real = rows.shape[1], rows != self.masking.pad_id
         if kind == 1:
             return causal_mask(length).to(rows.device)
         if kind == 2:  # a prefix holds no padding

@@ -16,8 +16,9 @@ from course_lib.text import corpora, packing, tokenization
 from course_lib.text.packing import Pairs
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
+from course_lib.train import evaluation
 from course_lib.train.evaluation import HeldOut, Score
-from course_lib.train.masking import IGNORE, Masking
+from course_lib.train.masking import Masking
 from course_lib.train.objectives import Batch
 
 __all__ = ["CONTEXTS", "ExcerptReader", "Stories", "context_ceiling", "stories"]
@@ -53,19 +54,17 @@ class Stories:
         tokenizer, generator = self.tokenizer, torch.Generator().manual_seed(1234)
         cls, sep = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
         masking = Masking.of(tokenizer, rate=0.5, mask=1.0, random=0.0)
-        shape = (len(self.held_out), ROW)
-        ids, types = torch.full(shape, tokenizer.pad_token_id), torch.zeros(shape, dtype=torch.long)
-        labels = torch.full(shape, IGNORE)
+        ids = torch.full((len(self.held_out), ROW), tokenizer.pad_token_id)
+        types, select = torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool)
         for row, story in enumerate(self.held_out):
             before = [word for sentence in story[3 - context : 3] for word in sentence]
             before = cls + before + (sep if pairs and context else [])
             text = before + story[3] + sep
             ids[row, : len(text)] = torch.tensor(text)
             types[row, len(before) : len(text)] = int(pairs and context > 0)
-            labels[row, len(before) : len(text) - 1] = masking(torch.tensor([story[3]]), generator).labels[0]
-        select = labels != IGNORE
+            select[row, len(before) : len(text) - 1] = masking(torch.tensor([story[3]]), generator).selected[0]
         hidden = ids.masked_fill(select, tokenizer.mask_token_id)
-        batch = Batch(hidden, select, labels[select], ids != tokenizer.pad_token_id, types if pairs else None)
+        batch = Batch(hidden, select, ids[select], ids != tokenizer.pad_token_id, types if pairs else None)
         return HeldOut(ids, lambda rows, generator: batch)
 
 
@@ -82,10 +81,7 @@ def stories(documents: int = 10_000, held_out: int = 400, seed: int = 0) -> Stor
 
 
 class ExcerptReader(Oracle):
-    """The exact reader of text that begins with a later sentence of a story, number ``sentence`` counted from 0.
-
-    It knows how far into the story the text begins, and nothing of what was written before.
-    """
+    """The exact reader of text that begins with sentence number ``sentence`` of a story, counted from 0."""
 
     def __init__(self, town: TinyTown, sentence: int):
         super().__init__(town)
@@ -97,14 +93,5 @@ def context_ceiling(stories: Stories, context: int) -> Score:
 
     No model can do better on average, however its text was cut.
     """
-    reader, held_out = ExcerptReader(stories.town, max(CONTEXTS) - context), stories.fourth_sentence(context, False)
-    tokenizer, nats, right = stories.tokenizer, [], []
-    words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    for inputs, select, row in zip(held_out.batch.input_ids, held_out.batch.select, held_out.rows, strict=True):
-        size = int((row != tokenizer.pad_token_id).sum()) - 2  # rows end in padding, unlike evaluation.ceiling's
-        seen = [None if t == tokenizer.mask_token_id else words[t] for t in inputs[1 : 1 + size].tolist()]
-        at = select[1 : 1 + size].nonzero().flatten().tolist()
-        p, targets = reader.restore(seen, at), [reader.word_id[words[row[1 + t]]] for t in at]
-        nats.append(-np.log(p[np.arange(len(at)), targets]))
-        right.append(p.argmax(axis=1) == targets)
-    return Score(np.concatenate(nats), np.concatenate(right))
+    reader = ExcerptReader(stories.town, max(CONTEXTS) - context)
+    return evaluation.ceiling(reader, stories.tokenizer, stories.fourth_sentence(context, pairs=False))

@@ -12,10 +12,8 @@ from course_lib import runtime
 from course_lib.experiments.definition import Record
 from course_lib.experiments.sequence_mixers import SequenceMixer, build
 
-__all__ = [
-    "DISTANCES", "LENGTH", "NAMES", "PRONOUNS", "TASKS", "WORDS", "better_rate", "resolve", "rows",
-    "score", "steps_until", "train", "words",
-]  # fmt: skip
+__all__ = ["DISTANCES", "LENGTH", "NAMES", "PRONOUNS", "TASKS", "WORDS", "better_rate", "resolve", "rows", "score",
+           "steps_until", "train", "words"]  # fmt: skip
 
 PRONOUNS = {
     "she": ("Anna", "Clara", "Emma", "Julia", "Lena", "Maria", "Nora", "Sara"),
@@ -45,8 +43,6 @@ def rows(
     each row has its own, log-uniform over 1..63: as in language, near pairs are common and distant ones rare.
     Returns ids int64 [n, 64], the pronoun's position [n] and the right name [n] (its place in NAMES).
     """
-    if distance is not None and not 1 <= distance < LENGTH:
-        raise ValueError(f"distance={distance} does not fit into a row of {LENGTH} words: use 1 to {LENGTH - 1}.")
     draw = partial(torch.rand, generator=generator, dtype=torch.float64)
     whole = partial(torch.randint, generator=generator)
     away = torch.full((n,), distance) if distance else (LENGTH ** draw(n)).long()  # [n]
@@ -102,10 +98,7 @@ def score(
     model: SequenceMixer, task: str = "kind", distances: tuple[int, ...] = DISTANCES, n: int = 100,
     seed: int = TEST_FROM,
 ) -> dict[str, float]:  # fmt: skip
-    """Return {'accuracy at D': share of n held-out pronouns resolved} for each distance D, and 'accuracy', their mean.
-
-    The rows of distance D are drawn by ``seed`` + D.
-    """
+    """Return {'accuracy at D': share of n held-out pronouns resolved} for each distance, and 'accuracy', their mean."""
     device, found = next(model.parameters()).device, {}
     for distance in distances:
         ids, asked, answer = rows(n, torch.Generator().manual_seed(seed + distance), distance, task)
@@ -117,12 +110,11 @@ def score(
 def resolve(
     seed: int, reader: str, task: str, steps: int, learning_rate: float, batch_size: int, moments: int
 ) -> dict[str, list]:
-    """Train one reader on pronouns at mixed distances and measure it on the way, distance by distance.
+    """Train one reader on pronouns at mixed distances and measure it on the way, on test rows of the seed.
 
-    Returns lists over training: step, tokens, 'accuracy at D' for each of DISTANCES and 'accuracy', their mean, on test
-    rows of the seed (50 per distance on the way, 500 at the end); and, the same all along, 'validation accuracy', the
-    end's mean on other rows, to choose a learning rate by. The floor is 1 / 8, guessing among the names of the
-    pronoun's kind; the ceiling is 1: the right name is always there.
+    Returns lists over training: step, tokens and the numbers of :func:`score`; and, the same all along, 'validation
+    accuracy', the end's mean on other rows, to choose a learning rate by. The floor is 1 / 8, guessing among the names
+    of the pronoun's kind; the ceiling is 1: the right name is always there.
     """
     test, other = TEST_FROM + 100 * seed, VALIDATION_FROM + 100 * seed
     evaluate = partial(score, task=task, n=ON_THE_WAY, seed=test)
@@ -142,8 +134,5 @@ def better_rate(record: Record, reader: str) -> str:
 
 def steps_until(record: Record, arm: str, distance: int, share: float = 0.9) -> list[float]:
     """Return for each seed the first step at which this share was right at a distance; inf if it never was."""
-    return [
-        next((step for step, right in zip(run["step"], run[f"accuracy at {distance}"], strict=True) if right >= share),
-             float("inf"))
-        for run in record.runs[arm].values()
-    ]  # fmt: skip
+    runs = [zip(run["step"], run[f"accuracy at {distance}"], strict=True) for run in record.runs[arm].values()]
+    return [next((step for step, right in run if right >= share), float("inf")) for run in runs]

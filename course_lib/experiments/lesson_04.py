@@ -27,9 +27,8 @@ def read_and_fill(
     """Train one BERT body and measure it on the way: filling under each mask, and the next word.
 
     ``objective``: 'masked', 'causal' or 'both' (one body, the two in turn). ``causal`` chooses the mask, ``share`` the
-    positions in the causal loss. Numbers: each question's accuracy and nats. With ``own_text`` every seed reads and is
-    asked a text of its own, and there are constants: what :func:`limits` finds on it, and each question's score
-    'untrained', before the first step.
+    positions in the causal loss. With ``own_text`` every seed has a text of its own, and there are constants: what
+    :func:`limits` finds on it, and each question's score 'untrained', before the first step.
     """
     data = materials.material(corpus, held_out=materials.ASKED, seed=seed) if own_text else materials.material(corpus)
     masked, next_word = MaskedLM(Masking.of(data.tokenizer)), CausalLM.of(data.tokenizer, share)
@@ -38,17 +37,14 @@ def read_and_fill(
     measure, constants = functools.partial(_measure, _questions(data)), {}
     if own_text:
         runtime.seed_all(seed)  # the very weights that training starts from
-        constants = {f"untrained {name}": value for name, value in measure(build()).items()} | limits(corpus, seed)
+        constants = {f"untrained {name}": value for name, value in measure(build()).items()} | limits(seed)
     return Plan(build, data.rows, goal, measure, steps, batch_size, learning_rate, constants)
 
 
 @functools.lru_cache(maxsize=4)
-def limits(corpus: str, seed: int) -> dict[str, float]:
-    """Compute floor and ceiling of each question, accuracy and nats, on the held-out text of one seed.
-
-    The floor is the word-frequency guess, the ceiling the exact reader's score on the very same places.
-    """
-    data, found = materials.material(corpus, held_out=materials.ASKED, seed=seed), {}
+def limits(seed: int) -> dict[str, float]:
+    """Compute floor and ceiling of each question, accuracy and nats, on one seed's held-out text of Tiny Town."""
+    data, found = materials.material("tiny town", held_out=materials.ASKED, seed=seed), {}
     for name, asked in _questions(data).items():
         if name == "next word":
             top = evaluation.next_word_ceiling(data.oracle, data.tokenizer, asked)

@@ -22,13 +22,11 @@ from course_lib.train.masking import Masking
 from course_lib.train.objectives import Batch, MaskedLM, Objective
 from course_lib.train.whole_words import WholeWordMasking
 
-__all__ = [
-    "HIDDEN", "VISIBLE", "LossEverywhere", "Probes", "corrupted", "guess_pieces", "one_piece_each",
-    "pretrained", "tagged",
-]  # fmt: skip
+__all__ = ["HIDDEN", "VISIBLE", "LossEverywhere", "Probes", "corrupted", "guess_pieces", "one_piece_each",
+           "pretrained", "tagged"]  # fmt: skip
 
-# Every model is asked at both, all hidden words [MASK]. The names are what is counted: BERT's fixed number per row,
-# round(0.15 * 32 tokens), is 5 of the 30 words of such a row; of 0.4 it is 13.
+# Every model is asked at both, all hidden words [MASK]. Named by what is counted: round(0.15 * 32 tokens) is 5 of the
+# 30 words of such a row; of 0.4 it is 13.
 TEST_RATES = {"17%": 0.15, "43%": 0.4}
 EVALUATIONS = 4  # on the way; each costs a twentieth of the training
 
@@ -47,10 +45,7 @@ class LossEverywhere:
 
 
 class Probes:
-    """What is measured of every model, whatever it was trained on: named numbers of ``Places`` and of held-out rows.
-
-    'fill' has all hidden words [MASK] at one fixed rate; 'own' asks what the model's training asks.
-    """
+    """What is measured of every model: 'fill' at each of TEST_RATES, 'own', what its training asks, and ``Places``."""
 
     def __init__(self, data: Material, own: Objective):
         goals = {f"fill {name}": MaskedLM(Masking.of(data.tokenizer, rate=rate, mask=1.0, random=0.0))
@@ -66,11 +61,10 @@ def pretrained(
     seed: int, rate: float = 0.15, mask: float = 0.8, random: float = 0.1, tied: bool = True, everywhere: bool = False,
     steps: int = 1000, batch_size: int = 32, learning_rate: float = 2e-3, rows: int = 32_000,
 ) -> tuple[PreTrainedModel, loop.History, Material, Objective]:  # fmt: skip
-    """Train a tiny BERT on the seed's own stories of Tiny Town under one corruption, or load it from the cache.
+    """Train a tiny BERT on the seed's own stories under one corruption, or load it from the cache.
 
-    ``rate`` of the words are selected; of these ``mask`` become [MASK], ``random`` another word, the rest stay.
-    ``tied``: the head's output weights are the input embeddings, as in BERT. ``everywhere``: all words are asked for.
-    Returns (model, history, the text, what was asked in training).
+    ``rate``, ``mask`` and ``random`` as in Masking. ``tied``: the head's output weights are the input embeddings, as in
+    BERT. ``everywhere``: all words are asked for. Returns (model, history, the text, what was asked in training).
     """
     data = materials.material(rows=rows, held_out=ASKED, seed=seed)
     masking = Masking.of(data.tokenizer, rate=rate, mask=mask, random=random)
@@ -87,8 +81,7 @@ def corrupted(seed: int, perfect: bool = False, **corruption) -> dict[str, list]
     """Train under one corruption, see :func:`pretrained`, and measure on the way.
 
     Returns lists over training: tokens, the numbers of :class:`Probes`, and constants of the seed's text: 'selected
-    share', as counted, and floor and ceiling, e.g. 'ceiling fill 17% nats'. ``perfect`` adds what a perfect reader says
-    who knows the recipe (its rate being BERT's), e.g. 'perfect: repeats a right word'.
+    share', as counted, floor and ceiling. ``perfect`` adds what a perfect reader says who knows the recipe.
     """
     _, history, data, goal = pretrained(seed, **corruption)
     fill, places = data.fill(), Places(data.tokenizer, data.held_out)
@@ -111,11 +104,9 @@ def corrupted(seed: int, perfect: bool = False, **corruption) -> dict[str, list]
 def tagged(seed: int, labelled: int, **corruption) -> dict[str, float]:
     """Train a body under one corruption, then tag words with it: frozen, under a new head, and fine-tuned as a whole.
 
-    BERT's Table 8 in small. ``labelled`` rows, drawn for each seed, are all that either has to learn the tags from;
-    ``corruption`` as in :func:`pretrained`. Returns tokens, and the accuracy and nats of the tags of held-out stories,
-    the seed's own; 'new words' are the persons, places and objects that the labelled rows do not hold; 'frozen minus
-    fine-tuned', how much better the frozen body is: whether a corruption matters more under a frozen body is a question
-    about this number.
+    BERT's Table 8 in small. ``labelled`` rows are all that either learns the tags from. Returns tokens, and accuracy
+    and nats of the tags of held-out stories; 'new words' are the persons, places and objects that the labelled rows do
+    not hold. Whether a corruption matters more to a frozen body is a question about 'frozen minus fine-tuned'.
     """
     train = materials.labelled("tags", labelled, LABELLED + seed)
     asked = materials.labelled("tags", ASKED, HELD_OUT + seed)
@@ -135,21 +126,19 @@ def tagged(seed: int, labelled: int, **corruption) -> dict[str, float]:
 VISIBLE, HIDDEN = "siblings in view", "siblings hidden"
 
 
-def one_piece_each(tokenizer: PreTrainedTokenizerBase, rows: Tensor, seed: int = 1234) -> dict[str, HeldOut]:
-    """Ask for one piece of one split word in each row [B, T] that has any, once beside its siblings, once without.
+def one_piece_each(tokenizer: PreTrainedTokenizerBase, rows: Tensor) -> dict[str, HeldOut]:
+    """Ask for one piece of one split word in each row [B, T] that has any.
 
     Returns held-out questions by VISIBLE (only that piece is [MASK]) and HIDDEN (the word's other pieces are [MASK]
-    too, but not asked for). The pieces asked for are the same.
+    too, but not asked for).
     """
-    rng, found = random.Random(seed), []
+    rng, found = random.Random(1234), []
     words = WholeWordMasking.of(tokenizer).words(rows)
     for row, numbers in enumerate(words.tolist()):
         split = sorted({n for n in numbers if n >= 0 and numbers.count(n) > 1})
         if split:
             word = rng.choice(split)
             found.append((row, word, rng.choice([t for t, n in enumerate(numbers) if n == word])))
-    if not found:
-        raise ValueError(f"none of the {len(rows)} rows holds a word of several pieces: take a smaller vocabulary.")
     at, word, place = (torch.tensor(column) for column in zip(*found, strict=True))
     asked, piece = rows[at], torch.zeros_like(rows[at], dtype=torch.bool)
     piece[torch.arange(len(asked)), place] = True
@@ -166,8 +155,7 @@ def one_piece_each(tokenizer: PreTrainedTokenizerBase, rows: Tensor, seed: int =
 def guess_pieces(seed: int, whole: bool, vocab_size: int, steps: int, batch_size: int, learning_rate: float) -> Plan:
     """Train a tiny BERT on the seed's stories in pieces, masking single pieces or ``whole`` words, 80/10/10 each.
 
-    Numbers: accuracy and nats at one piece of a split word, with its siblings in view and hidden, and at 15% of all
-    pieces ('fill'). Constants: the 'floor' of each, always the most frequent piece.
+    Numbers: accuracy and nats of :func:`one_piece_each` and of 'fill', 15% of all pieces. Constants: their floors.
     """
     data = materials.material(rows=32_000, held_out=ASKED, seed=seed, pieces=vocab_size)
     goal = MaskedLM((WholeWordMasking if whole else Masking).of(data.tokenizer))

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib.apply.pair_baseline import auc, best_threshold, idf, odds, overlap, word_odds
 from course_lib.experiments import materials
-from course_lib.experiments.town_pairs import ASKED, KINDS, TownPairs, town_pairs
+from course_lib.experiments.town_pairs import KINDS, TownPairs, town_pairs
 from course_lib.model import bodies
 from course_lib.text.packing import Pairs
 from course_lib.train.evaluation import HeldOut
@@ -31,11 +31,9 @@ def judge_pairs(
 
     ``negative`` is one of KINDS, ``causal`` the body's mask, ``judge_at`` the token that pairs are judged from (None:
     masked words only, on the same pairs). The body has read whole stories before, ``words_first`` steps of masked words
-    alone. Returns, after the training on pairs: tokens; 'KIND accuracy', of 2,000 held-out pairs without masks (an
-    untrained head's, where nothing is asked about pairs); 'other pronoun rejected' and 'same pronoun rejected', the
-    shares of other documents that are seen through, by whether the heroes of both are 'she', or 'he'; 'word nats' and
-    'word accuracy', of held-out masked words; and what :func:`geometry` says of the vectors of A and of B, each read
-    alone. ``beside`` adds :func:`baselines` on the same pairs of the arm's own kind.
+    alone. Returns tokens; 'KIND accuracy', of held-out pairs without masks; 'other pronoun rejected' and 'same pronoun
+    rejected', the shares of other documents that are seen through, by whether the heroes of both are 'she', or 'he';
+    nats and accuracy of the 'word's; and :func:`geometry`. ``beside`` adds :func:`baselines` of the arm's own kind.
     """
     data = town_pairs(seed=seed)
     goal = PreTraining(data.tokenizer.pad_token_id, MaskedLM(Masking.of(data.tokenizer)), judge_at)
@@ -75,14 +73,13 @@ def _measure(model: PreTrainedModel, data: TownPairs, judge_at: str) -> dict[str
     return found | geometry(model, others, data.tokenizer)
 
 
-def baselines(data: TownPairs, kind: str, trained_on: int | None = None, asked: int = ASKED) -> dict[str, float]:
+def baselines(data: TownPairs, kind: str) -> dict[str, float]:
     """Score what needs no network on the held-out pairs of one kind: accuracies by name.
 
     'shared words' compares the weight that A and B share with a threshold; 'A only', 'B only' and 'by segment' are
-    naive Bayes on the words of these segments. Threshold and counts are learned on the training pairs, the first
-    ``trained_on`` or all. 'ceiling' is the exact reader's.
+    naive Bayes on the words of these segments; 'ceiling' is the exact reader's.
     """
-    train, test = data.training(kind)[:trained_on], data.held_out(kind, asked)
+    train, test = data.training(kind), data.held_out(kind)
     (pairs, follows), (asked_pairs, labels) = (
         ([one.segments(row) for row in range(len(one))], (one.labels == 0).tolist()) for one in (train, test)
     )
@@ -102,7 +99,7 @@ def baselines(data: TownPairs, kind: str, trained_on: int | None = None, asked: 
 def vectors(
     model: PreTrainedModel, rows: list[list[int]], tokenizer: PreTrainedTokenizerBase
 ) -> dict[str, torch.Tensor]:
-    """Read texts alone, [CLS] text [SEP], and return float32 [N, D]: 'cls', at [CLS], and 'mean', over its words."""
+    """Read texts alone, [CLS] text [SEP]: float32 [N, D] by 'cls', at [CLS], and 'mean', over the words."""
     longest = max(map(len, rows)) + 2
     cls, sep, pad = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id
     ids = torch.tensor([[cls, *row, sep] + [pad] * (longest - 2 - len(row)) for row in rows], device=model.device)

@@ -22,19 +22,20 @@ from course_lib.train.objectives import CausalLM, MaskedLM, PreTraining
 __all__ = ["TOKENIZERS", "Tokenized", "read_format", "read_pieces", "recipe", "tokenized"]
 
 OWN_ROWS = 200  # of the training text, on which the training loss is measured
-TOKENIZERS = ("word pieces", "byte-level BPE")
+TOKENIZERS = {  # word pieces keep their case here, as bytes do
+    "word pieces": functools.partial(tokenization.train_wordpiece, lowercase=False),
+    "byte-level BPE": tokenization.train_byte_bpe,
+}
 
 
-def recipe(
-    seed: int, masks: int | None, rows: int, steps: int, batch_size: int, learning_rate: float, held_out: int = ASKED
-) -> Plan:
+def recipe(seed: int, masks: int | None, rows: int, steps: int, batch_size: int, learning_rate: float) -> Plan:
     """Train a tiny BERT on the seed's text and measure it on the way, on its own held-out rows.
 
     ``masks`` counts the masks that each row has in all: 1 is static, 10 is BERT's preprocessing, None is dynamic.
-    ``rows`` is the size of the corpus. Numbers: 'fill nats' and 'fill accuracy' of ``held_out`` rows under one set of
-    masks, and 'training nats', of the first 200 training rows, masked as in training.
+    ``rows`` is the size of the corpus. Numbers: nats and accuracy of 'fill', of held-out rows, and 'training nats', of
+    the first training rows, masked as in training.
     """
-    data = materials.material(rows=rows, held_out=held_out, seed=seed)
+    data = materials.material(rows=rows, held_out=ASKED, seed=seed)
     dynamic, fill = Masking.of(data.tokenizer), data.fill()
     goal = MaskedLM(dynamic if masks is None else StaticMasking(dynamic, masks))
     own = HeldOut(data.rows[:OWN_ROWS], goal)
@@ -51,10 +52,9 @@ def read_format(
 ) -> dict[str, list]:
     """Train a tiny BERT on the seed's stories in one of RoBERTa's input formats (section 4.2), see ``Stories.rows``.
 
-    ``nsp`` adds the loss of next sentence prediction to a format of pairs. Where rows are short, a batch holds more of
-    them: as many tokens per step in every format. Returns lists over training: tokens; 'context N nats' and 'context N
-    accuracy', on words of a held-out story's fourth sentence with N sentences before it in view, asked in the form that
-    the model was trained on.
+    ``nsp`` adds the loss of next sentence prediction. Where rows are short, a batch holds more of them: as many tokens
+    per step in every format. Returns lists over training: tokens, nats and accuracy of 'context N', words of a
+    held-out story's fourth sentence with N sentences in view, asked in the form that the model was trained on.
     """
     data = stories(documents, ASKED, seed)
     words = MaskedLM(Masking.of(data.tokenizer))
@@ -75,9 +75,8 @@ def read_pieces(
     """Train a tiny causal BERT on the seed's split of Python's documentation, in one of TOKENIZERS.
 
     Every arm reads the same text ``epochs`` times in ``steps`` steps, so that a tokenizer that makes more tokens of it
-    has larger batches. A left-to-right reader, because only there do the losses of a text's tokens add up to the length
-    of the text, whatever they are. Returns lists over training: tokens, 'nats per token' and 'bits per character' of
-    held-out documents (RoBERTa, section 4.4).
+    has larger batches. A left-to-right reader, because only there do the losses of tokens add up to that of the text.
+    Returns lists over training: tokens, 'nats per token' and 'bits per character' of held-out documents (RoBERTa, 4.4).
     """
     data = tokenized(tokenizer, vocab_size, words, seed)
     goal = CausalLM.of(data.tokenizer)
@@ -94,7 +93,7 @@ def read_pieces(
 
 @dataclass(frozen=True)
 class Tokenized:
-    """Real text cut by one tokenizer: rows to train on, held-out rows, and what a character costs in tokens."""
+    """Real text cut by one tokenizer."""
 
     tokenizer: PreTrainedTokenizerBase
     rows: Tensor  # int64 [N, 32]
@@ -105,19 +104,11 @@ class Tokenized:
 
 @functools.lru_cache(maxsize=4)
 def tokenized(name: str = "word pieces", vocab_size: int = 2000, words: int = 300_000, seed: int = 0) -> Tokenized:
-    """Train a tokenizer on Python's documentation and cut the text with it; ``seed`` holds out other documents.
-
-    Word pieces keep their case here, as bytes do; the spaces between words are lost to them.
-    """
-    if name not in TOKENIZERS:
-        raise ValueError(f"tokenizer={name!r} is unknown; choose one of {TOKENIZERS}.")
+    """Train a tokenizer on Python's documentation and cut the text with it; ``seed`` holds out other documents."""
     known, new = corpora.python_docs(limit_words=words).split(HELD_OUT_SHARE, seed=seed)
-    train = functools.partial(tokenization.train_wordpiece, lowercase=False)
-    tokenizer = (train if name == "word pieces" else tokenization.train_byte_bpe)([known.text()], vocab_size=vocab_size)
+    tokenizer = TOKENIZERS[name]([known.text()], vocab_size=vocab_size)
     cut = [tokenization.encode_documents(tokenizer, part) for part in (known, new)]
     rows, held_out = (packing.full_sentences(tokenizer, part, LENGTH) for part in cut)
     ids = [token for document in cut[1] for sentence in document for token in sentence]
     characters = sum(len(sentence) for document in new.documents for sentence in document)
-    return Tokenized(
-        tokenizer, rows, held_out, len(ids) / characters, sum(t == tokenizer.unk_token_id for t in ids) / len(ids)
-    )
+    return Tokenized(tokenizer, rows, held_out, len(ids) / characters, ids.count(tokenizer.unk_token_id) / len(ids))

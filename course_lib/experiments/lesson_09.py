@@ -14,7 +14,7 @@ from course_lib.model import bodies
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM
 
-__all__ = ["SHOWN", "blank", "by_filling", "by_temperature", "episode_gpt", "learn", "writer"]
+__all__ = ["SHOWN", "by_filling", "by_temperature", "episode_gpt", "learn", "writer"]
 
 SHOWN = (0, 1, 2, 4, 6, 9)  # pairs to be seen before the one that is asked about
 
@@ -31,13 +31,6 @@ def writer(objective: str, data: Material, seed: int, steps: int) -> PreTrainedM
     return materials.fit(build, data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, **settings)[0]
 
 
-def blank(data: Material, n: int, masked: bool) -> torch.Tensor:
-    """Make what n stories begin with: [CLS], and for a filler also a row of [MASK] and [SEP]; int64 [n, 1 or 32]."""
-    ids = data.tokenizer
-    row = [ids.cls_token_id] + ([ids.mask_token_id] * (LENGTH - 2) + [ids.sep_token_id] if masked else [])
-    return torch.tensor([row] * n)
-
-
 def by_temperature(seed: int, temperature: float, steps: int, stories: int) -> dict[str, float]:
     """Train a tiny GPT and let it write at a temperature.
 
@@ -46,8 +39,8 @@ def by_temperature(seed: int, temperature: float, steps: int, stories: int) -> d
     """
     data = materials.material(held_out=ASKED, seed=seed)
     model, generator = writer("causal", data, seed, steps), torch.Generator().manual_seed(seed)
-    prompt = blank(data, stories, masked=False).to(model.device)
-    ids = generation.write(model, prompt, LENGTH - 2, temperature, generator)
+    start = torch.full((stories, 1), data.tokenizer.cls_token_id, device=model.device)
+    ids = generation.write(model, start, LENGTH - 2, temperature, generator)
     away = generation.divergence(model, data.oracle, data.tokenizer, data.held_out[:300], temperature)
     return _judged(data, ids, steps) | {"divergence nats": away}
 
@@ -59,10 +52,11 @@ def by_filling(seed: int, objective: str, order: str, sweeps: int, steps: int, s
     """
     data = materials.material(seed=seed)
     model, generator = writer(objective, data, seed, steps), torch.Generator().manual_seed(seed)
-    start = blank(data, stories, masked=objective != "causal").to(model.device)
+    cls, mask, sep = (data.tokenizer.convert_tokens_to_ids(name) for name in ("[CLS]", "[MASK]", "[SEP]"))
     if objective == "causal":
+        start = torch.tensor([[cls]] * stories, device=model.device)
         return _judged(data, generation.write(model, start, LENGTH - 2, 1.0, generator), steps)
-    mask = data.tokenizer.mask_token_id
+    start = torch.tensor([[cls, *[mask] * (LENGTH - 2), sep]] * stories, device=model.device)
     return _judged(data, generation.fill(model, start, mask, order, 1.0, generator, sweeps=sweeps), steps)
 
 
@@ -76,7 +70,7 @@ def _judged(data: Material, ids: torch.Tensor, steps: int) -> dict[str, float]:
 
 # --- a small GPT trained on episodes: does it learn new mappings from its context alone?
 def episode_gpt(layers: int = 2) -> GPT2LMHeadModel:
-    """Build the GPT of the episodes. Its weights start as wide as BERT's do here: with 0.02 nothing is looked up."""
+    """Build the GPT of the episodes. Its weights start as wide as BERT's: with 0.02 nothing is looked up."""
     return bodies.tiny_gpt(in_context_data.tokenizer(), n_layer=layers, initializer_range=bodies.WIDE_START)
 
 
@@ -98,10 +92,11 @@ def learn(seed: int, mappings: str, layers: int, steps: int, pairs: int) -> Plan
 
     def measure(model: PreTrainedModel) -> dict[str, float]:
         right, shown = in_context_data.answers(model, new).double(), new.shown
-        found = {f"{n} shown accuracy": right[:, n].mean().item() for n in SHOWN}
-        found |= {"letter shown accuracy": right[shown].mean().item()}
-        found |= {"letter not shown accuracy": right[~shown].mean().item()}
-        return found | {"old mapping accuracy": in_context_data.answers(model, same).double().mean().item()}
+        answered = {
+            **{f"{n} shown": right[:, n] for n in SHOWN}, "letter shown": right[shown],
+            "letter not shown": right[~shown], "old mapping": in_context_data.answers(model, same).double(),
+        }  # fmt: skip
+        return {f"{name} accuracy": each.mean().item() for name, each in answered.items()}
 
     goal = CausalLM.of(in_context_data.tokenizer())
     return Plan(functools.partial(episode_gpt, layers), training.rows, goal, measure, steps, batch_size)

@@ -34,7 +34,7 @@ SHORT, LONG = 7, 10  # words, stops included: about a fifth have no more than th
 
 @dataclass(frozen=True)
 class SentencePairs:
-    """What all runs share: the language, a tokenizer for both, and pairs to train on and to ask about."""
+    """The sister language, a tokenizer for both languages, and pairs to train on and to ask about."""
 
     language: SisterLanguage
     tokenizer: PreTrainedTokenizerBase
@@ -52,7 +52,7 @@ class SentencePairs:
 def sentence_pairs(
     pairs: int = 16_000, agreement: str = "next word", held_out: int = HELD_OUT, seed: int = 0
 ) -> SentencePairs:
-    """Translate ``pairs`` sentences to train on, as the town tells them, and some that it never tells in training."""
+    """Translate sentences to train on, as the town tells them, and some that it never tells in training."""
     language = SisterLanguage(agreement=agreement)
     tokenizer = bilingual_tokenizer(language)
     train, asked = sentences(pairs, seed=seed), sentences(held_out, seed=HELD_OUT_FROM + seed, held_out=True)
@@ -67,9 +67,8 @@ def translate(
     """Train a translator and measure it on the way, training and held-out pairs being the seed's own.
 
     ``reader`` and ``view`` as in ``translation.Translation``, ``agreement`` as in ``SisterLanguage``. With
-    ``bert_steps`` the encoder starts from a BERT of the same seed that has read Tiny Town for so many steps of 32
-    rows; ``shuffled`` then mixes the numbers within each of its tensors, so that their sizes stay and what they have
-    learned does not. ``layers`` counts those of a single stack, a decoder under the prefix or the causal mask.
+    ``bert_steps`` the encoder starts from a BERT of the same seed that has read Tiny Town for so many steps;
+    ``shuffled`` then mixes the numbers within each of its tensors. ``layers`` counts those of a single stack.
 
     Returns lists over training: tokens, 'sentence accuracy' (also of short and of long sentences), 'word accuracy',
     'nats' and, with a full view, the 'alignment accuracy' of the head that looks most often at the word to be
@@ -92,12 +91,9 @@ def translate(
 
     def measure(model: PreTrainedModel) -> dict[str, float]:
         score = asked.score(model)
-        numbers = {
-            "sentence accuracy": score.sentences, "word accuracy": score.words, "nats": score.nats,
-            "sentence accuracy, short": score.sentences[lengths <= SHORT],
-            "sentence accuracy, long": score.sentences[lengths >= LONG],
-        }  # fmt: skip
-        found = {name: values.float().mean().item() for name, values in numbers.items()}
+        right, found = score.sentences.float(), score.numbers()
+        found["sentence accuracy, short"] = right[lengths <= SHORT].mean().item()
+        found["sentence accuracy, long"] = right[lengths >= LONG].mean().item()
         if view == "every position":
             found["alignment accuracy"] = head_alignment(model, asked, gold).max().item()
             found["alignment accuracy, next word"] = head_alignment(model, asked, after).max().item()

@@ -1,9 +1,9 @@
-"""What the lessons' experiments share: the text that they read, the labels, and how an arm is trained and measured."""
+"""What the lessons' experiments share: the text that they read, the labels, and how a model is trained and measured."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -15,14 +15,14 @@ from course_lib.text.packing import Pairs
 from course_lib.town import tasks
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
-from course_lib.train import loop, scaling
+from course_lib.train import loop
 from course_lib.train.evaluation import HeldOut, Score
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM, Objective
 
 __all__ = [
     "ASKED", "HELD_OUT", "HELD_OUT_FROM", "HELD_OUT_SHARE", "LABELLED", "LENGTH", "Material", "Plan", "fit", "labelled",
-    "material", "measure", "named", "town_words", "train_arm",
+    "material", "measure", "named", "town_words",
 ]  # fmt: skip
 
 LENGTH = 32  # tokens per row, [CLS] and [SEP] included
@@ -36,12 +36,12 @@ LABELLED, HELD_OUT = 2_000_003, 3_000_017  # labelled stories, to learn from and
 # --- text
 @dataclass(frozen=True)
 class Material:
-    """What all runs on one corpus share: a tokenizer, rows to train on, held-out rows, the exact reader."""
+    """What all runs on one corpus share."""
 
     tokenizer: PreTrainedTokenizerBase
     rows: Tensor  # int64 [N, 32]
     held_out: Tensor  # int64 [n, 32]
-    oracle: Oracle | None  # None for real text and for word pieces
+    oracle: Oracle | None  # the exact reader; none for real text and for word pieces
 
     def fill(self) -> HeldOut:
         """Ask for 15% of the held-out words, all of them replaced by [MASK]."""
@@ -58,9 +58,8 @@ def material(
 ) -> Material:
     """Prepare a corpus: 'tiny town', or 'python docs' (real English, cut to ``rows`` rows).
 
-    ``seed`` draws the text, training and held out: other stories of the town, or another split of the documents. A
-    recorded level then holds for the language and not for one text of it. With ``pieces``, the size of a WordPiece
-    vocabulary, Tiny Town's words are split; the vocabulary is one for all seeds, and there is no exact reader.
+    ``seed`` draws the text, training and held out: other stories of the town, or another split of the documents. With
+    ``pieces``, the size of a WordPiece vocabulary that all seeds share, Tiny Town's words are split.
     """
     if corpus == "tiny town":
         town, tokenizer = town_words()
@@ -70,7 +69,7 @@ def material(
         cut, oracle = packing.blocks, None if pieces else Oracle(town)
     elif corpus == "python docs":
         parts = corpora.python_docs().split(HELD_OUT_SHARE, seed=seed)
-        tokenizer = tokenization.train_wordpiece([parts[0].text()], vocab_size=pieces or 4000)
+        tokenizer = tokenization.train_wordpiece([parts[0].text()], vocab_size=4000)
         cut, oracle = packing.full_sentences, None
     else:
         raise ValueError(f"corpus={corpus!r} is unknown; choose 'tiny town' or 'python docs'.")
@@ -87,7 +86,7 @@ def town_words() -> tuple[TinyTown, PreTrainedTokenizerBase]:
 
 @functools.cache
 def labelled(task: str, rows: int, seed: int) -> tasks.Task:
-    """Write stories and label them for a task of Tiny Town.
+    """Write stories and label them, or ask about them.
 
     ``task``: 'topic', 'mood' or 'hero' of a story, one of tasks.WORD_TASKS, 'question first' or 'question last'.
     ``seed`` says which stories: LABELLED or HELD_OUT plus a run's own.
@@ -117,17 +116,13 @@ class Plan:
     learning_rate: float = 2e-3
     constants: dict[str, float] = field(default_factory=dict)  # of its text: repeated along the lists of numbers
 
-    @property
-    def settings(self) -> dict:
-        """What :func:`course_lib.train.loop.train` is told."""
-        return {"batch_size": self.batch_size, "learning_rate": self.learning_rate}
-
     def train(self, seed: int) -> dict[str, list]:
         """Train and measure; returns lists over training: tokens, each number of ``measure``, and the constants."""
         runtime.seed_all(seed)
         history = loop.train(
-            self.build(), self.rows, self.objective, self.steps, seed=seed, evaluate=self.measure, **self.settings
-        )
+            self.build(), self.rows, self.objective, self.steps, batch_size=self.batch_size,
+            learning_rate=self.learning_rate, seed=seed, evaluate=self.measure,
+        )  # fmt: skip
         return self.numbers(history)
 
     def numbers(self, history: loop.History) -> dict[str, list]:
@@ -138,39 +133,8 @@ class Plan:
         return {"tokens": history.eval_tokens, **history.evals, **constants}
 
 
-def train_arm(run: Callable, seeds: Sequence[int], settings: dict) -> list[dict[str, list]]:
-    """Run an arm of an experiment: ``run(seed, **settings)`` for each seed. Returns lists of numbers by name, per seed.
-
-    Where ``run`` returns plans, alike but for the text, a CUDA GPU trains them as one stack: 32 tiny models cost it
-    little more than one.
-    """
-    made = {seed: run(seed, **settings) for seed in seeds}
-    if all(isinstance(plan, Plan) for plan in made.values()):
-        return _stacked(made) if _stacks(made) else [plan.train(seed) for seed, plan in made.items()]
-    return [
-        {name: value if isinstance(value, list) else [value] for name, value in found.items()}
-        for found in made.values()
-    ]
-
-
-def _stacks(plans: Mapping[int, Plan]) -> bool:
-    one = next(iter(plans.values()))
-    return (
-        len(plans) > 1 and runtime.device().type == "cuda" and scaling.can_stack(one.build(), one.rows, one.objective)
-    )
-
-
-def _stacked(plans: Mapping[int, Plan]) -> list[dict[str, list]]:
-    one, each = next(iter(plans.values())), list(plans.values())
-    trained = scaling.train_seeds(
-        one.build, [plan.rows for plan in each], one.objective, one.steps, list(plans),
-        evaluate=[plan.measure for plan in each], **one.settings,
-    )  # fmt: skip
-    return [plan.numbers(history) for plan, (_, history) in zip(each, trained, strict=True)]
-
-
 def fit(*args, **settings) -> tuple[PreTrainedModel, loop.History]:
-    """Do what :func:`course_lib.train.loop.fit` does; a training that was stopped is no run of an experiment."""
+    """Train as ``loop.fit`` does; a training that was stopped is no run of an experiment."""
     model, history = loop.fit(*args, **settings)
     if history.interrupted:
         raise KeyboardInterrupt
@@ -182,6 +146,6 @@ def named(name: str, score: Score) -> dict[str, float]:
     return {f"{name} nats": score.loss, f"{name} accuracy": score.accuracy}
 
 
-def measure(questions: Mapping[str, HeldOut], model: PreTrainedModel) -> dict[str, float]:
+def measure(questions: dict[str, HeldOut], model: PreTrainedModel) -> dict[str, float]:
     """Ask a model each question: nats and accuracy by the question's name, see :func:`named`."""
     return {key: value for name, asked in questions.items() for key, value in named(name, asked.score(model)).items()}

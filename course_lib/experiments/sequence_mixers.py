@@ -21,7 +21,7 @@ MIXERS = ("bidirectional attention", "causal attention", *FORGET, *DILATIONS)
 class SequenceMixer(nn.Module):
     """Word ids in, a score for each answer out: int64 [B, T] -> float [B, T, answers].
 
-    Only ``mix`` (float [B, T, D] -> [B, T, W], or ids of an own embedding) lets positions talk to each other.
+    Only ``mix`` (float [B, T, D] -> [B, T, W], or ids of its own embedding) lets positions talk to each other.
     """
 
     def __init__(self, embed: nn.Module, mix: nn.Module, width: int, answers: int):
@@ -29,28 +29,18 @@ class SequenceMixer(nn.Module):
         self.embed, self.mix, self.answer = embed, mix, nn.Linear(width, answers)
 
     def forward(self, ids: Tensor, at: Tensor | None = None) -> Tensor:
-        """Score the answers at every position, or [B, answers] at one position of each row, ``at`` int64 [B].
-
-        After attention every position is on its own: what is not asked for is then left out, half of the work.
-        """
-        each = torch.arange(len(ids), device=ids.device)
-        if at is None or not isinstance(self.mix, BertModel):
-            mixed = self.mix(self.embed(ids))
-            mixed = mixed if isinstance(mixed, Tensor) else mixed[0]
-            return self.answer(mixed if at is None else mixed[each, at])
-        last = self.mix.encoder.layer[-1].attention.output
-        hook = last.register_forward_pre_hook(lambda _, inputs: tuple(x[each, at, None] for x in inputs))
-        try:
-            return self.answer(self.mix(ids).last_hidden_state[:, 0])
-        finally:
-            hook.remove()
+        """Score the answers at every position, or [B, answers] at one position of each row, ``at`` int64 [B]."""
+        mixed = self.mix(self.embed(ids))
+        mixed = mixed if isinstance(mixed, Tensor) else mixed[0]  # BertModel and nn.LSTM return more than this
+        if at is not None:
+            mixed = mixed[torch.arange(len(ids), device=ids.device), at]
+        return self.answer(mixed)
 
 
 class Convolutions(nn.Module):
     """A stack of convolutions over positions with residuals: float [B, T, D] -> [B, T, D].
 
-    Layer n sees its own position and one at ``dilations[n]`` steps to either side. It is ``nn.Conv1d`` written out as
-    one matrix product, which is faster on a CPU for rows as short as ours.
+    Layer n sees its own position and one at ``dilations[n]`` steps to either side: ``nn.Conv1d`` as one matrix product.
     """
 
     def __init__(self, width: int, dilations: tuple[int, ...]):
@@ -77,11 +67,8 @@ def reach(name: str) -> float:
 def build(name: str, words: int, answers: int, length: int) -> SequenceMixer:
     """Build one of MIXERS with about 56,000 parameters; first weights come from torch's global generator.
 
-    ``words`` is the size of the vocabulary, ``length`` the longest row. The two with attention are one layer of
-    ``transformers``' BertModel. Raises ValueError for another name.
+    ``words`` is the size of the vocabulary, ``length`` the longest row.
     """
-    if name not in MIXERS:
-        raise ValueError(f"name={name!r} is unknown; choose one of {', '.join(MIXERS)}.")
     if name.endswith("attention"):
         config = BertConfig(
             vocab_size=words, hidden_size=WIDTH, num_hidden_layers=1, num_attention_heads=4, intermediate_size=256,

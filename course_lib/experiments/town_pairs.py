@@ -30,7 +30,7 @@ HIDDEN = ("topic", "hero", "mood")
 
 @dataclass(frozen=True, eq=False)  # compared by identity, so that its pairs can be kept
 class TownPairs:
-    """Tiny Town's stories, to train on and held out, and pairs of two segments from them with each kind of negative."""
+    """Tiny Town's stories, to train on and held out, and pairs made of them."""
 
     town: TinyTown
     tokenizer: PreTrainedTokenizerBase
@@ -40,9 +40,9 @@ class TownPairs:
         """Pack the training stories, one in a row, two where it is long."""
         return doc_sentences(self.tokenizer, self.encoded(0), LENGTH)
 
-    def training(self, kind: str, pairs: int | None = None) -> Pairs:
-        """Make pairs of the training stories with one kind of negative: all, or that many."""
-        return self._pairs(0, kind, pairs)
+    def training(self, kind: str) -> Pairs:
+        """Make pairs of the training stories with one kind of negative."""
+        return self._pairs(0, kind, None)
 
     def held_out(self, kind: str, pairs: int = ASKED) -> Pairs:
         """Make so many pairs of held-out stories with one kind of negative."""
@@ -50,10 +50,9 @@ class TownPairs:
 
     def same_pronoun(self, pairs: Pairs) -> np.ndarray:
         """Say of held-out pairs whether the heroes of both documents are 'she', or both 'he': bool [N]."""
-        pronoun = self.town.slots["pron"][1]
+        pronoun, stories = self.town.slots["pron"][1], self.stories[1]
         documents = pairs.origins[:, :, 0].tolist()
-        a, b = ([pronoun[self.stories[1][d].hero] for d in side] for side in zip(*documents, strict=True))
-        return np.array([one == other for one, other in zip(a, b, strict=True)])
+        return np.array([pronoun[stories[a].hero] == pronoun[stories[b].hero] for a, b in documents])
 
     def texts(self, held_out: bool = True) -> list[list[str]]:
         """Return the stories as documents of sentences."""
@@ -70,15 +69,12 @@ class TownPairs:
         rows = defaultdict(list)
         for row, document in enumerate(pairs.origins[:, 0, 0].tolist()):
             rows[_hidden(self.stories[1][document])].append(row)
-        scores = []
+        nats, right = np.empty(len(pairs)), np.empty(len(pairs), dtype=bool)
         for hidden, members in rows.items():
             told = replace(self.town, variables={name: [value] for name, value in zip(HIDDEN, hidden, strict=True)})
-            scores.append((members, pair_ceiling(Oracle(told), texts, pairs[members])))
-        order = np.argsort(np.concatenate([members for members, _ in scores]))
-        return Score(
-            np.concatenate([score.nats for _, score in scores])[order],
-            np.concatenate([score.right for _, score in scores])[order],
-        )
+            score = pair_ceiling(Oracle(told), texts, pairs[members])
+            nats[members], right[members] = score.nats, score.right
+        return Score(nats, right)
 
     @functools.lru_cache(maxsize=8)  # noqa: B019 (instances are few, made by town_pairs)
     def _pairs(self, part: int, kind: str, n: int | None) -> Pairs:

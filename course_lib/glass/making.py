@@ -25,7 +25,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
 from course_lib.apply import translation
-from course_lib.experiments import lesson_10, materials, recording, town_pairs
+from course_lib.experiments import definition, lesson_10, materials, town_pairs
 from course_lib.experiments.every_mask import EveryMask
 from course_lib.model import bodies
 from course_lib.places import DATA
@@ -107,7 +107,7 @@ def _size(width: int, heads: int) -> dict[str, int]:
 
 
 def _made(model: PreTrainedModel, history: loop.History, started: float) -> dict:
-    return recording.environment() | {
+    return definition.environment() | {
         "seconds": round(time.perf_counter() - started), "tokens": history.tokens[-1], "loss": history.loss[-1],
         "parameters": bodies.parameters(model),
     }  # fmt: skip

@@ -120,13 +120,14 @@ def ceiling(
     """Score the exact reader on the masked positions of Tiny Town's held-out rows: no model can do better.
 
     ``left_only`` reads under a causal mask. ``corruption`` (rate, random, keep) when visible words
-    may be wrong, as after 80/10/10; see ``Oracle.restore``. Rows must begin where a story begins.
+    may be wrong, as after 80/10/10; see ``Oracle.restore``. Rows must begin where a story begins; padding may end them.
     """
     words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     batch, mask_id, nats, right = held_out.batch, tokenizer.mask_token_id, [], []
     for inputs, select, row in zip(batch.input_ids, batch.select, held_out.rows, strict=True):
-        observed = [None if t == mask_id else words[t] for t in inputs[1:-1].tolist()]
-        at = (select[1:-1].nonzero().flatten()).tolist()
+        real = row != tokenizer.pad_token_id
+        observed = [None if t == mask_id else words[t] for t in inputs[real][1:-1].tolist()]
+        at = select[real][1:-1].nonzero().flatten().tolist()
         p = oracle.restore(observed, at, left_only, **corruption)
         targets = [oracle.word_id[words[row[1 + t]]] for t in at]
         nats.append(-np.log(p[np.arange(len(at)), targets]))

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
-from course_lib.experiments import recording
+from course_lib.experiments import definition
 from course_lib.experiments.every_mask import EveryMask
 from course_lib.experiments.lesson_04 import LEFT
 from course_lib.model import bodies
@@ -34,6 +34,7 @@ from course_lib.train import loop
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import Batch, CausalLM, MaskedLM, Objective
+from tools import evidence
 
 __all__ = ["ARMS", "EXPECTATION", "Data", "measure", "prepare", "train"]
 
@@ -177,11 +178,11 @@ def train(
         "parameters": bodies.parameters(model),
         "settings": BODY | {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate, "length": LENGTH},
         "data": {key: data.facts[key] for key in ("corpus", "digest", "rows digest", "rows", "rows held out")},
-        "environment": recording.environment(), "seconds": round(time.perf_counter() - started, 1),
+        "environment": definition.environment(), "seconds": round(time.perf_counter() - started, 1),
         "tokens_per_second": round(history.tokens_per_second),
         "untrained": {name: round(value, 5) for name, value in untrained.items()},
-        "numbers": recording.rounded({"tokens": history.eval_tokens, **history.evals}),
-        "training": recording.rounded({key: asdict(history)[key] for key in TRAINING}),
+        "numbers": evidence.rounded({"tokens": history.eval_tokens, **history.evals}),
+        "training": evidence.rounded({key: asdict(history)[key] for key in TRAINING}),
     }  # fmt: skip
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=to) as draft:  # cut off, it leaves nothing
