@@ -14,6 +14,7 @@ import pytest
 from course_lib.notes import working_copy
 
 ROOT = Path(__file__).resolve().parents[2]
+TRUSTED = ".jp-StatusItem-trust[title^='Notebook trusted']"
 START = "import sys; from tools import tasks; sys.exit(tasks.lab(*sys.argv[1:]))"
 
 
@@ -58,8 +59,9 @@ def test_the_first_lesson_opens_beside_its_table_of_contents(lab, home, visit):
     page.wait_for_selector("#table-of-contents .jp-tocItem", state="visible", timeout=60_000)
     assert not page.locator("#filebrowser").is_visible()
     assert page.locator(".jp-Notebook .jp-OutputArea-output").count() == 0, "nothing has run"
+    assert page.locator(".jp-mod-dirty").count() == 0, "a lesson that was only opened counts as unchanged"
     assert page.locator(".jp-Dialog").count() == 0, "no question about news, kernels or trust"
-    page.wait_for_selector(".jp-NotebookTrustedStatus .jp-StatusItem-trusted", state="attached", timeout=60_000)
+    page.wait_for_selector(TRUSTED, timeout=60_000)
     assert not (home / ".jupyter" / "lab" / "user-settings").exists(), "the learner's own settings are left alone"
     assert not (home / ".jupyter" / "lab" / "workspaces").exists()
 
@@ -90,7 +92,7 @@ def test_what_is_run_and_saved_stays_trusted_and_a_closed_tab_ends_its_kernel(la
     assert len(here) == 1
     page.reload()
     page.wait_for_selector(".jp-OutputArea-output b.mine", timeout=120_000)
-    page.wait_for_selector(".jp-NotebookTrustedStatus .jp-StatusItem-trusted", state="attached", timeout=60_000)
+    page.wait_for_selector(TRUSTED, timeout=60_000)
     page.evaluate(run, "application:close")
     for _ in range(60):
         if here[0]["id"] not in [one["id"] for one in answer(f"{lab}/api/sessions")]:
