@@ -15,6 +15,7 @@ from tools import bootstrap, tasks
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ELSEWHERE = (ROOT / "docs" / "other-places.md").read_text(encoding="utf-8")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
@@ -32,7 +33,7 @@ def test_readme_tells_of_the_variables_that_the_library_reads_and_of_no_other():
     assert told == set(re.findall(r"\bCOURSE_[A-Z_]+\b", code))
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "other-places.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -44,13 +45,15 @@ def test_a_variable_set_for_the_old_command_prompt_is_set_for_powershell_too(pag
 
 
 def test_commands_that_readme_shows_exist():
-    code = "\n".join(map("".join, re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", README, re.S)))
+    code = "\n".join(map("".join, re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", README + ELSEWHERE, re.S)))
     tasks = set(re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z][a-z-]*)\b", code))
     tasks |= set(re.findall(r"tools/bootstrap\.py ([a-z][a-z-]*)\b", code))
-    assert {"lab", "test", "doctor", "update"} <= tasks <= {*bootstrap.TASKS, "clean", "help"}, tasks
+    tasks |= set(re.findall(r"(?:tools/|-m tools\.)tasks(?:\.py)? ([a-z][a-z-]*)\b", code))
+    assert {"lab", "test", "doctor", "update", "copy"} <= tasks <= {*bootstrap.TASKS, "clean", "help"}, tasks
     assert set(re.findall(r"-m course_lib (\w+)", code)) <= {"doctor", "evidence"}
-    for file in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / file).exists(), f"README points to {file}, which is not there"
+    for page in (ROOT / "README.md", ROOT / "docs" / "other-places.md"):
+        for file in re.findall(r"\]\(([^)#:\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / file).exists(), f"{page.name} points to {file}, which is not there"
 
 
 def test_every_task_of_the_makefile_exists():
@@ -134,11 +137,11 @@ def test_continuous_integration_runs_the_tests_on_a_bare_machine(tmp_path, refus
 
 
 def test_the_recipe_for_a_hub_leaves_its_packages_alone_and_gives_it_a_kernel(monkeypatch, tmp_path):
-    """Follow README's lines for The Littlest JupyterHub, under another prefix, up to a cell that a student runs."""
+    """Follow our lines for The Littlest JupyterHub, under another prefix, up to a cell that a student runs."""
     import nbformat
     from nbclient import NotebookClient
 
-    recipe = re.search(r"The Littlest JupyterHub.*?```sh\n(.*?)```", README, re.S)[1].replace("\\\n", " ")
+    recipe = re.search(r"The Littlest JupyterHub.*?```sh\n(.*?)```", ELSEWHERE, re.S)[1].replace("\\\n", " ")
     install = re.search(r"-m (ipykernel install .+)", recipe)[1]
     assert "pip install" not in recipe, "nothing is installed into the hub's environment"
     task = re.search(r"bootstrap\.py (\w+)", recipe)[1]

@@ -223,7 +223,7 @@ def test_a_lesson_of_the_course_that_cannot_be_read_is_left_out(course):
 
 @pytest.mark.parametrize("failing", range(1, 8))
 def test_a_full_disk_or_a_kill_at_any_step_loses_nothing(course, monkeypatch, failing):
-    """Fail at the n-th file that is put in its place; what was the learner's is then there, and the next try ends well."""
+    """Fail at the n-th file that is put in place: what was the learner's is then there, and the next try ends well."""
     working_copy.lay()
     change(left="mine", note="own")
     before = (working_copy.folder() / LESSON).read_bytes()

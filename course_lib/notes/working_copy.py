@@ -192,7 +192,7 @@ def _read(path):
 
 
 def _versions(place):
-    """Return {lesson: {'version': its hash as it was laid, 'cells': {id: hash}}}, and the page's hash under its name."""
+    """Return {lesson: {'version': its hash as it was laid, 'cells': {id: hash}}}, and such an entry of the page."""
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         found = json.loads((place / ".versions.json").read_text(encoding="utf-8"))
         return {name: entry for name, entry in found.items() if {"version", "cells"} <= set(entry)}

@@ -1,4 +1,4 @@
-"""`make lab` in a real browser: the copy opens beside its table of contents, trusted, and a closed tab ends its kernel."""
+"""`make lab` in a real browser: the copy opens beside its contents, trusted; a closed tab ends its kernel."""
 
 import json
 import os
