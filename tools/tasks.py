@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from filelock import Timeout
-
 from course_lib import places  # with it every kernel inherits how idle threads wait, whatever it imports first
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,8 +59,8 @@ def copy(*_):
     try:
         for line in working_copy.lay():
             print(line, flush=True)
-    except (OSError, Timeout) as error:
-        why = "another program is laying it" if isinstance(error, Timeout) else error.strerror or error
+    except OSError as error:
+        why = "another program is laying it" if isinstance(error, TimeoutError) else error.strerror or error
         print(f"\nYour copy of the lessons cannot be written in {working_copy.folder()}: {why}.\n"
               "  Nothing of yours was changed. Free some space, or set COURSE_HOME to a folder of yours with room,\n"
               "  then run the same command again.")  # fmt: skip

@@ -15,7 +15,7 @@ from course_lib.notes import working_copy
 
 ROOT = Path(__file__).resolve().parents[2]
 TRUSTED = ".jp-StatusItem-trust[title^='Notebook trusted']"
-PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"  # a tab that was open before is restored behind it
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 START = "import sys; from tools import tasks; sys.exit(tasks.lab(*sys.argv[1:]))"
 
 
@@ -68,7 +68,7 @@ def test_the_first_lesson_opens_beside_its_table_of_contents(lab, home, visit):
 
 
 def test_a_double_click_does_not_open_the_answers(lab, visit):
-    page = visit(f"{lab}/lab/tree/my-course/03_attention_masks.ipynb")
+    page = visit(f"{lab}/lab/workspaces/double-click/tree/my-course/03_attention_masks.ipynb")
     page.wait_for_selector(f"{PANEL} .jp-CodeCell", timeout=120_000)
     cell = page.locator(f"{PANEL} .jp-MarkdownCell", has=page.locator("details")).last
     cell.scroll_into_view_if_needed()
@@ -77,9 +77,10 @@ def test_a_double_click_does_not_open_the_answers(lab, visit):
 
 
 def test_what_is_run_and_saved_stays_trusted_and_a_closed_tab_ends_its_kernel(lab, home, visit):
-    page = visit(f"{lab}/lab/tree/my-course/02_attention_by_hand.ipynb")
+    page = visit(f"{lab}/lab/workspaces/trust/tree/my-course/02_attention_by_hand.ipynb")
     page.wait_for_selector(f"{PANEL} .jp-CodeCell", timeout=120_000)
     run = "async (name) => { await window.jupyterapp.started; return await window.jupyterapp.commands.execute(name) }"
+    page.wait_for_selector(f"{PANEL} .jp-Spinner", state="detached", timeout=60_000)
     first = page.locator(f"{PANEL} .jp-CodeCell").first
     first.locator(".cm-content").click()
     page.keyboard.press("ControlOrMeta+a")
