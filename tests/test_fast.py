@@ -113,6 +113,22 @@ def test_a_held_out_score_is_that_of_the_plain_way(precision, monkeypatch):
     assert held_out.score(model).loss == pytest.approx(found, abs=1e-6 if precision == "fp32" else 5e-3)
 
 
+def test_in_bfloat16_a_head_meets_few_numbers_of_rows_and_answers_those_that_were_asked(monkeypatch):
+    """oneDNN keeps what it compiles for each number of rows, which would be another one at every step."""
+    monkeypatch.setenv("COURSE_PRECISION", "bf16")
+    model, met = tiny_bert(TOKENIZER, **SMALL).eval(), set()
+    model.cls.predictions.register_forward_pre_hook(lambda _, inputs: met.add(len(inputs[0])))
+    seen = {"input_ids": ROWS, "attention_mask": None, "token_type_ids": None}
+    everywhere = torch.arange(100)
+    with torch.no_grad(), fast.autocast(torch.device("cpu")):
+        whole, _ = fast.logits(model, seen, everywhere)
+        for n in (1, 31, 32, 33, 64, 0):
+            words, _ = fast.logits(model, seen, everywhere[:n])
+            assert words.shape == (n, whole.shape[1])
+            torch.testing.assert_close(words, whole[:n], rtol=0.02, atol=0.02)
+    assert met == {32, 64, 128, 0}
+
+
 def test_a_batch_on_a_device_has_been_counted_before():
     """A number that is counted on a GPU must be waited for: what moved is not counted again."""
     batch = MASKED(PADDED[:4], torch.Generator().manual_seed(0))

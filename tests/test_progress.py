@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from course_lib.exercises import check, lessons, predict, progress, quiz, reveal
-from course_lib.notes import drill
+from course_lib.notes import drill, working_copy
 from course_lib.notes import progress as store
 
 EMPTY = {section: {} for section in store.SECTIONS}
@@ -135,13 +135,14 @@ def test_where_nothing_can_be_written_the_kernel_remembers(monkeypatch, tmp_path
     assert "Your guess was right" in capsys.readouterr().out
 
 
-def test_the_place_of_the_file(monkeypatch, tmp_path):
+def test_the_file_lies_with_the_learner_s_copy(monkeypatch, tmp_path):
     monkeypatch.delenv("COURSE_PROGRESS")
-    assert store.progress_file().name == ".progress.json"
-    assert store.progress_file().parent.name == "notebooks"
-    monkeypatch.setattr(store.os, "access", lambda *args: False)
-    monkeypatch.chdir(tmp_path)
-    assert store.progress_file() == tmp_path / ".progress.json"
+    monkeypatch.delenv("COURSE_HOME", raising=False)
+    assert store.progress_file() == working_copy.folder() / ".progress.json"
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    assert store.progress_file() == tmp_path / "my-course" / ".progress.json"
+    store.record("quizzes", "x", lambda old: {"right": True})
+    assert set(store.load()["quizzes"]) == {"x"}, "also before there is a copy"
 
 
 @pytest.mark.parametrize("section, name, entry", WRONG)

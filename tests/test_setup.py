@@ -1,6 +1,7 @@
 """The two commands: what README promises exists, continuous integration runs bare, failures of the set-up are told."""
 
 import ast
+import json
 import os
 import re
 import shlex
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from course_lib.notes import working_copy
 from tools import bootstrap, tasks
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ELSEWHERE = (ROOT / "docs" / "other-places.md").read_text(encoding="utf-8")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
@@ -32,7 +35,7 @@ def test_readme_tells_of_the_variables_that_the_library_reads_and_of_no_other():
     assert told == set(re.findall(r"\bCOURSE_[A-Z_]+\b", code))
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "other-places.md", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -44,13 +47,15 @@ def test_a_variable_set_for_the_old_command_prompt_is_set_for_powershell_too(pag
 
 
 def test_commands_that_readme_shows_exist():
-    code = "\n".join(map("".join, re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", README, re.S)))
+    code = "\n".join(map("".join, re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", README + ELSEWHERE, re.S)))
     tasks = set(re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z][a-z-]*)\b", code))
     tasks |= set(re.findall(r"tools/bootstrap\.py ([a-z][a-z-]*)\b", code))
-    assert {"lab", "test", "doctor", "update"} <= tasks <= {*bootstrap.TASKS, "clean", "help"}, tasks
+    tasks |= set(re.findall(r"(?:tools/|-m tools\.)tasks(?:\.py)? ([a-z][a-z-]*)\b", code))
+    assert {"lab", "test", "doctor", "update", "copy"} <= tasks <= {*bootstrap.TASKS, "clean", "help"}, tasks
     assert set(re.findall(r"-m course_lib (\w+)", code)) <= {"doctor"}
-    for file in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / file).exists(), f"README points to {file}, which is not there"
+    for page in (ROOT / "README.md", ROOT / "docs" / "other-places.md"):
+        for file in re.findall(r"\]\(([^)#:\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / file).exists(), f"{page.name} points to {file}, which is not there"
 
 
 def test_every_task_of_the_makefile_exists():
@@ -130,15 +135,81 @@ def test_continuous_integration_runs_the_tests_on_a_bare_machine(tmp_path, refus
     assert told if refused else told or lines[-3] == "devices: lo", done.stdout
 
 
+# --- make lab ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(monkeypatch, tmp_path):
+    """Start `lab` for a learner with a home of their own, up to JupyterLab: returns start() -> its options."""
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    calls = []
+    monkeypatch.setattr(tasks, "call", lambda *command, **_: calls.append(command) or 0)
+
+    def start(*arguments):
+        assert tasks.lab(*arguments) == 0
+        return dict(option[2:].split("=") for option in calls[-1] if "=" in option)
+
+    return start
+
+
+def test_lab_opens_the_copy_with_settings_of_its_own(opened, tmp_path):
+    options = opened()
+    first = min(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert options["ServerApp.root_dir"] == str(tmp_path)
+    assert options["LabApp.default_url"] == f"/lab/tree/my-course/{first}"
+    assert (tmp_path / "my-course" / first).is_file() and (tmp_path / "one-mask-apart.html").is_file()
+    assert Path(options["LabApp.app_settings_dir"], "overrides.json").is_file()
+    assert 3600 <= int(options["MappingKernelManager.cull_idle_timeout"]) <= 6 * 3600
+    rooms = list(Path(options["LabApp.workspaces_dir"]).iterdir())
+    assert len(rooms) == 1 and Path(options["LabApp.workspaces_dir"]).is_relative_to(tmp_path)
+    rooms[0].write_text("as the learner left it")
+    opened()
+    assert rooms[0].read_text() == "as the learner left it"
+
+
+def test_lab_hands_options_on_and_stops_where_no_copy_can_be_laid(opened, monkeypatch, capsys, tmp_path):
+    assert opened("--ServerApp.port=9999")["ServerApp.port"] == "9999"
+    monkeypatch.setattr(working_copy, "lay", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    assert tasks.lab() == 1
+    said = capsys.readouterr().out
+    assert "No space left" in said and "COURSE_HOME" in said and "Nothing of yours was changed" in said
+
+
+def test_jupyterlab_knows_the_settings_that_lab_sets():
+    schemas = Path(sys.prefix, "share", "jupyter", "lab", "schemas")
+    settings = json.loads((ROOT / "tools" / "lab" / "overrides.json").read_text(encoding="utf-8"))
+    for plugin, values in settings.items():
+        package, name = plugin.split(":")
+        known = json.loads((schemas / package / f"{name}.json").read_text(encoding="utf-8"))["properties"]
+        assert set(values) <= set(known), f"{plugin} has no {set(values) - set(known)}"
+    notebooks = settings["@jupyterlab/notebook-extension:tracker"]
+    assert notebooks["kernelShutdown"] and notebooks["codeCellConfig"]["lineWrap"]
+
+
+def test_copy_tells_where_the_copy_is_and_what_was_kept(monkeypatch, capsys):
+    monkeypatch.setattr(working_copy, "lay", lambda: ["04 is a new version"])
+    assert tasks.copy() == 0
+    assert capsys.readouterr().out.splitlines() == ["04 is a new version",
+                                                    f"Your copy of the lessons: {working_copy.folder()}"]  # fmt: skip
+
+
+def test_a_check_that_cannot_be_noted_is_no_failure(monkeypatch, tmp_path):
+    """A shared installation, whose first user never ran the check: it runs again, and lab goes on."""
+    monkeypatch.setattr(tasks, "STAMP", tmp_path / "gone" / "stamp")
+    monkeypatch.setattr(tasks, "call", lambda *_: 0)
+    assert tasks.setup() == 0
+
+
 # --- a hub -------------------------------------------------------------------------------------------------
 
 
 def test_the_recipe_for_a_hub_leaves_its_packages_alone_and_gives_it_a_kernel(monkeypatch, tmp_path):
-    """Follow README's lines for The Littlest JupyterHub, under another prefix, up to a cell that a student runs."""
+    """Follow our lines for The Littlest JupyterHub, under another prefix, up to a cell that a student runs."""
     import nbformat
     from nbclient import NotebookClient
 
-    recipe = re.search(r"The Littlest JupyterHub.*?```sh\n(.*?)```", README, re.S)[1].replace("\\\n", " ")
+    recipe = re.search(r"The Littlest JupyterHub.*?```sh\n(.*?)```", ELSEWHERE, re.S)[1].replace("\\\n", " ")
     install = re.search(r"-m (ipykernel install .+)", recipe)[1]
     assert "pip install" not in recipe, "nothing is installed into the hub's environment"
     task = re.search(r"bootstrap\.py (\w+)", recipe)[1]

@@ -2,12 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
+from filelock import FileLock
 from nbformat.sign import NotebookNotary
 
 from course_lib import places
@@ -120,8 +120,6 @@ def test_every_lesson_of_the_course_can_be_copied_and_its_links_lead_somewhere(t
 
 
 def links(text):
-    import re
-
     found = re.findall(r"\]\(([^)\s#]+)[^)]*\)|(?:src|href)=\"([^\"#]+)", text)
     return [one or other for one, other in found if not (one or other).startswith(("http", "data:", "mailto:"))]
 
@@ -223,7 +221,7 @@ def test_a_lesson_of_the_course_that_cannot_be_read_is_left_out(course):
 
 @pytest.mark.parametrize("failing", range(1, 8))
 def test_a_full_disk_or_a_kill_at_any_step_loses_nothing(course, monkeypatch, failing):
-    """Fail at the n-th file that is put in its place; what was the learner's is then there, and the next try ends well."""
+    """Fail at the n-th file that is put in place: what was the learner's is then there, and the next try ends well."""
     working_copy.lay()
     change(left="mine", note="own")
     before = (working_copy.folder() / LESSON).read_bytes()
@@ -250,22 +248,15 @@ def test_a_full_disk_or_a_kill_at_any_step_loses_nothing(course, monkeypatch, fa
     assert len(kept()) == 1
 
 
-WRITER = """
-import sys
-from pathlib import Path
-from course_lib.notes import working_copy
-working_copy.LESSONS = Path(sys.argv[1])
-working_copy.lay()
-"""
-
-
-def test_two_that_lay_at_once_keep_one_copy(course):
+def test_who_lays_at_the_same_time_waits(course, monkeypatch):
     working_copy.lay()
-    change(left="mine")
-    course(SECOND)
-    both = [subprocess.Popen([sys.executable, "-c", WRITER, working_copy.LESSONS]) for _ in range(2)]
-    assert [one.wait(60) for one in both] == [0, 0]
-    assert len(kept()) == 1 and sources(mine())["left"] == "mine"
+    lock = working_copy.folder() / ".versions.lock"
+    monkeypatch.setattr(working_copy, "FileLock", lambda path, timeout: FileLock(path, timeout=0.1))
+    with FileLock(lock):
+        for lays in (working_copy.lay, lambda: restart_lesson(4)):
+            with pytest.raises(TimeoutError):
+                lays()
+    assert working_copy.lay() == []
 
 
 # --- where it lies -----------------------------------------------------------------------------------------

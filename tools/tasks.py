@@ -8,14 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from filelock import Timeout
-
-import course_lib  # noqa: F401  every kernel inherits how idle threads wait, whatever its notebook imports first
+from course_lib import places  # with it every kernel inherits how idle threads wait, whatever it imports first
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = [sys.executable, "-m"]
 STAMP = Path(sys.prefix) / ".one-mask-apart"
-WORKSPACE = ROOT / "tools" / "lab" / "workspace.json"  # which side panel is open; beside it Lab's settings
+WORKSPACE = ROOT / "tools" / "lab" / "default-37a8.jupyterlab-workspace"  # Lab's name for it; beside it its settings
 IDLE_SECONDS = 3 * 60 * 60  # a kernel that no open page uses ends after that
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "COURSE_QUIET": "1", "COURSE_STRICT": "1",
            "COURSE_SCALE": "quick"}
@@ -62,8 +60,8 @@ def copy(*_):
     try:
         for line in working_copy.lay():
             print(line, flush=True)
-    except (OSError, Timeout) as error:
-        why = "another program is laying it" if isinstance(error, Timeout) else error.strerror or error
+    except OSError as error:
+        why = "another program is laying it" if isinstance(error, TimeoutError) else error.strerror or error
         print(f"\nYour copy of the lessons cannot be written in {working_copy.folder()}: {why}.\n"
               "  Nothing of yours was changed. Free some space, or set COURSE_HOME to a folder of yours with room,\n"
               "  then run the same command again.")  # fmt: skip
@@ -74,20 +72,19 @@ def copy(*_):
 
 def lab(*arguments):
     """Open JupyterLab at the learner's copy; without a display, print the address to open instead."""
-    from jupyterlab_server.workspaces_handler import WorkspacesManager
-
     from course_lib.notes import working_copy
 
     if copy():
         return 1
     place = working_copy.folder()
-    rooms = WorkspacesManager(str(place / ".workspaces"))  # those of the learner's other projects stay as they are
-    if not rooms.list_workspaces():
-        with contextlib.suppress(OSError):
-            rooms.save("default", WORKSPACE.read_text(encoding="utf-8"))
+    workspace = place / ".workspaces" / WORKSPACE.name  # those of the learner's other projects stay as they are
+    with contextlib.suppress(OSError):
+        workspace.parent.mkdir(exist_ok=True)
+        if not workspace.exists():
+            places.write(workspace, WORKSPACE.read_text(encoding="utf-8"))
     options = [f"--ServerApp.root_dir={place.parent}",
                f"--LabApp.default_url=/lab/tree/{place.name}/{working_copy.latest()}",
-               f"--LabApp.app_settings_dir={WORKSPACE.parent}", f"--LabApp.workspaces_dir={place / '.workspaces'}",
+               f"--LabApp.app_settings_dir={WORKSPACE.parent}", f"--LabApp.workspaces_dir={workspace.parent}",
                f"--MappingKernelManager.cull_idle_timeout={IDLE_SECONDS}",
                "--ServerApp.log_level=WARN"]  # fmt: skip  # or the address to open is lost among forty lines
     if hasattr(os, "geteuid") and os.geteuid() == 0:

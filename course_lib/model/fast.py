@@ -81,6 +81,10 @@ def logits(
     """
     body, head = model.base_model, getattr(model, "cls", getattr(model, "lm_head", None))
     head = getattr(head, "predictions", head)  # of BertForPreTraining's two heads, the one for words
+    if positions.ndim == 1 and torch.is_autocast_enabled("cpu") and (more := -len(positions) % 32):
+        # oneDNN keeps what it compiled for each number of rows: hundreds of megabytes, were every number to come
+        words, pairs = logits(model, seen, torch.cat([positions, positions.new_zeros(more)]), judged)
+        return words[:-more], pairs
     if judged is not None:
         with _only(body, torch.cat([positions, judged]), together=True):
             hidden = body(**seen).last_hidden_state[0]  # [N + B, D]

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import os
+import platform
 import shutil
 from pathlib import Path
 
@@ -24,6 +25,10 @@ __all__ = ["LESSONS", "folder", "latest", "lay", "own", "restart_lesson"]
 LESSONS = places.DATA.parent / "notebooks"  # of a checkout; an installed wheel brings none
 NAMES = "[0-9][0-9]_*.ipynb"
 PAGE = "one-mask-apart.html"  # lessons show it as ../one-mask-apart.html
+LANGUAGE = {  # as a Python kernel tells it: JupyterLab marks a notebook that says something else as changed
+    "name": "python", "version": platform.python_version(), "mimetype": "text/x-python", "file_extension": ".py",
+    "codemirror_mode": {"name": "ipython", "version": 3}, "pygments_lexer": "ipython3", "nbconvert_exporter": "python",
+}  # fmt: skip
 KEPT = ("tags", "slideshow", "editable", "deletable")  # of a cell's metadata
 
 
@@ -154,8 +159,8 @@ def _cleared(notebook):
         elif "<details" in _source(cell):
             metadata["editable"] = False
         cells.append(cell | {"metadata": metadata})
-    about = {key: value for key, value in notebook["metadata"].items() if key in ("kernelspec", "language_info")}
-    return notebook | {"cells": cells, "metadata": about}
+    about = {key: value for key, value in notebook["metadata"].items() if key == "kernelspec"}
+    return notebook | {"cells": cells, "metadata": about | {"language_info": LANGUAGE}}
 
 
 def _source(cell):
@@ -187,7 +192,7 @@ def _read(path):
 
 
 def _versions(place):
-    """Return {lesson: {'version': its hash as it was laid, 'cells': {id: hash}}}, and the page's hash under its name."""
+    """Return {lesson: {'version': its hash as it was laid, 'cells': {id: hash}}}, and such an entry of the page."""
     with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
         found = json.loads((place / ".versions.json").read_text(encoding="utf-8"))
         return {name: entry for name, entry in found.items() if {"version", "cells"} <= set(entry)}

@@ -1,4 +1,4 @@
-"""`make lab` in a real browser: the copy opens beside its table of contents, trusted, and a closed tab ends its kernel."""
+"""`make lab` in a real browser: the copy opens beside its contents, trusted; a closed tab ends its kernel."""
 
 import json
 import os
@@ -14,6 +14,8 @@ import pytest
 from course_lib.notes import working_copy
 
 ROOT = Path(__file__).resolve().parents[2]
+TRUSTED = ".jp-StatusItem-trust[title^='Notebook trusted']"
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 START = "import sys; from tools import tasks; sys.exit(tasks.lab(*sys.argv[1:]))"
 
 
@@ -53,32 +55,33 @@ def answer(address):
 def test_the_first_lesson_opens_beside_its_table_of_contents(lab, home, visit):
     page = visit(f"{lab}/")
     first = sorted(working_copy.LESSONS.glob("00_*.ipynb"))[0].name
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
+    page.wait_for_selector(f"{PANEL} .jp-CodeCell", timeout=120_000)
     assert f"/tree/my-course/{first}" in page.url
     page.wait_for_selector("#table-of-contents .jp-tocItem", state="visible", timeout=60_000)
     assert not page.locator("#filebrowser").is_visible()
-    assert page.locator(".jp-Notebook .jp-OutputArea-output").count() == 0, "nothing has run"
+    assert page.locator(f"{PANEL} .jp-OutputArea-output").count() == 0, "nothing has run"
+    assert page.locator(".jp-mod-dirty").count() == 0, "a lesson that was only opened counts as unchanged"
     assert page.locator(".jp-Dialog").count() == 0, "no question about news, kernels or trust"
-    page.wait_for_selector(".jp-NotebookTrustedStatus .jp-StatusItem-trusted", state="attached", timeout=60_000)
+    page.wait_for_selector(TRUSTED, timeout=60_000)
     assert not (home / ".jupyter" / "lab" / "user-settings").exists(), "the learner's own settings are left alone"
     assert not (home / ".jupyter" / "lab" / "workspaces").exists()
 
 
 def test_a_double_click_does_not_open_the_answers(lab, visit):
-    page = visit(f"{lab}/lab/tree/my-course/03_attention_masks.ipynb")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
-    cell = page.locator(".jp-MarkdownCell", has=page.locator("details")).last
+    page = visit(f"{lab}/lab/workspaces/double-click/tree/my-course/03_attention_masks.ipynb")
+    page.wait_for_selector(f"{PANEL} .jp-CodeCell", timeout=120_000)
+    cell = page.locator(f"{PANEL} .jp-MarkdownCell", has=page.locator("details")).last
     cell.scroll_into_view_if_needed()
     cell.dblclick(position={"x": 200, "y": 8})
     assert cell.locator(".jp-RenderedMarkdown").is_visible()
 
 
 def test_what_is_run_and_saved_stays_trusted_and_a_closed_tab_ends_its_kernel(lab, home, visit):
-    page = visit(f"{lab}/lab/tree/my-course/02_attention_by_hand.ipynb")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
+    page = visit(f"{lab}/lab/workspaces/trust/tree/my-course/02_attention_by_hand.ipynb")
+    page.wait_for_selector(f"{PANEL} .jp-CodeCell", timeout=120_000)
     run = "async (name) => { await window.jupyterapp.started; return await window.jupyterapp.commands.execute(name) }"
-    page.wait_for_function("window.jupyterapp && document.querySelector('.jp-Notebook-ExecutionIndicator')")
-    first = page.locator(".jp-CodeCell").first
+    page.wait_for_selector(f"{PANEL} .jp-Spinner", state="detached", timeout=60_000)
+    first = page.locator(f"{PANEL} .jp-CodeCell").first
     first.locator(".cm-content").click()
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("import ipywidgets; ipywidgets.HTML('<b class=mine>here</b>')")
@@ -90,7 +93,7 @@ def test_what_is_run_and_saved_stays_trusted_and_a_closed_tab_ends_its_kernel(la
     assert len(here) == 1
     page.reload()
     page.wait_for_selector(".jp-OutputArea-output b.mine", timeout=120_000)
-    page.wait_for_selector(".jp-NotebookTrustedStatus .jp-StatusItem-trusted", state="attached", timeout=60_000)
+    page.wait_for_selector(TRUSTED, timeout=60_000)
     page.evaluate(run, "application:close")
     for _ in range(60):
         if here[0]["id"] not in [one["id"] for one in answer(f"{lab}/api/sessions")]:
