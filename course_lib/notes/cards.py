@@ -5,6 +5,8 @@ import re
 
 from IPython.display import HTML, display
 
+from course_lib.kernel import slip
+
 __all__ = ["Card", "inline", "plain", "show", "slip"]
 
 # Border colours of the Okabe-Ito palette; the words carry the meaning, the colour only repeats it.
@@ -31,12 +33,6 @@ def whole(text):
 def show(card):
     """Display a card in a notebook; print its text elsewhere."""
     display(card)
-
-
-def slip(error):
-    """Return the error of a learner's slip, of which a notebook shows the message and no line of our own code."""
-    error._render_traceback_ = lambda: [f"{type(error).__name__}: {error}"]
-    return error
 
 
 def inline(text):

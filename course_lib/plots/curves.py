@@ -50,7 +50,7 @@ def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, al
             if band["tokens"][-1] > line.x[-1] and "mean" in band:
                 line.beyond = band["tokens"], band["mean"]
         lines.append(line)
-    up = {"loss": "loss (nats per token)"}.get(metric, metric)
+    up, title = {"loss": "loss (nats per token)"}.get(metric, metric), early(title, histories)
     return _draw(lines, floor, ceiling, alt, title, limits, "tokens seen", up, over_tokens=True)
 
 
@@ -122,9 +122,19 @@ def series(history, metric):
         values, tokens = getattr(history, metric), history.tokens
     else:
         known = ", ".join(["loss", "accuracy", *history.evals])
+        if getattr(history, "interrupted", False):
+            known += " (it was stopped early)"
         raise ValueError(f"history {history.name!r} has no metric {metric!r}; it has: {known}")
+    if not len(values):
+        raise ValueError(f"history {history.name!r} ended before its first {metric!r}: run the training again.")
     tokens, values = np.asarray(tokens, dtype=float), np.asarray(values, dtype=float)
     return tokens[~np.isnan(values)], values[~np.isnan(values)]
+
+
+def early(title, histories):
+    """Return the title, which says so where the user stopped a run before its end."""
+    stopped = any(getattr(history, "interrupted", False) for history in histories)
+    return f"{title or ''} (stopped early)".strip() if stopped else title
 
 
 def limits_of(limit, name):
