@@ -199,8 +199,8 @@ def _notebook(shell):
     for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "code":
-            cells.append((heading, source))
-        elif found := re.findall(r"^#+ +(.+?) *$", source, re.M):
+            cells.append((heading, shell.transform_cell(source)))  # magics as Python, as in In[]
+        elif found := re.findall(r"^#+ +(.+?) *$", re.sub("```.*?```", "", source, flags=re.S), re.M):
             heading = found[-1]
     return cells
 
@@ -208,9 +208,13 @@ def _notebook(shell):
 def _made(source):
     """Return the names that a cell makes: assigned, imported or defined, not inside functions."""
     try:
-        left, names = list(ast.parse(source).body), set()
-    except SyntaxError:  # a magic, or an answer half typed
+        return _bound(ast.parse(source).body)
+    except SyntaxError:  # an answer half typed
         return set()
+
+
+def _bound(nodes):
+    left, names = list(nodes), set()
     while left:
         node = left.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -225,11 +229,14 @@ def _made(source):
 
 
 def _replaced(source):
-    """Return the names that a cell reads before it assigns them itself, in order: what a second run would change."""
-    made, read = set(), {}
+    """Return the names that a cell reads before it assigns them itself, which a second run would find changed."""
+    made, read = set(), []
     for statement in ast.parse(source).body:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store) and node.id not in made:
-                read[node.id] = None
-        made |= _made(ast.unparse(statement))
+        new, names = _bound([statement]), [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        inside = {name.id for name in names if isinstance(name.ctx, ast.Store)} - new  # of comprehensions
+        if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr):
+            again = {statement.target} if isinstance(statement, ast.AugAssign) else set()
+            reads = [name.id for name in names if name in again or not isinstance(name.ctx, ast.Store)]
+            read += [name for name in reads if name not in made | inside and name not in read]
+        made |= new
     return [name for name in read if name in made]
