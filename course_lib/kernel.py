@@ -62,8 +62,9 @@ def begin():
     from IPython import get_ipython
     from IPython.display import HTML, display
 
-    shell = get_ipython()
-    line = None if quiet() or shell is None else display(HTML(LOADING), display_id=True)
+    if (shell := get_ipython()) is None:
+        return
+    line = None if quiet() else display(HTML(LOADING), display_id=True)
 
     def hold(*_):
         _first["held"] = True
@@ -71,8 +72,7 @@ def begin():
             line.update(HTML(HELD))
 
     _first.update(line=line, handler=signal.signal(signal.SIGINT, hold), held=False)
-    if shell is not None:
-        shell.events.register("post_run_cell", _end)
+    shell.events.register("post_run_cell", _end)
 
 
 def ready():
@@ -91,8 +91,7 @@ def _end(*_):
     signal.signal(signal.SIGINT, _first["handler"])
     if _first["line"]:
         _first["line"].update(HTML(""))
-    if shell := get_ipython():
-        shell.events.unregister("post_run_cell", _end)
+    get_ipython().events.unregister("post_run_cell", _end)
     held = _first["held"]
     _first.clear()
     return held

@@ -27,8 +27,8 @@ __all__ = [
     "warn",
 ]  # fmt: skip
 
-ONE_LINE = "white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
-RELOADED = "Does this stand still after a reload? The run goes on: when the kernel is idle, run this cell again."
+ONE_LINE = "font-size:90%;white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
+RELOADED = "Stands still after a reload? The run goes on: run this cell again later."
 READY = "One Mask Apart is ready. (details: python -m course_lib doctor)"
 
 
@@ -170,7 +170,7 @@ def bar(total, name):
             super().__init__(total=total, desc=name, leave=False, file=io.StringIO(), bar_format=numbers)
 
         def display(self, msg=None, pos=None):
-            gauge = f'<progress value="{self.n}" max="{self.total}" style="width:7em;height:1.1em"></progress>'
+            gauge = f'<progress value="{self.n}" max="{self.total}" style="width:5em"></progress>'
             line = f'<div style="{ONE_LINE}">{gauge} {html.escape(str(self))}</div><small>{RELOADED}</small>'
             self.shown.update(HTML("" if msg == "" else line))
 
@@ -180,7 +180,7 @@ def bar(total, name):
 def setup():
     """Make a notebook ready and return its device: threads set, the libraries' bars and warnings silenced.
 
-    Prints one line that is the same on every machine. Assign the result (`device = runtime.setup()`):
+    From here on beginners' errors get a sentence (:mod:`course_lib.kernel`). Prints one line that is the same on every machine. Assign the result (`device = runtime.setup()`):
     shown as a cell's last value it would differ from machine to machine.
     """
     from transformers.utils import logging

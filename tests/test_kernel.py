@@ -186,8 +186,9 @@ def test_slips_with_checks_are_told(ready):
 
 
 def test_names_that_a_cell_makes():
-    source = "import a.b, c as d\nfrom e import f\nwith g as h:\n    i: int = [j for j in k]\ndef l(m):\n    n = 1\n" "o.p = q[r] = 1"
-    assert _made(source) == {"a", "d", "f", "h", "i", "l"} and _made("half (") == set()
+    source = ["import a.b, c as d", "from e import f", "with g as h:", "    i: int = [j for j in k]", "def l(m):",
+              "    n = 1", "o.p = q[r] = 1"]  # fmt: skip
+    assert _made("\n".join(source)) == {"a", "d", "f", "h", "i", "l"} and _made("half (") == set()
 
 
 def test_names_that_a_second_run_would_find_replaced():

@@ -118,7 +118,7 @@ class Watch:
             if self.judged[i]:
                 history.pair_accuracy.append(pairs_right[i] / self.judged[i])
         self.bar.set_postfix_str(f"loss {history.loss[-1]:.2f}, accuracy {history.accuracy[-1]:.2f}, "
-                                 f"{sum(self.seen) / now:,.0f} tokens/s")  # fmt: skip
+                                 f"{sum(self.seen) / now / 1000:,.0f}k tokens/s")  # fmt: skip
         self._start_again()
 
     def _start_again(self) -> None:
