@@ -94,7 +94,7 @@ class Watch:
     def _stopped(self) -> Stopped:
         _level([[h.steps, h.tokens, h.seconds, h.loss, h.accuracy] for h in self.histories])
         _level([[h.eval_tokens, *h.evals.values()] for h in self.histories])
-        if any(self.counted):  # the steps since the last note
+        if any(self.counted) and self.done not in self.histories[0].steps[-1:]:  # the steps since the last note
             self._note()
         left = self.done < self.steps or len(self.histories[0].eval_tokens) < len(self.evaluate_at)
         self.histories = [replace(history, interrupted=left) for history in self.histories]
