@@ -180,8 +180,8 @@ def bar(total, name):
 def setup():
     """Make a notebook ready and return its device: threads set, the libraries' bars and warnings silenced.
 
-    From here on beginners' errors get a sentence (:mod:`course_lib.kernel`). Prints one line that is the same on every machine. Assign the result (`device = runtime.setup()`):
-    shown as a cell's last value it would differ from machine to machine.
+    From here on beginners' errors get a sentence (:mod:`course_lib.kernel`). Prints one line that is the same
+    on every machine. Assign the result (`device = runtime.setup()`): shown as a cell's last value it would differ.
     """
     from transformers.utils import logging
 

@@ -111,6 +111,8 @@ def test_a_training_that_is_stopped_ends_the_run_with_one_line_and_keeps_what_it
     builds_on_it = ready.run("assert cut.steps[-1:] == [999]")
     assert builds_on_it.error["ename"] == "AssertionError"
     assert "The last training (mine) was stopped early" in builds_on_it.told
+    in_a_library = ready.run("import string\nstring.Template('$x').substitute()")
+    assert in_a_library.error["ename"] == "KeyError" and "stopped early" not in in_a_library.told
     assert ready.run("history = train(2)\nprint(loop.stopped(), history.steps)").printed.endswith("None [1, 2]\n")
     assert "stopped early" not in ready.run("assert False").told
 

@@ -279,7 +279,7 @@ def test_a_notebook_bar_is_no_widget_and_leaves_nothing(monkeypatch):
     bar.refresh()
     assert 'value="2" max="4"' in shown[-1] and ": 2 of 4, " in shown[-1] and "loss 1.00" in shown[-1]
     assert "<b>" not in shown[-1], "a name is text"
-    assert "nowrap" in shown[-1] and "run this cell again later" in shown[-1], "what stands there after a reload says so"
+    assert "nowrap" in shown[-1] and "run this cell again later" in shown[-1], "for whoever reloads"
     bar.close()
     assert shown[-1] == ""
 
