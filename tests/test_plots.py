@@ -395,17 +395,6 @@ def test_a_name_is_cut_with_an_ellipsis(drawn):
     assert second == "short" and first.endswith("…") and len(first) == LONGEST_NAME
 
 
-@pytest.mark.parametrize("stopped", [True, False])
-def test_a_figure_of_a_run_that_was_stopped_says_so(drawn, stopped):
-    """Of the run alone, and beside a record."""
-    run, told = history(interrupted=stopped), "words (stopped early)" if stopped else "words"
-    band = {"tokens": [0, 9e4], "mean": [0.1, 0.6], "low": [0.1, 0.5], "high": [0.2, 0.7]}
-    record = SimpleNamespace(runs={"arm": {0: {"x": [0.1, 0.6]}}}, band=lambda *_: band)
-    alone = drawn(plots.curve, [run], title="words")
-    beside = drawn(plots.records.curves, record, "x", live=run, live_metric="held-out", title="words", floor=0.1)
-    assert [fig.axes[0].get_title("left") for fig in (alone, beside)] == [told, told]
-
-
 def test_a_run_that_was_stopped_before_it_measured_anything_cannot_be_drawn():
     with pytest.raises(ValueError, match="ended before its first 'loss'"):
         plots.curve(history(points=0, interrupted=True), alt=ALT)

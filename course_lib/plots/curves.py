@@ -50,7 +50,7 @@ def curve(histories, metric="loss", floor=None, ceiling=None, spread=None, *, al
             if band["tokens"][-1] > line.x[-1] and "mean" in band:
                 line.beyond = band["tokens"], band["mean"]
         lines.append(line)
-    up, title = {"loss": "loss (nats per token)"}.get(metric, metric), early(title, histories)
+    up = {"loss": "loss (nats per token)"}.get(metric, metric)
     return _draw(lines, floor, ceiling, alt, title, limits, "tokens seen", up, over_tokens=True)
 
 
@@ -129,12 +129,6 @@ def series(history, metric):
         raise ValueError(f"history {history.name!r} ended before its first {metric!r}: run the training again.")
     tokens, values = np.asarray(tokens, dtype=float), np.asarray(values, dtype=float)
     return tokens[~np.isnan(values)], values[~np.isnan(values)]
-
-
-def early(title, histories):
-    """Return the title, which says so where the user stopped a run before its end."""
-    stopped = any(getattr(history, "interrupted", False) for history in histories)
-    return f"{title or ''} (stopped early)".strip() if stopped else title
 
 
 def limits_of(limit, name):

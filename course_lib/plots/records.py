@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 
 from course_lib.plots.bars import bars, differences, interval
-from course_lib.plots.curves import against, curve, early
+from course_lib.plots.curves import against, curve
 from course_lib.plots.tables import table
 
 __all__ = ["along", "averages", "contrasts", "curves", "effects", "ends", "held", "means", "share", "spelled"]
@@ -24,13 +24,11 @@ def curves(record, metric, arms=None, *, live=(), live_metric=None, floor=None, 
     up, of = up or live_metric or _measure(metric), _by_arm(record, metric, arms)
     bands = {arm: record.band(arm, name) for arm, name in of.items()}
     lines = {arm: (band["tokens"], band["mean"]) for arm, band in bands.items()}
-    live = [live] if hasattr(live, "tokens") else live
-    for history in live:
+    for history in [live] if hasattr(live, "tokens") else live:
         lines[history.name] = history.eval_tokens, history.evals[live_metric]
     shown = [SimpleNamespace(name=arm, eval_tokens=x, evals={up: y}) for arm, (x, y) in lines.items()]
     below, above = _labelled(record, "floor", floor, of), _labelled(record, "ceiling", ceiling, of)
     below |= _labelled(record, "untrained", None, of) if floor is None else {}
-    options["title"] = early(options.get("title"), live)
     return curve(shown, up, below or None, above or None, bands, **options)
 
 
