@@ -198,3 +198,14 @@ def test_names_that_a_second_run_would_find_replaced():
     assert _replaced("total = 0\nfor n in range(3):\n    total += n") == []
     assert _replaced("bert, gpt = (opened(n) for n in kept)\nkept = 0") == ["kept"]
     assert _replaced("count += 1") == ["count"]
+
+
+def test_where_it_is_quiet_every_traceback_stays_whole(monkeypatch):
+    """Under bake and nbval, which must tell where a cell failed."""
+    asked = []
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: asked.append(1)))
+    kernel.install()
+    assert not asked
+    monkeypatch.setenv("COURSE_QUIET", "0")
+    kernel.install()
+    assert asked, "and outside IPython nothing happens"
