@@ -19,3 +19,8 @@ __version__ = "0.1.0"
 WAITING = {} if sys.platform == "darwin" else {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
 if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & set(os.environ):  # else the user has decided
     os.environ.update(WAITING)
+
+if "ipykernel" in sys.modules:  # a notebook: the first cell says what it waits for; a stop leaves no library in half
+    from course_lib import kernel
+
+    kernel.begin()

@@ -19,11 +19,16 @@ from pathlib import Path
 
 import platformdirs
 
+from course_lib import kernel
+from course_lib.kernel import quiet
+
 __all__ = [
     "CacheError", "bar", "cache_dir", "device", "pick", "precision", "quiet", "scale", "seed_all", "setup", "threads",
     "warn",
 ]  # fmt: skip
 
+ONE_LINE = "font-size:90%;white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
+RELOADED = "Stands still after a reload? The run goes on: run this cell again later."
 READY = "One Mask Apart is ready. (details: python -m course_lib doctor)"
 
 
@@ -144,19 +149,6 @@ def pick(*, quick, full):
     return {"quick": quick, "full": full}[scale()]
 
 
-def quiet():
-    """Tell whether progress bars should stay away: nobody watches, or outputs are compared.
-
-    COURSE_QUIET=1 or 0 decides. Otherwise true under pytest (so under nbval), and where neither a terminal nor a
-    notebook shows what is printed.
-    """
-    if wanted := _wanted("COURSE_QUIET").lower():
-        return wanted not in ("0", "false", "no", "off")
-    if "PYTEST_VERSION" in os.environ:  # pytest sets it for itself and for the kernels it starts
-        return True
-    return "ipykernel" not in sys.modules and not sys.stderr.isatty()
-
-
 def bar(total, name):
     """Return a progress bar with tqdm's interface: HTML in a notebook, text in a terminal, nothing where quiet.
 
@@ -174,13 +166,13 @@ def bar(total, name):
 
         def __init__(self):
             self.shown = display(HTML(""), display_id=True)
-            numbers = "{desc}: {percentage:.0f}%, {n_fmt} of {total_fmt}, {elapsed} < {remaining}{postfix}"
+            numbers = "{desc}: {n_fmt} of {total_fmt}, {remaining} left{postfix}"
             super().__init__(total=total, desc=name, leave=False, file=io.StringIO(), bar_format=numbers)
 
         def display(self, msg=None, pos=None):
-            look = "width:16em;height:1.1em;vertical-align:middle;margin-right:0.6em"
-            gauge = f'<progress value="{self.n}" max="{self.total}" style="{look}"></progress>'
-            self.shown.update(HTML("" if msg == "" else gauge + html.escape(str(self))))
+            gauge = f'<progress value="{self.n}" max="{self.total}" style="width:5em"></progress>'
+            line = f'<div style="{ONE_LINE}">{gauge} {html.escape(str(self))}</div><small>{RELOADED}</small>'
+            self.shown.update(HTML("" if msg == "" else line))
 
     return Bar()
 
@@ -188,8 +180,8 @@ def bar(total, name):
 def setup():
     """Make a notebook ready and return its device: threads set, the libraries' bars and warnings silenced.
 
-    Prints one line that is the same on every machine. Assign the result (`device = runtime.setup()`):
-    shown as a cell's last value it would differ from machine to machine.
+    From here on beginners' errors get a sentence (:mod:`course_lib.kernel`). Prints one line that is the same
+    on every machine. Assign the result (`device = runtime.setup()`): shown as a cell's last value it would differ.
     """
     from transformers.utils import logging
 
@@ -197,5 +189,8 @@ def setup():
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", message="IProgress not found")
+    kernel.install()
+    chosen = device()
+    kernel.ready()
     print(READY)
-    return device()
+    return chosen

@@ -18,7 +18,7 @@ from transformers import BertForMaskedLM, RobertaConfig, RobertaForMaskedLM, pip
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.models.bert import modeling_bert
 
-from course_lib import runtime
+from course_lib import kernel, runtime
 from course_lib.apply import generation, translation
 from course_lib.experiments import lesson_05, lesson_08
 from course_lib.model import attention, fast
@@ -26,7 +26,7 @@ from course_lib.model.bodies import causal_bert, pair_bert, tiny_bert, tiny_gpt
 from course_lib.text.packing import Pairs
 from course_lib.train import checkpoints, loop, masking, objectives, provenance, whole_words
 from course_lib.train.evaluation import HeldOut
-from course_lib.train.loop import Diverged, fit
+from course_lib.train.loop import Diverged, Stopped, fit, stopped
 from course_lib.train.masking import Masking, StaticMasking
 from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, PreTraining
 
@@ -464,8 +464,9 @@ def test_what_was_interrupted_or_diverged_is_not_kept(monkeypatch):
 
     with monkeypatch.context() as m:
         later(m, lambda: m.setattr(HeldOut, "__call__", stop))
-        history = fitted(evaluate=HeldOut(ROWS[:20], MASKED))[1]
-        assert history.interrupted and entries() == []
+        with pytest.raises(Stopped) as caught:
+            fitted(evaluate=HeldOut(ROWS[:20], MASKED))
+        assert caught.value.history.interrupted and entries() == []
     assert not fitted(evaluate=HeldOut(ROWS[:20], MASKED))[1].interrupted and len(entries()) == 1
     with pytest.raises(Diverged) as caught:
         fitted(learning_rate=1e38, steps=20)
@@ -473,7 +474,7 @@ def test_what_was_interrupted_or_diverged_is_not_kept(monkeypatch):
     assert len(entries()) == 1
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), TypeError("not JSON"), RuntimeError("torn")])
+@pytest.mark.parametrize("error", [MemoryError(), TypeError("not JSON"), RuntimeError("torn")])
 def test_whatever_happens_while_it_is_kept_the_model_is_returned(error, monkeypatch, capsys):
     def fail(self, folder):
         raise error
@@ -484,6 +485,30 @@ def test_whatever_happens_while_it_is_kept_the_model_is_returned(error, monkeypa
     assert history.steps == [1, 2, 3] and not model.training
     assert f"trained, but not kept for next time ({type(error).__name__}" in capsys.readouterr().out
     assert entries() == []
+
+
+def test_stopped_while_it_is_kept_the_model_is_there_and_whole(monkeypatch):
+    def fail(self, folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as m:
+        m.setattr(BertForMaskedLM, "save_pretrained", fail)
+        m.setattr(provenance, "_require_unchanged", lambda: None)
+        with pytest.raises(Stopped, match="trained to its end.*loop.stopped()"):
+            fitted()
+    model, history = stopped()
+    assert history.steps == [1, 2, 3] and not history.interrupted and not model.training and entries() == []
+    fitted()
+    assert stopped() is None and len(entries()) == 1
+
+
+def test_what_is_kept_is_told_where_somebody_watches_and_ends_the_last_stop(monkeypatch, capsys):
+    kept = fitted()[1]
+    assert capsys.readouterr().out == ""
+    kernel.unfinished[:] = [(None, kept)]
+    monkeypatch.setenv("COURSE_QUIET", "0")
+    fitted()
+    assert "trained already, taken from the disk (3 steps)" in capsys.readouterr().out and stopped() is None
 
 
 def script(body, **variables):

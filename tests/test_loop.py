@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +10,13 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from course_lib import runtime
+from course_lib import kernel, runtime
 from course_lib.model.bodies import causal_bert, tiny_bert, tiny_gpt
 from course_lib.text.packing import Pairs
 from course_lib.text.tokenization import word_tokenizer
-from course_lib.train import loop
+from course_lib.train import loop, watch
 from course_lib.train.evaluation import HeldOut
-from course_lib.train.loop import Diverged, History, train
+from course_lib.train.loop import Diverged, History, Stopped, stopped, train
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM
 
@@ -179,7 +180,18 @@ def test_bfloat16_learns_as_float32_does(build, objective, monkeypatch):
 
 
 # --- it stops well
-def test_stopped_by_the_user_it_keeps_what_it_has(capsys):
+def halted(*args, **settings):
+    """Train until the user stops it; returns what is raised."""
+    with pytest.raises(Stopped) as caught:
+        train(*args, **settings)
+    assert caught.value._render_traceback_() == [str(caught.value)], "a notebook shows one line"
+    model, history = stopped()
+    assert (model, history) == (caught.value.model, caught.value.history) and model is args[0]
+    assert kernel.cut_short() == (history.name if history.interrupted else None)
+    return caught.value
+
+
+def test_stopped_by_the_user_it_keeps_what_it_has_until_the_next_run():
     calls = []
 
     def stop(model):
@@ -189,12 +201,69 @@ def test_stopped_by_the_user_it_keeps_what_it_has(capsys):
         return {"score": 1.0}
 
     model = bert()
-    history = train(model, ROWS, MASKED, 40, batch_size=16, evaluate=stop, evaluations=4, name="mine")
+    error = halted(model, ROWS, MASKED, 40, batch_size=16, evaluate=stop, evaluations=4, name="mine")
+    history = error.history
     assert history.interrupted and history.steps[-1] == 20
     assert history.evals == {"score": [1.0]} and len(history.eval_tokens) == 1
     assert same(weights(model), calls[1]) and not same(calls[0], calls[1])
     assert not model.training
-    assert "mine: stopped by you after 3,200 tokens" in capsys.readouterr().out
+    assert "mine: stopped by you after 20 of 40 steps (3,200 tokens)." in str(error)
+    assert "loop.stopped()" in str(error)
+    train(bert(), ROWS, MASKED, 1, batch_size=16)
+    assert stopped() is None and kernel.cut_short() is None
+
+
+def test_stopped_in_the_first_step_it_says_so_and_so_does_what_is_asked_for():
+    def stop(rows, generator):
+        raise KeyboardInterrupt
+
+    error = halted(bert(), ROWS, stop, 40, batch_size=16, evaluate=HeldOut(ROWS[:8], MASKED))
+    assert "after 0 of 40 steps" in str(error) and error.history.interrupted and error.history.loss == []
+    with pytest.raises(LookupError, match="'held-out loss' was not measured; there is nothing yet") as caught:
+        error.history.evals["held-out loss"]
+    assert not isinstance(caught.value, KeyError) and hasattr(caught.value, "_render_traceback_")
+
+
+def lines_until(stop, run):
+    """Run with a stop at the nth line of watch.py; returns what it raises."""
+    left = [stop]
+
+    def trace(frame, event, argument):
+        if frame.f_code.co_filename != watch.__file__ or frame.f_code.co_name in ("__exit__", "_stopped", "_level"):
+            return None
+        if event == "line":
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    except KeyboardInterrupt as error:
+        return error
+    finally:
+        sys.settrace(before)
+
+
+def test_wherever_a_stop_comes_the_lists_are_of_one_length():
+    seen = set()
+    for stop in range(1, 400):
+        ask = HeldOut(ROWS[:4], MASKED)
+        error = lines_until(stop, lambda ask=ask: train(bert(), ROWS, MASKED, 2, batch_size=2, evaluate=ask,
+                                                        evaluations=2))  # fmt: skip
+        if error is None:
+            break
+        if not isinstance(error, Stopped):
+            assert not seen, "only before the first step is there nothing to keep"
+            continue
+        h = error.history
+        lengths = {len(numbers) for numbers in (h.steps, h.tokens, h.seconds, h.loss, h.accuracy)}
+        assert len(lengths) == 1 and {len(h.eval_tokens)} == {len(h.eval_tokens), *map(len, h.evals.values())}, stop
+        assert h.steps == sorted(set(h.steps)) and all(map(math.isfinite, h.loss)) and not error.model.training
+        seen |= lengths
+    assert seen == {0, 1, 2} and 100 < stop < 399
 
 
 class Poison:
@@ -267,7 +336,7 @@ def test_stopped_within_a_step_the_last_whole_steps_are_noted():
             raise KeyboardInterrupt
         return MASKED(rows, generator)
 
-    history = train(bert(), ROWS, spy, 100, batch_size=16)
+    history = halted(bert(), ROWS, spy, 100, batch_size=16).history
     assert history.interrupted and history.steps == [2, 3] and history.tokens == [320, 480]
     assert all(math.isfinite(loss) for loss in history.loss)
 
@@ -288,7 +357,9 @@ def test_stopped_after_the_last_step_nothing_is_missing(monkeypatch):
             pass
 
     monkeypatch.setattr(runtime, "bar", lambda *args, **settings: Bar())
-    history = train(bert(), ROWS, MASKED, 5, batch_size=16, evaluate=HeldOut(ROWS[:8], MASKED), evaluations=1)
+    error = halted(bert(), ROWS, MASKED, 5, batch_size=16, evaluate=HeldOut(ROWS[:8], MASKED), evaluations=1)
+    history = error.history
+    assert "stopped by you after its end" in str(error)
     assert not history.interrupted and history.steps == [1, 2, 3, 4, 5] and len(history.eval_tokens) == 1
 
 
@@ -297,7 +368,7 @@ def test_stopped_in_the_last_evaluation_the_last_step_is_kept():
         raise KeyboardInterrupt
 
     model = bert()
-    history = train(model, ROWS, MASKED, 5, batch_size=16, evaluate=stop, evaluations=1)
+    history = halted(model, ROWS, MASKED, 5, batch_size=16, evaluate=stop, evaluations=1).history
     assert history.interrupted and history.steps == [1, 2, 3, 4, 5] and history.evals == {}
     alone = bert()
     train(alone, ROWS, MASKED, 5, batch_size=16)

@@ -551,3 +551,8 @@ def test_a_name_is_cut_with_an_ellipsis(drawn):
     fig = drawn(plots.bars, {LONG: 0.5, "short": 0.4})
     first, second = (label.get_text() for label in fig.axes[0].get_yticklabels())
     assert second == "short" and first.endswith("…") and len(first) == LONGEST_NAME
+
+
+def test_a_run_that_was_stopped_before_it_measured_anything_cannot_be_drawn():
+    with pytest.raises(ValueError, match="ended before its first 'loss'"):
+        plots.curve(history(points=0, interrupted=True), alt=ALT)

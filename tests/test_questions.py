@@ -56,6 +56,7 @@ QUIZ = lessons.Question("made-quiz", "One?", OPTIONS, {"a": "One is one.", "b": 
 
 @pytest.fixture
 def made_up(monkeypatch):
+    monkeypatch.setattr(questions, "_answers", {})
     items = {"predictions": QUESTION, "quizzes": QUIZ}
     monkeypatch.setattr(lessons, "find", lambda kind, name: items[kind])
 
@@ -114,6 +115,13 @@ def test_the_answer_is_folded_until_there_is_a_guess(made_up):
     assert "It is larger." in inside and "Shown <em>too</em>." in inside
     predict("made-up", "a")
     assert "<details open>" in answer.card().data and "You said a) yes. It is smaller." in answer.card().data
+
+
+def test_a_run_that_was_stopped_answers_nothing(made_up, monkeypatch, capsys, progress_file):
+    monkeypatch.setattr(questions, "cut_short", lambda: "tiny BERT")
+    text = said(capsys, reveal, "made-up", "b")
+    assert text == "tiny BERT was stopped early, so there is no answer yet: run its cell again, then this one.\n"
+    assert not progress_file.exists() and "made-up" not in questions._answers
 
 
 def test_a_click_records_the_guess_and_opens_the_answer(made_up, monkeypatch):

@@ -277,8 +277,9 @@ def test_a_notebook_bar_is_no_widget_and_leaves_nothing(monkeypatch):
     bar.set_postfix_str("loss 1.00")
     bar.update(2)
     bar.refresh()
-    assert 'value="2" max="4"' in shown[-1] and ": 50%, 2 of 4" in shown[-1] and "loss 1.00" in shown[-1]
+    assert 'value="2" max="4"' in shown[-1] and ": 2 of 4, " in shown[-1] and "loss 1.00" in shown[-1]
     assert "<b>" not in shown[-1], "a name is text"
+    assert "nowrap" in shown[-1] and "run this cell again later" in shown[-1], "for whoever reloads"
     bar.close()
     assert shown[-1] == ""
 

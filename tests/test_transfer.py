@@ -12,6 +12,7 @@ from course_lib.experiments import lesson_08 as transfer
 from course_lib.experiments.lesson_08 import TASKS
 from course_lib.experiments.materials import HELD_OUT, LABELLED, labelled
 from course_lib.model import bodies
+from course_lib.train import loop
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_each_seed_has_a_text_of_its_own_to_read_to_learn_and_to_be_asked_about(
     read = []
     tokenizer = materials.town_words()[1]
     monkeypatch.setattr(materials, "material", lambda seed: SimpleNamespace(rows=seed, tokenizer=tokenizer))
-    monkeypatch.setattr(materials, "fit", lambda build, rows, *_, **settings: read.append((rows, settings)))
+    monkeypatch.setattr(loop, "fit", lambda build, rows, *_, **settings: read.append((rows, settings)))
     for seed in (3, 4):
         transfer.body_of(seed)
     assert [(rows, settings["seed"], settings["evaluate"].seed) for rows, settings in read] == [(3, 3, 3), (4, 4, 4)]

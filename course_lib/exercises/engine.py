@@ -126,8 +126,14 @@ def name_of(function):
     return name
 
 
-def reference(name):
+def reference(name, *inputs):
     """Return the reference answer of an exercise, for the line that you are going to replace."""
+    if inputs or not isinstance(name, str):
+        text = (
+            "reference() takes the exercise's name alone, in quotes; inputs go in brackets of their own, "
+            'as in reference("name")(x)'
+        )
+        raise slip(TypeError(text))
     return sandbox.delegating(name, lessons.find("exercises", name).reference)
 
 

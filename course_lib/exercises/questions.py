@@ -9,7 +9,8 @@ reads it, from the prediction's entry in lesson_NN.yaml. `quiz("mask-or-pad")` i
 import os
 
 from course_lib.exercises import clicks, lessons
-from course_lib.notes.cards import Card, show, slip, texts
+from course_lib.kernel import cut_short
+from course_lib.notes.cards import Card, inline, show, slip, texts
 from course_lib.notes.progress import load, now, record
 
 __all__ = ["predict", "quiz", "reveal"]
@@ -45,6 +46,10 @@ def reveal(name, answer, *shown, **values):
     """
     question = lessons.find("predictions", name)
     letter = valid(question, answer, "answer")
+    if stopped := cut_short():
+        text = f"{stopped} was stopped early, so there is no answer yet: run its cell again, then this one."
+        show(Card(inline(text), text, "open"))
+        return
     read, wrong = question.read_with(values)
     assert not wrong or os.environ.get("COURSE_STRICT") != "1", f"{name}: {wrong} is false in this run: {values}"
     answer = _answers[name] = Answer(question, letter, shown, read, wrong)

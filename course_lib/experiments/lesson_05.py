@@ -70,7 +70,7 @@ def pretrained(
     masking = Masking.of(data.tokenizer, rate=rate, mask=mask, random=random)
     goal = LossEverywhere(masking) if everywhere else MaskedLM(masking)
     build = functools.partial(bodies.tiny_bert, data.tokenizer, tie_word_embeddings=tied)
-    model, history = materials.fit(
+    model, history = loop.fit(
         build, data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, batch_size=batch_size,
         learning_rate=learning_rate, evaluate=Probes(data, goal), evaluations=EVALUATIONS,
     )  # fmt: skip

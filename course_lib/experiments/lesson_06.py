@@ -14,6 +14,7 @@ from course_lib.experiments import materials
 from course_lib.experiments.town_pairs import KINDS, TownPairs, town_pairs
 from course_lib.model import bodies
 from course_lib.text.packing import Pairs
+from course_lib.train import loop
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import MaskedLM, PreTraining
@@ -37,7 +38,7 @@ def judge_pairs(
     """
     data = town_pairs(seed=seed)
     goal = PreTraining(data.tokenizer.pad_token_id, MaskedLM(Masking.of(data.tokenizer)), judge_at)
-    model, history = materials.fit(
+    model, history = loop.fit(
         functools.partial(reader, data, causal, words_first, seed), data.training(negative), goal, steps,
         tokenizer=data.tokenizer, seed=seed, batch_size=batch_size, learning_rate=learning_rate,
     )  # fmt: skip
@@ -54,7 +55,7 @@ def reader(data: TownPairs, causal: bool, words_first: int, seed: int) -> PreTra
         return build()
     words = MaskedLM(Masking.of(data.tokenizer))
     settings = {"tokenizer": data.tokenizer, "seed": seed, "batch_size": 32, "learning_rate": 2e-3}
-    return materials.fit(build, data.whole(), words, words_first, name="masked words first", **settings)[0]
+    return loop.fit(build, data.whole(), words, words_first, name="masked words first", **settings)[0]
 
 
 def _measure(model: PreTrainedModel, data: TownPairs, judge_at: str) -> dict[str, float]:

@@ -51,7 +51,7 @@ def body_of(seed: int, causal: bool = False, steps: int = 2048) -> tuple[PreTrai
     """
     data = materials.material(seed=seed)
     goal = CausalLM.of(data.tokenizer) if causal else MaskedLM(Masking.of(data.tokenizer))
-    return materials.fit(
+    return loop.fit(
         functools.partial(_build, causal), data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, batch_size=32,
         learning_rate=2e-3, evaluate=Probe(seed), evaluations=MOMENTS, name="causal" if causal else "masked",
     )  # fmt: skip

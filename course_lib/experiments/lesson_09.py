@@ -11,6 +11,7 @@ from course_lib.apply import generation, in_context_data
 from course_lib.experiments import materials
 from course_lib.experiments.materials import ASKED, HELD_OUT_FROM, LENGTH, Material, Plan
 from course_lib.model import bodies
+from course_lib.train import loop
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM
 
@@ -28,7 +29,7 @@ def writer(objective: str, data: Material, seed: int, steps: int) -> PreTrainedM
     }[objective]  # fmt: skip
     build = functools.partial(bodies.tiny_gpt if objective == "causal" else bodies.tiny_bert, data.tokenizer)
     settings = {"batch_size": 32, "learning_rate": 2e-3, "name": objective}
-    return materials.fit(build, data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, **settings)[0]
+    return loop.fit(build, data.rows, goal, steps, tokenizer=data.tokenizer, seed=seed, **settings)[0]
 
 
 def by_temperature(seed: int, temperature: float, steps: int, stories: int) -> dict[str, float]:

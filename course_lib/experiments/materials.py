@@ -21,7 +21,7 @@ from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM, Objective
 
 __all__ = [
-    "ASKED", "HELD_OUT", "HELD_OUT_FROM", "HELD_OUT_SHARE", "LABELLED", "LENGTH", "Material", "Plan", "fit", "labelled",
+    "ASKED", "HELD_OUT", "HELD_OUT_FROM", "HELD_OUT_SHARE", "LABELLED", "LENGTH", "Material", "Plan", "labelled",
     "material", "measure", "named", "town_words",
 ]  # fmt: skip
 
@@ -126,19 +126,11 @@ class Plan:
         return self.numbers(history)
 
     def numbers(self, history: loop.History) -> dict[str, list]:
-        """Collect what was measured on the way; raises KeyboardInterrupt where the training was stopped."""
-        if history.interrupted:
-            raise KeyboardInterrupt
+        """Collect what was measured on the way."""
         constants = {name: [value] * len(history.eval_tokens) for name, value in self.constants.items()}
         return {"tokens": history.eval_tokens, **history.evals, **constants}
 
 
-def fit(*args, **settings) -> tuple[PreTrainedModel, loop.History]:
-    """Train as ``loop.fit`` does; a training that was stopped is no run of an experiment."""
-    model, history = loop.fit(*args, **settings)
-    if history.interrupted:
-        raise KeyboardInterrupt
-    return model, history
 
 
 def named(name: str, score: Score) -> dict[str, float]:

@@ -6,6 +6,8 @@ import re
 import mistune
 from IPython.display import HTML, display
 
+from course_lib.kernel import slip
+
 __all__ = ["Card", "chinese", "inline", "markdown", "plain", "show", "slip", "texts"]
 
 # Border colours of the Okabe-Ito palette; the words carry the meaning, the colour only repeats it.
@@ -54,12 +56,6 @@ def markdown(text):
 def chinese(text):
     """Return Chinese text as HTML that says that it is Chinese."""
     return f'<span lang="zh">{inline(text)}</span>'
-
-
-def slip(error):
-    """Return the error of a learner's slip, of which a notebook shows the message and no line of our own code."""
-    error._render_traceback_ = lambda: [f"{type(error).__name__}: {error}"]
-    return error
 
 
 def inline(text):

@@ -141,7 +141,11 @@ def series(history, metric):
         values, tokens = getattr(history, metric), history.tokens
     else:
         known = ", ".join(["loss", "accuracy", *history.evals])
+        if getattr(history, "interrupted", False):
+            known += " (it was stopped early)"
         raise ValueError(f"history {history.name!r} has no metric {metric!r}; it has: {known}")
+    if not len(values):
+        raise ValueError(f"history {history.name!r} ended before its first {metric!r}: run the training again.")
     tokens, values = np.asarray(tokens, dtype=float), np.asarray(values, dtype=float)
     return tokens[~np.isnan(values)], values[~np.isnan(values)]
 

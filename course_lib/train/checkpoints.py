@@ -25,7 +25,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from course_lib import runtime
-from course_lib.train.history import History
+from course_lib.train.history import History, Stopped
 
 __all__ = ["load", "save"]
 
@@ -59,7 +59,8 @@ def load(name: str, model) -> History | None:
 def save(name: str, model, tokenizer, history: History) -> None:
     """Keep a trained model, so that ``from_pretrained`` and the pipelines open it too.
 
-    Whatever goes wrong (a full disk, the stop button), the model in memory is unharmed and a message says so.
+    Whatever goes wrong (a full disk), the model in memory is unharmed and a message says so. Raises Stopped when the
+    user stops it.
     """
     try:
         cache = runtime.cache_dir()
@@ -73,7 +74,10 @@ def save(name: str, model, tokenizer, history: History) -> None:
             except OSError:  # another process was first: its model is as good as ours
                 if not (cache / name).is_dir():
                     raise
-    except (Exception, KeyboardInterrupt) as error:  # the libraries that write raise their own kinds
+    except KeyboardInterrupt:
+        said = f"{history.name}: stopped by you when it was trained to its end, and about to be kept for next time."
+        raise Stopped(said, model, history) from None
+    except Exception as error:  # the libraries that write raise their own kinds
         print(f"{history.name}: trained, but not kept for next time ({type(error).__name__}: {error}). Nothing else is "
               "lost. Where the disk is full, free some space or set COURSE_CACHE.")  # fmt: skip
 

@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from course_lib import runtime
+from course_lib import kernel, runtime
 from course_lib.model.bodies import autocast, check_rows
 from course_lib.text.packing import Pairs
 from course_lib.train import checkpoints, provenance
-from course_lib.train.history import Diverged, History
+from course_lib.train.history import Diverged, History, Stopped, stopped
 from course_lib.train.objectives import Objective
 from course_lib.train.watch import Watch
 
-__all__ = ["History", "Diverged", "adamw", "check", "fit", "one_cycle", "order", "train"]
+__all__ = ["History", "Diverged", "Stopped", "adamw", "check", "fit", "one_cycle", "order", "stopped", "train"]
 
 
 def train(
@@ -31,10 +31,9 @@ def train(
     """Train a model in place and return its history.
 
     rows int64 [N, T], or Pairs. AdamW, one cycle of the learning rate (10% up, then a cosine down), gradients clipped
-    at norm 1. ``evaluate(model)`` returns named numbers and is called ``evaluations`` times. Interrupted by the user
-    (Ctrl-C, the stop button) it keeps what it has. Raises Diverged when the loss is no longer a number. Whatever else
-    goes wrong on the way (memory, ``evaluate``), the exception carries the model as trained so far, and its history,
-    as ``.model`` and ``.history``.
+    at norm 1. ``evaluate(model)`` returns named numbers and is called ``evaluations`` times. Raises Diverged when the
+    loss is no longer a number, and Stopped (a KeyboardInterrupt) when the user stops it. Whatever ends it early, the
+    exception carries the model as trained so far, and its history, as ``.model`` and ``.history``.
     """
     check(model, rows, steps, batch_size, learning_rate, evaluations)
     device = runtime.device()
@@ -101,10 +100,14 @@ def fit(
     key = provenance.key(model, rows, objective, steps, seed, evaluate, recipe)
     entry = f"{type(model).__name__}-{key}" if key else None
     if entry and (history := checkpoints.load(entry, model)):
+        kernel.unfinished.clear()
         model.to(runtime.device()).eval()
-        return model, replace(history, name=settings.get("name", "model"))
+        history = replace(history, name=settings.get("name", "model"))
+        if not runtime.quiet():
+            print(f"{history.name}: trained already, taken from the disk ({steps:,} steps).")
+        return model, history
     history = train(model, rows, objective, steps, seed=seed, evaluate=evaluate, **settings)
-    if entry and not history.interrupted:
+    if entry:
         checkpoints.save(entry, model, tokenizer, history)
     return model, history
 

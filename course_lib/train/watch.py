@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from course_lib import runtime
+from course_lib import kernel, runtime
 from course_lib.train.batch import Batch
-from course_lib.train.history import Diverged, History
+from course_lib.train.history import Diverged, History, Stopped
 
 __all__ = ["Watch"]
 
@@ -29,8 +29,8 @@ class Watch:
                 watch.check(loss, slope)  # before the optimizer's step
                 watch.add([batch], loss, *batch.hits(words, pairs))  # after it
 
-    Interrupted by the user the run keeps what it has. Of anything else that goes wrong the exception carries the
-    model and its history as ``.model`` and ``.history``.
+    Whatever ends the run early, the exception carries the model and its history as ``.model`` and ``.history``: Stopped
+    where the user did.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Watch:
         self.done, self.seen = 0, [0] * len(names)
 
     def __enter__(self) -> Watch:
+        kernel.unfinished.clear()
         self.good, self.spent, self.since = self._snapshot(), 0.0, time.perf_counter()
         self.bar = runtime.bar(self.steps, self.name)
         self._start_again()
@@ -80,21 +81,25 @@ class Watch:
             self._evaluate()
         self.bar.update()
 
-    def __exit__(self, kind, error, _) -> bool:
+    def __exit__(self, kind, error, _) -> None:
         self.bar.close()
-        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
-        if interrupted:
-            print(f"{self.name}: stopped by you after {max(self.seen):,} tokens; kept as it is.")
-            if any(self.counted):  # the steps since the last note
-                self._note()
-            left = self.done < self.steps or len(self.histories[0].eval_tokens) < len(self.evaluate_at)
-            self.histories = [replace(history, interrupted=left) for history in self.histories]
-        elif isinstance(error, Exception) and not isinstance(error, Diverged) and self.done:
-            error.model, error.history = self.models[0], self.histories[0]
-            error.add_note(f"The model, trained for {self.done} of {self.steps} steps, is in this exception's .model.")
         for model in self.models:
             model.eval()
-        return interrupted
+        if isinstance(error, KeyboardInterrupt):
+            raise self._stopped() from None
+        if isinstance(error, Exception) and not isinstance(error, Diverged) and self.done:
+            error.model, error.history = self.models[0], self.histories[0]
+            error.add_note(f"The model, trained for {self.done} of {self.steps} steps, is in this exception's .model.")
+
+    def _stopped(self) -> Stopped:
+        _level([[h.steps, h.tokens, h.seconds, h.loss, h.accuracy] for h in self.histories])
+        _level([[h.eval_tokens, *h.evals.values()] for h in self.histories])
+        if any(self.counted) and self.done not in self.histories[0].steps[-1:]:  # the steps since the last note
+            self._note()
+        left = self.done < self.steps or len(self.histories[0].eval_tokens) < len(self.evaluate_at)
+        self.histories = [replace(history, interrupted=left) for history in self.histories]
+        when = f"after {self.done:,} of {self.steps:,} steps ({max(self.seen):,} tokens)" if left else "after its end"
+        return Stopped(f"{self.name}: stopped by you {when}.", self.models[0], self.histories[0])
 
     def _notes(self, step: int) -> bool:
         return step % self.note_every == 0 or step == self.steps
@@ -113,7 +118,7 @@ class Watch:
             if self.judged[i]:
                 history.pair_accuracy.append(pairs_right[i] / self.judged[i])
         self.bar.set_postfix_str(f"loss {history.loss[-1]:.2f}, accuracy {history.accuracy[-1]:.2f}, "
-                                 f"{sum(self.seen) / now:,.0f} tokens/s")  # fmt: skip
+                                 f"{sum(self.seen) / now / 1000:,.0f}k tokens/s")  # fmt: skip
         self._start_again()
 
     def _start_again(self) -> None:
@@ -155,3 +160,10 @@ def _numbers(found) -> dict[str, float]:
         return {str(key): float(value) for key, value in found.items()}
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"evaluate returned {found!r:.200}: each value must be one number, e.g. x.mean().") from None
+
+
+def _level(runs: list[list[list]]) -> None:
+    """Cut lists to the shortest: a stop may come while they are being written."""
+    shortest = min(len(numbers) for lists in runs for numbers in lists)
+    for numbers in (numbers for lists in runs for numbers in lists):
+        del numbers[shortest:]

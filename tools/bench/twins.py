@@ -171,8 +171,6 @@ def train(
         learning_rate=learning_rate, seed=seed, name=f"{arm} {seed}",
         evaluate=lambda trained: measure(trained, questions), evaluations=moments,
     )  # fmt: skip
-    if history.interrupted:
-        raise KeyboardInterrupt
     run = {
         "arm": arm, "seed": seed, "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "parameters": bodies.parameters(model),
