@@ -2,10 +2,18 @@
 
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
 
 import pytest
 from playwright import sync_api
 
+ROOT = Path(__file__).resolve().parents[2]
+START = "import sys; from tools import tasks; sys.exit(tasks.lab(*sys.argv[1:]))"
 QUIET = (  # nothing is looked up in the background, so that every request that is seen is the page's own
     "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-gpu",
@@ -41,3 +49,31 @@ def visit(browser):
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def lab(home):
+    """A JupyterLab as `make lab` starts it, for a learner who has no settings yet: its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "XDG_"))}
+    environment |= {"HOME": str(home), "COURSE_HOME": str(home / "course"), "PYTHONPATH": str(ROOT)}
+    options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--no-browser",
+               "--LabApp.expose_app_in_browser=True"]  # fmt: skip
+    server = subprocess.Popen([sys.executable, "-c", START, *options], cwd=ROOT, env=environment)
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"{address}/api", timeout=5).close()
+            break
+        except OSError:
+            assert server.poll() is None, "JupyterLab did not start"
+            time.sleep(0.5)
+    yield address
+    server.terminate()
+    server.wait(30)

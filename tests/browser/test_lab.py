@@ -1,50 +1,14 @@
 """`make lab` in a real browser: the copy opens beside its contents, trusted; a closed tab ends its kernel."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from course_lib.notes import working_copy
 
-ROOT = Path(__file__).resolve().parents[2]
 TRUSTED = ".jp-StatusItem-trust[title^='Notebook trusted']"
 PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
-START = "import sys; from tools import tasks; sys.exit(tasks.lab(*sys.argv[1:]))"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def lab(home):
-    """A JupyterLab as `make lab` starts it, for a learner who has no settings yet: its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "XDG_"))}
-    environment |= {"HOME": str(home), "COURSE_HOME": str(home / "course"), "PYTHONPATH": str(ROOT)}
-    options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--no-browser",
-               "--LabApp.expose_app_in_browser=True"]  # fmt: skip
-    server = subprocess.Popen([sys.executable, "-c", START, *options], cwd=ROOT, env=environment)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(240):
-        try:
-            urllib.request.urlopen(f"{address}/api", timeout=5).close()
-            break
-        except OSError:
-            assert server.poll() is None, "JupyterLab did not start"
-            time.sleep(0.5)
-    yield address
-    server.terminate()
-    server.wait(30)
 
 
 def answer(address):

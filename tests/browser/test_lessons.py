@@ -1,0 +1,139 @@
+"""A learner at a lesson in a real JupyterLab: runs it cold, guesses, sees answers, solves, stops, reloads.
+
+`make browser-test` walks through the lessons in LESSONS; COURSE_BROWSER=all walks through all of them (twenty minutes).
+"""
+
+import os
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from course_lib.notes import working_copy
+
+ALL = sorted(path.name for path in working_copy.LESSONS.glob("[0-9][0-9]_*.ipynb"))
+LESSONS = ALL if os.environ.get("COURSE_BROWSER") == "all" else [name for name in ALL if name[:2] in ("00", "03")]
+RUN = """async (command) => {
+    await window.jupyterapp.started;
+    return await window.jupyterapp.commands.execute(command);
+}"""
+READY = "window.jupyterapp && /\\| Idle/.test(document.querySelector('#jp-main-statusbar')?.innerText)"
+WIDE = """(selector) => [...document.querySelectorAll(selector)]
+    .filter(one => one.offsetParent && one.scrollWidth > one.clientWidth + 1)
+    .map(one => one.textContent.trim().slice(0, 80))"""
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+AXE = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": TAGS}}
+FOLD = ".jp-OutputArea-output details"
+LEFT, RIGHT = "    return words[position:]", "    return words[:position]"
+
+
+@pytest.fixture
+def opened(lab, visit):
+    """Return opened(name of a lesson): its page, ready, with nothing run."""
+
+    def open_(name, **options):
+        page = visit(f"{lab}/lab/tree/my-course/{name}", **({"width": 1300, "height": 900} | options))
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
+        page.wait_for_function(READY, timeout=120_000)
+        return page
+
+    return open_
+
+
+def errors(page):
+    kind = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
+    return [text[:300] for text in page.locator(kind).all_inner_texts()]
+
+
+@pytest.mark.parametrize("name", LESSONS, ids=lambda name: name[:2])
+def test_a_lesson_from_cold_to_its_last_guess(opened, lab, name):
+    page = opened(name)
+    assert page.locator(".jp-Notebook .jp-OutputArea-output").count() == 0, "nothing has run"
+    assert page.evaluate(RUN, "notebook:run-all-cells") is True, errors(page)
+    assert errors(page) == []
+    asked = page.locator(".jp-OutputArea-output .widget-vbox", has_text="Predict:")
+    folds = page.locator(FOLD, has_text=re.compile("The run says|the run says"))
+    assert folds.count() == asked.count() > 1
+    assert page.locator(f"{FOLD}[open]").count() == 0, "an answer is open before the guess"
+    assert not page.get_by_text(re.compile("[Tt]he run says")).first.is_visible()
+    for n in range(asked.count()):
+        asked.nth(n).locator("button").first.click()
+        asked.nth(n).get_by_text(re.compile("Your guess: a\\)")).wait_for(timeout=30_000)
+    page.wait_for_function(f"document.querySelectorAll('{FOLD}[open]').length == {asked.count()}", timeout=30_000)
+    for n in range(asked.count()):
+        assert re.search("You (were right|said a\\))", folds.nth(n).inner_text())
+    for width in (1300, 900):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(500)
+        assert page.evaluate(WIDE, ".jp-CodeCell .cm-scroller, .jp-RenderedHTMLCommon") == [], f"cut at {width} pixels"
+    assert serious(page) == []
+    assert page.problems == []
+    assert [request for request in page.requests if not request.startswith((lab, "data:", "blob:"))] == []
+
+
+def serious(page):
+    """Return what axe-core finds in what the lesson shows; JupyterLab's own frame is not ours."""
+    found = Axe().run(page, context={"include": [[".jp-OutputArea-output"], [".jp-RenderedMarkdown"]]}, options=AXE)
+    return [(v["id"], v["nodes"][0]["html"][:200]) for v in found.response["violations"]
+            if v["impact"] in ("serious", "critical")]  # fmt: skip
+
+
+def test_an_exercise_wrong_then_right(opened):
+    page = opened(ALL[0])
+    page.locator(".jp-CodeCell").first.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    cell = page.locator(".jp-CodeCell", has_text="def left_context").first
+    for line, verdict in ((LEFT, "Not yet"), (RIGHT, "Right")):
+        write(page, cell, line)
+        cell.locator(".jp-OutputArea-output", has_text=verdict).wait_for(timeout=120_000)
+    assert errors(page) == []
+
+
+def write(page, cell, line):
+    """Put a line in the place of the function's last one, as a learner would, and run the cell."""
+    cell.scroll_into_view_if_needed()
+    cell.locator(".cm-line", has_text=re.compile(r"^    return ")).last.click()
+    page.keyboard.press("Home")
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+End")
+    page.keyboard.type(line.strip())
+    page.keyboard.press("Shift+Enter")
+
+
+def test_a_stop_in_mid_training_stops_the_rest_and_says_so(opened):
+    page = opened(ALL[0])
+    done = page.evaluate_handle("() => ({promise: window.jupyterapp.commands.execute('notebook:run-all-cells')})")
+    training = page.locator(".jp-CodeCell", has_text="loop.train").first
+    training.scroll_into_view_if_needed()
+    training.locator(".jp-OutputArea-output").first.wait_for(timeout=180_000)  # the bar
+    page.wait_for_timeout(1500)
+    page.evaluate(RUN, "notebook:interrupt-kernel")
+    assert done.evaluate("async (run) => await run.promise") is False, "Run All must end at the stop"
+    training.get_by_text(re.compile("[Ss]topped")).first.wait_for(timeout=30_000)
+    assert "Traceback" not in training.inner_text()
+    assert page.locator(".jp-CodeCell .jp-InputPrompt", has_text="[*]").count() == 0
+    told = page.locator(FOLD, has_text="he run says")
+    assert told.count() == 1, "the prediction of the run that was stopped is not answered"
+    assert page.evaluate(RUN, "notebook:run-all-cells") is True, errors(page)
+
+
+def test_a_reload_keeps_what_was_shown(opened):
+    page = opened(ALL[0])
+    page.locator(".jp-CodeCell").first.locator(".cm-content").click()
+    for _ in range(6):
+        page.keyboard.press("Shift+Enter")
+    page.locator(".jp-OutputArea-output").nth(3).wait_for(timeout=120_000)
+    page.evaluate(RUN, "docmanager:save")
+    before = page.locator(".jp-OutputArea-output").count()
+    page.reload()
+    page.wait_for_function(READY, timeout=120_000)
+    page.wait_for_function(f"document.querySelectorAll('.jp-OutputArea-output').length >= {before}", timeout=60_000)
+
+
+def test_an_answer_opens_by_the_keyboard(opened):
+    page = opened(ALL[0])
+    assert page.evaluate(RUN, "notebook:run-all-cells") is True, errors(page)
+    fold = page.locator(FOLD, has_text="he run says").first
+    fold.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert fold.get_attribute("open") is not None
