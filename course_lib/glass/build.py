@@ -27,8 +27,8 @@ __all__ = ["STORIES", "grammar", "moments", "page", "pair", "translate"]
 PAGE = Path(__file__).parent / "page"
 HTML = DATA.parent / "one-mask-apart.html"
 SCRIPTS = (  # in the order of what they need
-    "masks.js", "model.js", "reader.js", "state.js", "arrows.js", "answers.js", "opened.js", "more.js", "walk.js",
-    "main.js",
+    "dom.js", "masks.js", "model.js", "reader.js", "state.js", "arrows.js", "answers.js", "opened.js", "more.js",
+    "walk.js", "main.js",
 )  # fmt: skip
 TRANSLATE = CHECKPOINT.with_name("town-translate")
 
