@@ -31,7 +31,7 @@ from course_lib import runtime
 from course_lib.apply import translation
 from course_lib.experiments import lesson_10, materials, recording, town_pairs
 from course_lib.experiments.every_mask import EveryMask
-from course_lib.glass.reading import LONGEST, MASKS, View, read
+from course_lib.glass.reading import LONGEST, MASKS, read
 from course_lib.model import bodies
 from course_lib.places import DATA
 from course_lib.town.language import TinyTown
@@ -120,7 +120,7 @@ def score(folder: Path, questions: int = 300) -> dict[str, float]:
         hidden, length = rng.randint(1, len(words)), len(words) + 2
         sizes = {"prefix": size_rng.randint(0, length), "window": size_rng.randint(1, min(EveryMask.WIDEST, length))}
         for mask in MASKS:
-            found = read(View(" ".join(words), hidden, mask, sizes.get(mask)), folder)
+            found = read(" ".join(words), hidden, mask, sizes.get(mask), folder)
             apart[mask].append(sum(abs(p - found.best[word]) for word, p in found.model.items()) / 2)
     means = {mask: fmean(values) for mask, values in apart.items()}
     means["mean"] = fmean(means.values())

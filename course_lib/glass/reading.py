@@ -18,7 +18,7 @@ from course_lib.text import tokenization
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
 
-__all__ = ["CHECKPOINT", "MASKS", "PAIR", "Reading", "View", "load", "pair_examples", "read", "read_pair", "rounded"]
+__all__ = ["CHECKPOINT", "MASKS", "PAIR", "Reading", "load", "pair_examples", "read", "read_pair", "rounded"]
 
 CHECKPOINT = DATA / "checkpoints" / "town-both"
 PAIR = CHECKPOINT.with_name("town-pair")
@@ -31,44 +31,6 @@ MASKS = {
     "prefix": attention.prefix_mask,
     "window": attention.sliding_window_mask,
 }
-
-
-@dataclass(frozen=True)
-class View:
-    """What is looked at: a sentence in Tiny Town's words, the position that is hidden and asked for, and a mask.
-
-    Positions count from 0, which is [CLS]: the first word stands at 1. ``size`` is the prefix's length or the window's
-    width. Raises ValueError for what the town or the view does not know.
-    """
-
-    text: str
-    hidden: int = 1
-    mask: str = "causal"
-    size: int | None = None
-
-    def __post_init__(self):
-        words, known = self.words, _oracle().vocabulary
-        positions = len(words) + 2
-        if not 1 <= len(words) <= LONGEST:
-            raise ValueError(f"The sentence has {len(words)} words: from 1 to {LONGEST} fit into the view.")
-        if unknown := [word for word in words if word not in known]:
-            raise ValueError(
-                f"{unknown[0]!r} is not a word of Tiny Town. Its words: TinyTown.load().vocabulary; end with ' .'"
-            )
-        if self.hidden not in range(1, len(words) + 1):
-            raise ValueError(f"hidden={self.hidden!r}: give a position from 1 (the first word) to {len(words)}.")
-        if self.mask not in MASKS:
-            raise ValueError(f"mask={self.mask!r} is unknown; choose one of {', '.join(MASKS)}.")
-        sizes = {"prefix": range(positions + 1), "window": range(1, positions + 1)}.get(self.mask)
-        if sizes and self.size not in sizes:
-            raise ValueError(f"size={self.size!r}: a {self.mask} needs a number from {sizes[0]} to {sizes[-1]}.")
-        if not sizes and self.size is not None:
-            raise ValueError(f"size={self.size} is for a prefix or a window; the {self.mask} mask has none.")
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The sentence, word by word."""
-        return tuple(self.text.split())
 
 
 @dataclass(frozen=True)
@@ -125,21 +87,47 @@ def _oracle() -> Oracle:
     return Oracle(TinyTown.load())
 
 
-def read(view: View, folder: Path = CHECKPOINT) -> Reading:
-    """Let the model and the exact reader answer one view."""
-    model, tokenizer = load(folder)
-    tokens = [tokenizer.cls_token, *view.words, tokenizer.sep_token]
-    truth, tokens[view.hidden] = tokens[view.hidden], tokenizer.mask_token
-    output, reaches, weights = _look(model, tokenizer, tokens, view.hidden, MASKS[view.mask](view.size, len(tokens)))
+def read(
+    text: str, hidden: int = 1, mask: str = "causal", size: int | None = None, folder: Path = CHECKPOINT
+) -> Reading:
+    """Ask the model and the exact reader which word of a sentence stands at the position ``hidden``.
+
+    Positions count from 0, which is [CLS]: the first word stands at 1. ``size`` is the prefix's length or the window's
+    width. Raises ValueError for what the town or the view does not know.
+    """
+    words, (model, tokenizer) = text.split(), load(folder)
+    _check(words, hidden, mask, size)
+    tokens = [tokenizer.cls_token, *words, tokenizer.sep_token]
+    tokens[hidden] = tokenizer.mask_token
+    output, reaches, weights = _look(model, tokenizer, tokens, hidden, MASKS[mask](size, len(tokens)))
     town = _oracle().vocabulary  # the last rows of the vocabulary; the special tokens stand before them
-    answer = output.logits[0, view.hidden].double().softmax(-1)[-len(town) :].tolist()
+    answer = output.logits[0, hidden].double().softmax(-1)[-len(town) :].tolist()
     blanked = " ".join(tokens[1:-1]).replace(tokenizer.mask_token, "___")
-    size = "" if view.size is None else f" of {view.size}"
-    return Reading(
-        f"The sentence '{blanked}' under the {view.mask} mask{size}", tokens, view.hidden, truth, reaches,
-        weights, model=dict(zip(town, answer, strict=True)), best=_best(view, reaches),
-        both=_best(view, np.ones(len(tokens), bool)), left=_best(view, np.arange(len(tokens)) < view.hidden),
+    about = f"The sentence '{blanked}' under the {mask} mask" + ("" if size is None else f" of {size}")
+    best, both, left = (
+        _best(words, hidden, seen)
+        for seen in (reaches, np.ones(len(tokens), bool), np.arange(len(tokens)) < hidden)
     )  # fmt: skip
+    model_says = dict(zip(town, answer, strict=True))
+    return Reading(about, tokens, hidden, words[hidden - 1], reaches, weights, model_says, best, both, left)
+
+
+def _check(words: list[str], hidden: int, mask: str, size: int | None) -> None:
+    if not 1 <= len(words) <= LONGEST:
+        raise ValueError(f"The sentence has {len(words)} words: from 1 to {LONGEST} fit into the view.")
+    if unknown := [word for word in words if word not in _oracle().vocabulary]:
+        raise ValueError(
+            f"{unknown[0]!r} is not a word of Tiny Town. Its words: TinyTown.load().vocabulary; end with ' .'"
+        )
+    if hidden not in range(1, len(words) + 1):
+        raise ValueError(f"hidden={hidden!r}: give a position from 1 (the first word) to {len(words)}.")
+    if mask not in MASKS:
+        raise ValueError(f"mask={mask!r} is unknown; choose one of {', '.join(MASKS)}.")
+    sizes = {"prefix": range(len(words) + 3), "window": range(1, len(words) + 3)}.get(mask)
+    if sizes and size not in sizes:
+        raise ValueError(f"size={size!r}: a {mask} needs a number from {sizes[0]} to {sizes[-1]}.")
+    if not sizes and size is not None:
+        raise ValueError(f"size={size} is for a prefix or a window; the {mask} mask has none.")
 
 
 @functools.cache
@@ -171,12 +159,10 @@ def read_pair(number: int, mask: str = "bidirectional") -> Reading:
     output, reaches, weights = _look(model, tokenizer, tokens, 0, MASKS[mask](None, len(tokens)), segments)
     answer = output.seq_relationship_logits[0].double().softmax(-1).tolist()  # 0: B follows A
     both, blind = ({FOLLOWS: p, APART: 1 - p} for p in (example["exact"], 0.5))
-    return Reading(
-        f"Two segments, '{example['a']}' and '{example['b']}', under the {mask} mask", tokens, 0,
-        FOLLOWS if example["follows"] else APART, reaches, weights,
-        model=dict(zip((FOLLOWS, APART), answer, strict=True)), best=both if reaches.all() else blind, both=both,
-        left=blind,
-    )  # fmt: skip
+    about = f"Two segments, '{example['a']}' and '{example['b']}', under the {mask} mask"
+    truth, model_says = FOLLOWS if example["follows"] else APART, dict(zip((FOLLOWS, APART), answer, strict=True))
+    best = both if reaches.all() else blind
+    return Reading(about, tokens, 0, truth, reaches, weights, model_says, best, both, left=blind)
 
 
 def _look(model, tokenizer, tokens: list[str], asked: int, additive: Tensor, segments: list[int] | None = None):
@@ -194,12 +180,11 @@ def _look(model, tokenizer, tokens: list[str], asked: int, additive: Tensor, seg
     return output, reaches, torch.stack(output.attentions)[:, 0].numpy()
 
 
-def _best(view: View, seen: np.ndarray) -> dict[str, float] | None:
+def _best(words: list[str], hidden: int, seen: np.ndarray) -> dict[str, float] | None:
     """Compute the exact reader's answer from the words that stand at the positions ``seen`` bool [T]."""
-    oracle, place = _oracle(), view.hidden - 1
-    observed = [word if seen[at + 1] and at != place else None for at, word in enumerate(view.words)]
+    observed = [word if seen[at] and at != hidden else None for at, word in enumerate(words, 1)]
     try:
-        found = oracle.restore(observed, [place])[0]
+        found = _oracle().restore(observed, [hidden - 1])[0]
     except ValueError:  # no story begins like this
         return None
-    return None if np.isnan(found).any() else dict(zip(oracle.vocabulary, found.tolist(), strict=True))
+    return None if np.isnan(found).any() else dict(zip(_oracle().vocabulary, found.tolist(), strict=True))

@@ -40,7 +40,7 @@ def show(text: str, hidden: int = 1, mask: str = "causal", size: int | None = No
     """
     if stage not in STAGES:
         raise ValueError(f"stage={stage!r} is unknown; choose one of {', '.join(STAGES)}.")
-    found = reading.read(reading.View(text, hidden, mask, size))
+    found = reading.read(text, hidden, mask, size)
     state = {"text": text, "hide": hidden - 1, "mask": mask, "stage": stage}
     return _glass(found, state | ({} if size is None else {mask: size}))
 
