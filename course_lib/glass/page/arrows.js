@@ -1,8 +1,9 @@
 // The model at work: tokens in a row (or down the page), a row of dots for each layer, arrows to what each one attends to.
 import { $, cleared, element } from "./dom.js";
-import { flow, labels, attentionOf, reading, shape, shown, state } from "./state.js";
+import { flow, labels, reading, shape, shown, state } from "./state.js";
 
 const FAINT = 0.02; // thinner arrows are not drawn
+const [LEFT, GAP] = [84, 6]; // room for the layers' names; between two tokens
 
 // --- where things stand ------------------------------------------------------------------------------------------
 function widthOf(texts) {
@@ -16,36 +17,36 @@ function widthOf(texts) {
 // layers; `turn` makes it [x, y]. boxes: the tokens'; dot(i, row): a vector's place; ends[i]: where token i ends.
 function layout(texts) {
   const needs = widthOf(texts);
-  const [left, gap] = [84, 6]; // room for the layers' names; between two tokens
-  const total = needs.reduce((sum, need) => sum + need + gap, left);
-  const whole = $("work").clientWidth - 4;
-  const flat = total <= whole;
-  $("work").classList.toggle("down", !flat); // gives the model its column, whose width is asked for next
-  const turn = flat ? (along, deep) => [along, deep] : (along, deep) => [deep, along];
-  const make = (width, height, boxes, ends, deep) => {
-    const middle = ({ x, y, width: w, height: h }) => (flat ? x + w / 2 : y + h / 2);
-    return { flat, turn, width, height, boxes, ends, dot: (i, row) => turn(middle(boxes[i]), deep(row)) };
-  };
-  if (flat) {
-    const spread = Math.min(1.35, (whole - left) / (total - left));
-    const step = Math.max(46, Math.min(innerHeight * 0.088, 88));
-    let x = left;
-    const boxes = needs.map((need) => {
-      const box = { x, y: 22, width: need * spread, height: 38 };
-      x += (need + gap) * spread;
-      return box;
-    });
-    const ends = boxes.map((box) => box.x + box.width + (gap * spread) / 2);
-    return make(x, 112 + step * shape.layers, boxes, ends, (row) => 86 + step * row);
+  const total = needs.reduce((sum, need) => sum + need + GAP, LEFT);
+  const room = $("work").clientWidth - 4;
+  $("work").classList.toggle("down", total > room); // gives the model its column, whose width is asked for next
+  return total > room ? down(needs, $("glass").clientWidth - 4) : along(needs, (room - LEFT) / (total - LEFT));
+}
+
+function along(needs, free) {
+  const spread = Math.min(1.35, free);
+  const step = Math.max(46, Math.min(innerHeight * 0.088, 88));
+  const boxes = [];
+  let x = LEFT;
+  for (const need of needs) {
+    boxes.push({ x, y: 22, width: need * spread, height: 38 });
+    x += (need + GAP) * spread;
   }
-  const room = $("glass").clientWidth - 4;
+  const ends = boxes.map((box) => box.x + box.width + (GAP * spread) / 2);
+  const dot = (i, row) => [boxes[i].x + boxes[i].width / 2, 86 + step * row];
+  const turn = (way, deep) => [way, deep];
+  return { flat: true, width: x, height: 112 + step * shape.layers, boxes, ends, dot, turn };
+}
+
+function down(needs, room) {
   const wide = Math.min(124, Math.max(...needs));
   const [from, to] = [wide + 78, room - 34];
-  const step = Math.max(26, Math.min(34, (innerHeight - 190) / texts.length));
-  const boxes = texts.map((_, i) => ({ x: 2, y: 26 + i * step, width: wide, height: step - 4 }));
+  const step = Math.max(26, Math.min(34, (innerHeight - 190) / needs.length));
+  const boxes = needs.map((_, i) => ({ x: 2, y: 26 + i * step, width: wide, height: step - 4 }));
   const ends = boxes.map(({ y }) => y + step - 2);
-  const deep = (row) => from + ((to - from) * row) / shape.layers;
-  return make(room, 30 + step * texts.length, boxes, ends, deep);
+  const dot = (i, row) => [from + ((to - from) * row) / shape.layers, boxes[i].y + step / 2 - 2];
+  const turn = (way, deep) => [deep, way];
+  return { flat: false, width: room, height: 30 + step * needs.length, boxes, ends, dot, turn };
 }
 
 // --- drawing -----------------------------------------------------------------------------------------------------
@@ -84,15 +85,15 @@ function drawWall(wires, { flat, turn, width, height, ends }, { from, T }) {
 }
 
 function drawArrows(wires, place, { T, layers }, share) {
-  const both = state.head === "all" && shape.heads === 2; // two heads are drawn side by side in two colours
+  const all = state.head === "all"; // the two heads are drawn side by side in two colours
   layers.forEach(({ attention }, layer) => {
-    (both ? attention : [attentionOf(attention)]).forEach((shares, head) => {
-      const colour = `head${both ? head : state.head === "all" ? "all" : state.head % 2}`;
-      const aside = both ? 5 * head - 2.5 : 0;
+    attention.forEach((shares, head) => {
+      if (!all && head !== state.head) return;
+      const aside = all ? 5 * head - 2.5 : 0;
       for (let i = 0; i < T; i++) {
         for (let j = 0; j < T; j++) {
           const weight = share[layer + 1][i] * shares[i * T + j];
-          if (weight >= FAINT) drawArrow(wires, place, [i, layer + 1], [j, layer], weight, aside, colour);
+          if (weight >= FAINT) drawArrow(wires, place, [i, layer + 1], [j, layer], weight, aside, head);
         }
       }
     });
@@ -100,7 +101,7 @@ function drawArrows(wires, place, { T, layers }, share) {
 }
 
 // From a dot, [position, row], to one that it looks at.
-function drawArrow(wires, { turn, dot }, upper, lower, weight, aside, colour) {
+function drawArrow(wires, { turn, dot }, upper, lower, weight, aside, head) {
   const near = ([i, row], along, deep) => {
     const [[x, y], [dx, dy]] = [dot(i, row), turn(along + aside, deep)];
     return [x + dx, y + dy];
@@ -110,11 +111,11 @@ function drawArrow(wires, { turn, dot }, upper, lower, weight, aside, colour) {
   const d = `M${a}C${near(upper, 0, half)} ${near(lower, 0, -half)} ${b}`;
   const opacity = Math.min(1, 0.1 + 1.3 * weight).toFixed(2);
   const style = `stroke-width:${(0.8 + 7 * weight).toFixed(2)};stroke-opacity:${opacity}`;
-  element(wires, "path", { d, class: `arrow ${colour}`, style });
+  element(wires, "path", { d, class: `arrow head${head}`, style });
   if (weight <= 0.12 || upper[0] === lower[0]) return;
   const size = 5 + 4 * weight; // of the arrow's head
   const points = [near(lower, 0, 9), near(lower, -size, 11 + size), near(lower, size, 11 + size)].join(" ");
-  element(wires, "polygon", { points, class: `tip ${colour}` });
+  element(wires, "polygon", { points, class: `tip head${head}` });
 }
 
 function drawDots(wires, { flat, dot }, { T, at, from }, share) {

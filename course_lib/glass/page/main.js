@@ -102,7 +102,7 @@ for (const word of townWords) element($("words"), "option", { value: word });
 $("allwords").textContent = townWords.toSorted().join(" ");
 
 // --- heads, layers, training -------------------------------------------------------------------------------------
-element($("head"), "option", { value: "all" }, shape.heads === 2 ? "both" : "all, averaged");
+element($("head"), "option", { value: "all" }, "both");
 for (let head = 0; head < shape.heads; head++) element($("head"), "option", { value: head }, head + 1);
 for (let layer = 0; layer < shape.layers; layer++) element($("layer"), "option", { value: layer }, layer + 1);
 $("moment").max = data.moments.length - 1;
@@ -113,8 +113,8 @@ on("moment", "input", ({ value }) => (state.moment = Number(value)));
 // --- what is opened ------------------------------------------------------------------------------------------------
 for (const id of ["attend", "sum", "labels"]) $(id).addEventListener("toggle", () => found && draw());
 STEPS.forEach(([name], n) => button($("steps"), name, () => (step = n)));
-const change = { hidden: "hide it: [MASK]", replaced: "replace it", kept: "keep it, but ask", shown: "just show it" };
-for (const [kind, name] of Object.entries(change)) {
+const KINDS = { hidden: "hide it: [MASK]", replaced: "replace it", kept: "keep it, but ask", shown: "just show it" };
+for (const [kind, name] of Object.entries(KINDS)) {
   button($("change"), name, () => (kind === "shown" ? show(state.asked) : hide(state.asked, kind)), {
     "data-kind": kind,
   });
