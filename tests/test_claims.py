@@ -208,6 +208,8 @@ def test_a_search_can_be_narrowed():
     assert "14 of 73 claims" in repr(search(verdict="wrong"))
     assert ID.findall(repr(search(lesson="03"))) == ["ENC-03", "ENC-06", "ATT-03", "ATT-04", "ATT-07"]
     assert ID.findall(repr(search(verdict="wrong", lesson="03_attention_masks"))) == ["ATT-04"]
+    touched = [c.id for c in CLAIMS if "09_generation" in c.also]
+    assert touched and set(touched) < set(ID.findall(repr(search(lesson="09"))))
     assert ID.findall(repr(search("rob-0")))[-1] == "ROB-09"
     assert set(ID.findall(repr(search("交叉注意力")))) >= {"ATT-01", "ATT-08", "ATT-12"}
     assert "0 of 73" in repr(search("no such words"))
