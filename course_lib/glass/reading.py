@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from transformers import BertForMaskedLM, BertForPreTraining, PreTrainedTokenizerBase
 
 from course_lib.experiments import town_pairs
@@ -165,7 +164,7 @@ def read_pair(number: int, mask: str = "bidirectional") -> Reading:
     return Reading(about, tokens, 0, truth, reaches, weights, model_says, best, both, left=blind)
 
 
-def _look(model, tokenizer, tokens: list[str], asked: int, additive: Tensor, segments: list[int] | None = None):
+def _look(model, tokenizer, tokens: list[str], asked: int, additive: torch.Tensor, segments: list[int] | None = None):
     """Run the model; returns its output, which positions reach the asked one, bool [T], and the attention weights."""
     ids = torch.tensor([tokenizer.convert_tokens_to_ids(tokens)])
     with torch.no_grad():
