@@ -27,13 +27,13 @@ def test_every_heading_of_the_notes_is_a_question_once():
 
 
 def test_every_claim_stands_behind_a_question_of_its_own_section():
-    behind = {id for prompt in drill.load() for id in prompt.claims}
-    assert behind == {claim.id for claim in claims.load()}
+    behind = {prompt.id: {id for point in prompt.points for id in point.claims} for prompt in drill.load()}
+    assert set().union(*behind.values()) == {claim.id for claim in claims.load()}
     for claim in claims.load():
         for section in re.findall(r"\d(?:\.\d)?", claim.section):
             section = section.removesuffix(".0")
-            near = [p for p in drill.load() if p.id == section or p.id.startswith(f"{section}.")]
-            assert any(claim.id in prompt.claims for prompt in near), f"{claim.id} is behind no question of {section}"
+            near = [ids for id, ids in behind.items() if id == section or id.startswith(f"{section}.")]
+            assert any(claim.id in ids for ids in near), f"{claim.id} is behind no question of {section}"
 
 
 @pytest.mark.parametrize("prompt", drill.load(), ids=lambda prompt: prompt.id)
@@ -62,19 +62,19 @@ def test_marks_are_kept_and_what_was_missed_names_a_claim(capsys):
     assert "Marked: 2 of 3." in out and f'show_claim("{prompt.points[1].claims[0]}")' in out
     assert out.count("✓") == 2 and out.count("✗") == 1
     entry = store.load()["drill"]["5.1"]
-    assert (entry["said"], entry["of"], entry["times"], entry["answer"]) == ([1, 3], 3, 1, "pairs")
+    assert (entry["said"], entry["of"], entry["answer"]) == ([1, 3], 3, "pairs")
     shown(capsys, "5.1", said=[1, 2, 3])
     entry = store.load()["drill"]["5.1"]
-    assert (entry["said"], entry["times"], entry["answer"]) == ([1, 2, 3], 2, "pairs")
+    assert (entry["said"], entry["answer"]) == ([1, 2, 3], "pairs")
 
 
 def test_what_you_know_least_is_asked_next(capsys):
     order = [prompt.id for prompt in drill.load()]
     assert drill.weakest().id == order[0] == "1"
     for id in order:
-        drill.keep(drill.find(id), [n + 1 for n, _ in enumerate(drill.find(id).points)] if id != "3.4" else [1])
+        drill.ask(id, said=[n + 1 for n, _ in enumerate(drill.find(id).points)] if id != "3.4" else [1])
     assert drill.weakest().id == "3.4"
-    drill.keep(drill.find("6.3"), [])
+    drill.ask("6.3", said=[])
     assert drill.weakest().id == "6.3" and drill.find("6.3").en in shown(capsys)
     store.record("drill", "2.1", lambda old: old | {"of": 99})  # marked when it had other points
     assert drill.weakest().id == "2.1"
@@ -82,7 +82,7 @@ def test_what_you_know_least_is_asked_next(capsys):
 
 def test_the_table_of_marks(capsys):
     assert "0 of 39" not in repr(drill.marks()) and "0 of 5" in repr(drill.marks())
-    drill.keep(drill.find("1.1"), [2])
+    drill.ask("1.1", said=[2])
     text = repr(drill.marks())
     assert "1 of 5" in text and "1 of 2" in text and "Next: 1" in text
 

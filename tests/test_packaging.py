@@ -220,7 +220,7 @@ from course_lib.town import language
 for module in pkgutil.walk_packages(course_lib.__path__, "course_lib."):
     importlib.import_module(module.name)
 exec({chr(10).join(imports_of_the_lessons())!r})
-glass.read(glass.View("tomorrow Ben will go to the school .", 1, "causal"))
+glass.read("tomorrow Ben will go to the school .", 1, "causal")
 experiments.load("one-mask-apart")
 print(course_lib.__file__, places.DATA, len(language.TinyTown.load().vocabulary), len(claims.load()),
       len(glossary.load()), sep="\\n")

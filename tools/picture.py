@@ -41,7 +41,7 @@ def picture(record: experiments.Record) -> bytes:
 def switch() -> bytes:
     """Draw the glass model under both masks, one under the other: a PNG."""
     masks = {"bidirectional": "as in BERT", "causal": "as in GPT: no weight has changed"}
-    found = [glass.read(glass.View("tomorrow Ben will go to the school .", 1, mask)) for mask in masks]
+    found = [glass.read("tomorrow Ben will go to the school .", 1, mask) for mask in masks]
     titles = [f"{mask} mask, {what}" for mask, what in masks.items()]
     return still.png(still.draw(*found, titles=titles))
 

@@ -6,7 +6,7 @@
 shows the live page where scripts may run, and always a picture of the same state.
 """
 
-from course_lib.glass.reading import View, read
+from course_lib.glass.reading import read
 from course_lib.glass.shown import show, show_pair
 
-__all__ = ["View", "read", "show", "show_pair"]
+__all__ = ["read", "show", "show_pair"]

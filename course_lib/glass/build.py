@@ -1,11 +1,10 @@
 """Build one-mask-apart.html: the view, a trained model and the exact reader's grammar in one file, with no request.
 
-    python -m course_lib.glass.build [--to one-mask-apart.html]
+    python -m course_lib.glass.build
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import re
@@ -19,19 +18,19 @@ from transformers import EncoderDecoderModel
 from course_lib import runtime
 from course_lib.apply import translation
 from course_lib.experiments import lesson_10, town_pairs
-from course_lib.glass.reading import CHECKPOINT, PAIR, pair_examples, rounded
+from course_lib.glass.reading import CHECKPOINT, LONGEST, PAIR, pair_examples, rounded
 from course_lib.places import DATA
 from course_lib.town.language import TinyTown
 
 __all__ = ["STORIES", "grammar", "moments", "page", "pair", "translate"]
 
 PAGE = Path(__file__).parent / "page"
+HTML = DATA.parent / "one-mask-apart.html"
 SCRIPTS = (  # in the order of what they need
-    "masks.js", "model.js", "reader.js", "state.js", "arrows.js", "answers.js", "opened.js", "more.js", "walk.js",
-    "main.js",
+    "dom.js", "masks.js", "model.js", "reader.js", "state.js", "arrows.js", "answers.js", "opened.js", "more.js",
+    "walk.js", "main.js",
 )  # fmt: skip
 TRANSLATE = CHECKPOINT.with_name("town-translate")
-POSITIONS = 32  # of the view: [CLS], 30 words, [SEP]
 
 STORIES = (  # text, and the place that is hidden when it is opened
     ("tomorrow Ben will go to the school .", 0),
@@ -44,18 +43,13 @@ STORIES = (  # text, and the place that is hidden when it is opened
 )
 
 
-def page(checkpoint: Path = CHECKPOINT) -> str:
+def page() -> str:
     """Put style, scripts and data together. A script's imports and exports are dropped: all of them share one scope."""
-    style, code = (PAGE / "style.css").read_text("utf-8"), '"use strict";\n'
-    for name in SCRIPTS:
-        source = (PAGE / name).read_text("utf-8")
-        source = re.sub(r"^import [^;]*;\n", "", source, flags=re.MULTILINE)
-        code += re.sub(r"^export ", "", source, flags=re.MULTILINE)
-    data = json.dumps(_data(checkpoint), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
-    whole = (PAGE / "index.html").read_text("utf-8")
-    for mark, text in (("/*STYLE*/", style), ("/*DATA*/", data), ("/*CODE*/", f"(() => {{\n{code}}})();\n")):
-        whole = whole.replace(mark, text)
-    return whole
+    code = "".join((PAGE / name).read_text("utf-8") for name in SCRIPTS)
+    code = re.sub(r"^import [^;]*;\n|^export ", "", code, flags=re.MULTILINE)
+    data = json.dumps(_data(), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    whole = (PAGE / "index.html").read_text("utf-8").replace("/*STYLE*/", (PAGE / "style.css").read_text("utf-8"))
+    return whole.replace("/*DATA*/", data).replace("/*CODE*/", f'(() => {{\n"use strict";\n{code}}})();\n')
 
 
 def grammar() -> dict:
@@ -72,40 +66,37 @@ def grammar() -> dict:
         [kinds.index(path.kind), path.probability, [p[1:-1] if p.startswith("{") else number[p] for p in path.parts]]
         for path in town.paths
     ]
-    chain = [[town.chain[kind].get(after, 0) for after in kinds] for kind in kinds]
-    sizes = [len(values) for values in town.variables.values()]
-    return {"sizes": sizes, "words": len(number), "start": kinds.index(town.start), "chain": chain, "paths": paths,
-            "slots": slots}  # fmt: skip
+    return {
+        "sizes": [len(values) for values in town.variables.values()], "words": len(number),
+        "start": kinds.index(town.start), "chain": [[town.chain[a].get(b, 0) for b in kinds] for a in kinds],
+        "paths": paths, "slots": slots,
+    }  # fmt: skip
 
 
-def weights_of(file: Path, positions: int = POSITIONS, segments: int = 1) -> dict[str, np.ndarray]:
+def weights_of(file: Path, positions: int = LONGEST + 2, segments: int = 1) -> dict[str, np.ndarray]:
     """Read what the view needs of a checkpoint: no segments or positions that it never shows."""
-    kept = {}
-    for name, value in safetensors.numpy.load_file(file).items():
-        if "position_embeddings" in name:
-            value = value[:positions]
-        elif "token_type_embeddings" in name:
-            value = value[:segments]
-        if "predictions.decoder" not in name:  # tied to the word embeddings and to the head's bias
-            kept[name] = value
-    return kept
+    embeddings = "bert.embeddings.{}_embeddings.weight".format
+    shown = {embeddings("position"): positions, embeddings("token_type"): segments}
+    return {
+        name: value[: shown.get(name)]
+        for name, value in safetensors.numpy.load_file(file).items()
+        if "predictions.decoder" not in name  # tied to the word embeddings and to the head's bias
+    }
 
 
-def moments(checkpoint: Path = CHECKPOINT) -> list[tuple[str, dict[str, np.ndarray]]]:
+def moments() -> list[tuple[str, dict[str, np.ndarray]]]:
     """List the moments of a training, the last one last: name and weights."""
-    recipe = json.loads((checkpoint / "recipe.json").read_text("utf-8"))
-    files = {int(file.stem): file for file in sorted((checkpoint / "moments").glob("*.safetensors"))}
+    files = {int(file.stem): file for file in sorted((CHECKPOINT / "moments").glob("*.safetensors"))}
     found = []
-    for percent, file in (files | {100: checkpoint / "model.safetensors"}).items():
-        words = recipe["tokens"] * percent / 100
+    for percent, file in (files | {100: CHECKPOINT / "model.safetensors"}).items():
+        words = _json(CHECKPOINT / "recipe.json")["tokens"] * percent / 100
         found.append((f"{words / 1e6:.2g} million words" if words else "untrained", weights_of(file)))
     return found
 
 
 def shape_of(checkpoint: Path, weights: dict[str, np.ndarray]) -> dict:
     """Describe a model for the page: its sizes, its vocabulary, and its tensors in the order of their bytes."""
-    config = json.loads((checkpoint / "config.json").read_text("utf-8"))
-    vocabulary = json.loads((checkpoint / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    config, vocabulary = _json(checkpoint / "config.json"), _json(checkpoint / "tokenizer.json")["model"]["vocab"]
     return {
         "width": config["hidden_size"], "heads": config["num_attention_heads"], "layers": config["num_hidden_layers"],
         "vocabulary": sorted(vocabulary, key=vocabulary.get),
@@ -113,49 +104,50 @@ def shape_of(checkpoint: Path, weights: dict[str, np.ndarray]) -> dict:
     }  # fmt: skip
 
 
-def pair(checkpoint: Path = PAIR) -> dict:
+def pair() -> dict:
     """Prepare the model that judges pairs, and held-out pairs with the exact reader's P(B follows A)."""
-    weights = weights_of(checkpoint / "model.safetensors", town_pairs.LENGTH, 2)
-    packed = _text(rounded(weights)[0])
-    return {"model": shape_of(checkpoint, weights), "weights": packed, "examples": pair_examples()}
+    weights = weights_of(PAIR / "model.safetensors", town_pairs.LENGTH, 2)
+    return {"model": shape_of(PAIR, weights), "weights": _text(weights), "examples": pair_examples()}
 
 
-def translate(checkpoint: Path = TRANSLATE, wanted: int = 6) -> list[dict]:
-    """Let the encoder-decoder translate held-out sentences, and keep what each word of the target attended to.
+def translate() -> list[dict]:
+    """Let the encoder-decoder translate six held-out sentences, and keep what each word of the target attended to.
 
     attention [T][S]: the upper layer's cross-attention, mean over heads, in hundredths.
     """
     model = EncoderDecoderModel.from_pretrained(
-        checkpoint, attn_implementation="eager", dtype=torch.float32,
+        TRANSLATE, attn_implementation="eager", dtype=torch.float32,
         use_safetensors=True, trust_remote_code=False, local_files_only=True,
     ).eval()  # fmt: skip
     data = lesson_10.sentence_pairs(100, held_out=60)
-    goal, found = translation.Translation.of(data.tokenizer), []
-    for row in data.held_out[:wanted]:
-        batch = goal(row[None])
+    words, found = data.tokenizer.convert_ids_to_tokens, []
+    for row in data.held_out[:6]:
+        batch = translation.Translation.of(data.tokenizer)(row[None])
         with torch.no_grad():
             out = model(
                 input_ids=batch.source_ids, attention_mask=batch.source_mask, decoder_input_ids=batch.input_ids,
                 output_attentions=True,
             )  # fmt: skip
-        said = data.tokenizer.convert_ids_to_tokens(out.logits[0].argmax(-1).tolist())
-        attention = out.cross_attentions[-1][0].mean(dim=0)
         found.append({
-            "source": data.tokenizer.convert_ids_to_tokens(batch.source_ids[0].tolist()),
-            "target": data.tokenizer.convert_ids_to_tokens(batch.targets.tolist()), "said": said,
-            "attention": [[round(100 * float(weight)) for weight in line] for line in attention],
+            "source": words(batch.source_ids[0].tolist()), "target": words(batch.targets.tolist()),
+            "said": words(out.logits[0].argmax(-1).tolist()),
+            "attention": (100 * out.cross_attentions[-1][0].mean(dim=0)).round().int().tolist(),
         })  # fmt: skip
     return found
 
 
-def _text(packed: bytes) -> str:
-    """Write bytes as text in base 85, four bytes in five characters: lighter than base 64."""
-    return base64.b85encode(packed, pad=True).decode()
+def _json(file: Path) -> dict:
+    return json.loads(file.read_text("utf-8"))
 
 
-def _data(checkpoint: Path) -> dict:
-    recipe, kept = json.loads((checkpoint / "recipe.json").read_text("utf-8")), moments(checkpoint)
-    shape = shape_of(checkpoint, kept[-1][1])
+def _text(weights: dict[str, np.ndarray]) -> str:
+    """Write weights in base 85, four bytes in five characters: lighter than base 64."""
+    return base64.b85encode(rounded(weights)[0], pad=True).decode()
+
+
+def _data() -> dict:
+    recipe, kept = _json(CHECKPOINT / "recipe.json"), moments()
+    shape = shape_of(CHECKPOINT, kept[-1][1])
     foot = (
         f"{recipe['parameters']:,} weights in {shape['layers']} layers of {shape['heads']} heads, width "
         f"{shape['width']}, trained from nothing on {recipe['tokens'] / 1e6:.0f} million words of Tiny Town under all "
@@ -169,23 +161,11 @@ def _data(checkpoint: Path) -> dict:
     return {
         "model": shape, "grammar": grammar(), "foot": foot, "pair": pair(), "translate": translate(),
         "stories": [{"text": text, "hidden": hidden} for text, hidden in STORIES],
-        "moments": [
-            {"name": name, "weights": _text(rounded(weights)[0])} for name, weights in kept
-        ],
+        "moments": [{"name": name, "weights": _text(weights)} for name, weights in kept],
     }  # fmt: skip
 
 
-def main(arguments=None) -> int:
-    """Write the page; returns 0."""
-    parser = argparse.ArgumentParser(prog="python -m course_lib.glass.build", description=__doc__.splitlines()[0])
-    parser.add_argument("--to", type=Path, default=DATA.parent / "one-mask-apart.html")
-    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
-    options = parser.parse_args(arguments)
-    runtime.setup()
-    options.to.write_text(page(options.checkpoint), encoding="utf-8")
-    print(f"{options.to}: {options.to.stat().st_size / 1e6:.2f} MB")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    runtime.setup()
+    HTML.write_text(page(), encoding="utf-8")
+    print(f"{HTML.name}: {HTML.stat().st_size / 1e6:.2f} MB")

@@ -22,19 +22,10 @@ SHOWN, FAINT = 5, 0.02  # bars; a thinner arrow is not drawn
 
 def describe(found: Reading) -> str:
     """Say in two sentences what the picture shows; its alt text."""
-    view, word = found.view, found.view.truth
-    if not view.places:
-        seen = f"{int(found.reaches.sum())} of {len(found.tokens)} positions can reach [CLS], which is asked"
-        return (
-            f"Two segments, '{view.example['a']}' and '{view.example['b']}', under the {view.mask} mask: {seen}. The "
-            f"model gives '{word}' {_percent(found.model[word])}; {_percent(found.best[word])} is the best possible."
-        )
-    size = f" of {view.size}" if view.size is not None else ""
-    hidden = " ".join("___" if place in view.places else w for place, w in enumerate(view.words))
+    word, place = found.truth, f"position {found.asked}" if found.asked else "[CLS], which is asked"
     best = f"{_percent(found.best[word])} is the best possible" if found.best else "no story reads like this"
     return (
-        f"The sentence '{hidden}' under the {view.mask} mask{size}: {int(found.reaches.sum())} of "
-        f"{len(found.tokens)} positions can reach position {view.asked}. "
+        f"{found.about}: {int(found.reaches.sum())} of {len(found.tokens)} positions can reach {place}. "
         f"The model gives '{word}' {_percent(found.model[word])}; {best}."
     )
 
@@ -64,31 +55,27 @@ def png(fig: Figure) -> bytes:
 
 
 def _draw_model(ax, found: Reading) -> None:
-    layers, _, T, _ = found.attentions.shape
-    at, mean = found.view.asked, found.attentions.mean(axis=1)
+    """Draw the tokens, below them a row of dots for the embedding and for each layer, and arrows between the rows."""
+    layers, heads, T, _ = found.attentions.shape
     widths = np.array([max(3.2, len(token) + 1.6) for token in found.tokens])
     right = np.cumsum(widths + 0.6)
     xs = right - widths / 2 + 9
-    share = [np.eye(T)[at]]  # what each position passes on to the asked one: attention and residual, half and half
-    for layer in reversed(range(layers)):
-        share.insert(0, share[0] @ (0.5 * mean[layer] + 0.5 * np.eye(T)))
-    for row in range(layers + 1):
-        ax.text(0, -row, f"layer {row}" if row else "embedding", va="center", fontsize=9, color=SOFT)
+    share = [np.eye(T)[found.asked]]  # what each position passes on to the asked one: attention and residual, half each
+    for weights in found.attentions.mean(axis=1)[::-1]:
+        share.insert(0, share[0] @ (0.5 * weights + 0.5 * np.eye(T)))
     for layer in range(layers):
-        for head in range(found.attentions.shape[1]):
+        for head in range(heads):
             weights = share[layer + 1][:, None] * found.attentions[layer, head]
-            for i, j in zip(*np.nonzero(weights > FAINT), strict=True):
+            for i, j in np.argwhere(weights > FAINT):
                 _arrow(ax, (xs[i], -layer - 1), (xs[j], -layer), weights[i, j], HEADS[head % 2], 0.25 * (head - 0.5))
-    for row in range(layers + 1):
-        for t in range(T):
-            part = share[row][t]
-            colour = "white" if not found.reaches[t] else INK if part > 0.012 else LINE
-            edge = LINE if not found.reaches[t] else colour
-            ax.plot(xs[t], -row, "o", ms=5 + 8 * part**0.5, color=colour, mec=edge, zorder=3)
-    for t, token in enumerate(found.tokens):
-        _token(ax, xs[t], widths[t], token, found, t, at)
-    for t in range(T - 1):
-        if found.reaches[t] != found.reaches[t + 1]:
+    for row, parts in enumerate(share):
+        ax.text(0, -row, f"layer {row}" if row else "embedding", va="center", fontsize=9, color=SOFT)
+        for x, part, reaches in zip(xs, parts, found.reaches, strict=True):
+            colour = "white" if not reaches else INK if part > 0.012 else LINE
+            ax.plot(x, -row, "o", ms=5 + 8 * part**0.5, color=colour, mec=colour if reaches else LINE, zorder=3)
+    for t in range(T):
+        _token(ax, xs[t], widths[t], found, t)
+        if t + 1 < T and found.reaches[t] != found.reaches[t + 1]:
             ax.axvline(right[t] + 9.3, color=WALL, ls=":", lw=2.5)
     ax.set(xlim=(-1, right[-1] + 10), ylim=(-layers - 0.5, 1.5))
     ax.axis("off")
@@ -104,17 +91,17 @@ def _arrow(ax, start, end, weight, colour, aside) -> None:
     ax.add_patch(patch)
 
 
-def _token(ax, x, width, token, found: Reading, t, at) -> None:
-    hidden, seen = t - 1 in found.view.places, found.reaches[t]
+def _token(ax, x, width, found: Reading, t: int) -> None:
+    token, hidden, asked, seen = found.tokens[t], found.tokens[t] == "[MASK]", t == found.asked, found.reaches[t]
     box = FancyBboxPatch(
         (x - width / 2, 0.62), width, 0.56, boxstyle="round,pad=0,rounding_size=0.3", mutation_aspect=0.12,
-        fc=INK if hidden else CARD if seen else "white", ec=MODEL if t == at else LINE, lw=3 if t == at else 1,
+        fc=INK if hidden else CARD if seen else "white", ec=MODEL if asked else LINE, lw=3 if asked else 1,
         hatch=None if seen else "////",
     )  # fmt: skip
     ax.add_patch(box)
-    colour = "white" if hidden else INK if seen else SOFT
     ax.text(
-        x, 0.9, token, ha="center", va="center", fontsize=10, weight="bold", color=colour,
+        x, 0.9, token, ha="center", va="center", fontsize=10, weight="bold",
+        color="white" if hidden else INK if seen else SOFT,
         bbox=None if seen else {"fc": "white", "ec": "none", "pad": 0.5},
     )  # fmt: skip
     if not seen:
@@ -122,21 +109,24 @@ def _token(ax, x, width, token, found: Reading, t, at) -> None:
 
 
 def _draw_bars(ax, found: Reading) -> None:
-    rank = {word: (word != found.view.truth, -_worth(found, word), -p) for word, p in found.model.items()}
+    rank = {word: (word != found.truth, -_worth(found, word), -p) for word, p in found.model.items()}
     order = sorted(rank, key=rank.get)[:SHOWN]
-    rows = [(word, found.model[word], found.best and found.best[word]) for word in order]
-    rest = [1 - sum(values[word] for word in order) if values else None for values in (found.model, found.best)]
-    if len(found.model) > len(order):
-        rows.append(("all others", *rest))
-    for n, (_, ours, best) in enumerate(rows):
-        ax.barh(n - 0.18, ours, 0.34, color=MODEL, label="this model" if not n else None)
-        ax.text(1.08, n, _percent(ours), color=MODEL, ha="right", va="center", fontsize=10, weight="bold")
-        if best is not None:
-            ax.barh(n + 0.18, best, 0.26, color=BEST, label="best possible from what it sees" if not n else None)
-            ax.text(1.19, n, _percent(best), color=BEST, ha="right", va="center", fontsize=10, weight="bold")
-    names = [f"{word} \u2713" if word == found.view.truth else word for word, *_ in rows]
-    ax.set_yticks(range(len(rows)), names, fontsize=10)
-    ax.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), xticks=[])
+    sides = [
+        (-0.18, 0.34, 1.08, MODEL, "this model", found.model),
+        (0.18, 0.26, 1.19, BEST, "best possible from what it sees", found.best),
+    ]
+    names = [f"{word} \u2713" if word == found.truth else word for word in order]
+    names += ["all others"] if len(found.model) > len(order) else []
+    for shift, height, at, colour, label, values in sides:
+        if values is None:
+            continue
+        shares = [values[word] for word in order]
+        shares = [*shares, 1 - sum(shares)][: len(names)]
+        ax.barh([n + shift for n in range(len(names))], shares, height, color=colour, label=label)
+        for n, share in enumerate(shares):
+            ax.text(at, n, _percent(share), color=colour, ha="right", va="center", fontsize=10, weight="bold")
+    ax.set_yticks(range(len(names)), names, fontsize=10)
+    ax.set(xlim=(0, 1), ylim=(len(names) - 0.5, -0.5), xticks=[])
     ax.spines[["top", "right", "bottom"]].set_visible(False)
     ax.tick_params(length=0)
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.02), ncols=2, frameon=False, fontsize=9)

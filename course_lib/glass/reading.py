@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,7 @@ from course_lib.places import DATA
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
 
-__all__ = [
-    "CHECKPOINT", "LONGEST", "MASKS", "PAIR", "PairView", "Reading", "View", "best_given", "load", "pair_examples",
-    "read", "read_pair", "rounded",
-]  # fmt: skip
+__all__ = ["CHECKPOINT", "MASKS", "PAIR", "Reading", "load", "pair_examples", "read", "read_pair", "rounded"]
 
 CHECKPOINT = DATA / "checkpoints" / "town-both"
 PAIR = CHECKPOINT.with_name("town-pair")
@@ -36,80 +32,16 @@ MASKS = {
 
 
 @dataclass(frozen=True)
-class View:
-    """What is looked at: a sentence in Tiny Town's words, the positions that are hidden, a mask.
-
-    Positions count from 0, which is [CLS]: the first word stands at 1. The first of ``hidden`` is asked for. ``size``
-    is the prefix's length or the window's width. Raises ValueError for what the town or the view does not know.
-    """
-
-    text: str
-    hidden: int | Iterable[int] = 1
-    mask: str = "causal"
-    size: int | None = None
-    words: tuple[str, ...] = field(init=False)
-    places: tuple[int, ...] = field(init=False)  # of the hidden words, from 0
-
-    def __post_init__(self):
-        words = tuple(self.text.split())
-        hidden = (self.hidden,) if isinstance(self.hidden, int) else tuple(self.hidden)
-        known = TinyTown.load().vocabulary
-        if not 1 <= len(words) <= LONGEST:
-            raise ValueError(f"The sentence has {len(words)} words: from 1 to {LONGEST} fit into the view.")
-        if unknown := [word for word in words if word not in known]:
-            raise ValueError(
-                f"{unknown[0]!r} is not a word of Tiny Town. Its words: TinyTown.load().vocabulary; end with ' .'"
-            )
-        if not hidden or not all(isinstance(at, int) and 1 <= at <= len(words) for at in hidden):
-            raise ValueError(f"hidden={self.hidden!r}: give positions from 1 (the first word) to {len(words)}.")
-        if self.mask not in MASKS:
-            raise ValueError(f"mask={self.mask!r} is unknown; choose one of {', '.join(MASKS)}.")
-        if self.mask in ("prefix", "window"):
-            least = 0 if self.mask == "prefix" else 1
-            if not isinstance(self.size, int) or not least <= self.size <= len(words) + 2:
-                raise ValueError(f"size={self.size!r}: a {self.mask} needs a number from {least} to {len(words) + 2}.")
-        elif self.size is not None:
-            raise ValueError(f"size={self.size} is for a prefix or a window; the {self.mask} mask has none.")
-        object.__setattr__(self, "words", words)
-        object.__setattr__(self, "places", tuple(at - 1 for at in hidden))
-
-    @property
-    def asked(self) -> int:
-        """The position that is asked for, from 0."""
-        return self.places[0] + 1
-
-    @property
-    def truth(self) -> str:
-        """The word that is asked for."""
-        return self.words[self.places[0]]
-
-
-@dataclass(frozen=True)
-class PairView:
-    """What is looked at when B is judged: one of :func:`pair_examples`, read from [CLS] without a mask or under one."""
-
-    example: dict
-    mask: str = "bidirectional"
-    size: None = None
-    places: tuple[int, ...] = ()  # nothing is hidden
-    asked: int = 0  # [CLS]
-
-    @property
-    def truth(self) -> str:
-        """What B does."""
-        return FOLLOWS if self.example["follows"] else APART
-
-
-@dataclass(frozen=True)
 class Reading:
-    """What the model and the exact reader say. T positions, L layers, H heads, V words of the town."""
+    """What the model and the exact reader say. T positions, L layers, H heads, V answers (the words of the town)."""
 
-    view: View
+    about: str  # what is looked at, for the alt text
     tokens: list[str]  # T of them, [CLS] and [SEP] included
-    allowed: np.ndarray  # bool [T, T]
+    asked: int  # the position that is asked, from 0
+    truth: str  # the right answer
     reaches: np.ndarray  # bool [T]: can anything of a position reach the asked one through the layers?
     attentions: np.ndarray  # [L, H, T, T], weights after the softmax, as transformers returns them
-    model: dict[str, float]  # P(word) at the asked place
+    model: dict[str, float]  # P(answer) at the asked position
     best: dict[str, float] | None  # the exact reader's, from what reaches the place; None: no story reads like this
     both: dict[str, float] | None  # the same with the whole sentence in view
     left: dict[str, float] | None  # and with what stands to the left alone
@@ -153,77 +85,104 @@ def _oracle() -> Oracle:
     return Oracle(TinyTown.load())
 
 
-def read(view: View, folder: Path = CHECKPOINT) -> Reading:
-    """Let the model and the exact reader answer one view."""
-    model, tokenizer = load(folder)
-    tokens = [tokenizer.mask_token if place in view.places else word for place, word in enumerate(view.words)]
-    tokens = [tokenizer.cls_token, *tokens, tokenizer.sep_token]
-    found, seen = _look(model, tokenizer, tokens, view)
-    town = _oracle().vocabulary
-    answer = found.logits[0, view.asked].double().softmax(-1)[len(tokenizer) - len(town) :].tolist()  # no special ones
-    return Reading(
-        view, tokens, **seen, model=dict(zip(town, answer, strict=True)),
-        best=best_given(view, seen["reaches"]), both=best_given(view, np.ones(len(tokens), bool)),
-        left=best_given(view, np.arange(len(tokens)) < view.asked),
+def read(
+    text: str, hidden: int = 1, mask: str = "causal", size: int | None = None, folder: Path = CHECKPOINT
+) -> Reading:
+    """Ask the model and the exact reader which word of a sentence stands at the position ``hidden``.
+
+    Positions count from 0, which is [CLS]: the first word stands at 1. ``size`` is the prefix's length or the window's
+    width. Raises ValueError for what the town or the view does not know.
+    """
+    words, (model, tokenizer) = text.split(), load(folder)
+    _check(words, hidden, mask, size)
+    tokens = [tokenizer.cls_token, *words, tokenizer.sep_token]
+    tokens[hidden] = tokenizer.mask_token
+    output, reaches, weights = _look(model, tokenizer, tokens, hidden, MASKS[mask](size, len(tokens)))
+    town = _oracle().vocabulary  # the last rows of the vocabulary; the special tokens stand before them
+    answer = output.logits[0, hidden].double().softmax(-1)[-len(town) :].tolist()
+    blanked = " ".join(tokens[1:-1]).replace(tokenizer.mask_token, "___")
+    about = f"The sentence '{blanked}' under the {mask} mask" + ("" if size is None else f" of {size}")
+    best, both, left = (
+        _best(words, hidden, seen)
+        for seen in (reaches, np.ones(len(tokens), bool), np.arange(len(tokens)) < hidden)
     )  # fmt: skip
+    model_says = dict(zip(town, answer, strict=True))
+    return Reading(about, tokens, hidden, words[hidden - 1], reaches, weights, model_says, best, both, left)
+
+
+def _check(words: list[str], hidden: int, mask: str, size: int | None) -> None:
+    if not 1 <= len(words) <= LONGEST:
+        raise ValueError(f"The sentence has {len(words)} words: from 1 to {LONGEST} fit into the view.")
+    if unknown := [word for word in words if word not in _oracle().vocabulary]:
+        raise ValueError(
+            f"{unknown[0]!r} is not a word of Tiny Town. Its words: TinyTown.load().vocabulary; end with ' .'"
+        )
+    if hidden not in range(1, len(words) + 1):
+        raise ValueError(f"hidden={hidden!r}: give a position from 1 (the first word) to {len(words)}.")
+    if mask not in MASKS:
+        raise ValueError(f"mask={mask!r} is unknown; choose one of {', '.join(MASKS)}.")
+    sizes = {"prefix": range(len(words) + 3), "window": range(1, len(words) + 3)}.get(mask)
+    if sizes and size not in sizes:
+        raise ValueError(f"size={size!r}: a {mask} needs a number from {sizes[0]} to {sizes[-1]}.")
+    if not sizes and size is not None:
+        raise ValueError(f"size={size} is for a prefix or a window; the {mask} mask has none.")
 
 
 @functools.cache
-def pair_examples(wanted: int = 8) -> tuple[dict, ...]:
-    """List held-out pairs of segments, half of them true: a, b, follows, and the exact reader's P(B follows A)."""
+def pair_examples() -> tuple[dict, ...]:
+    """List eight held-out pairs of segments, half of them true: a, b, follows, and the exact P(B follows A)."""
     data, examples = town_pairs.town_pairs(100, 400), []
     made, texts = data.held_out("other document", 60), [story.sentences for story in data.stories[1]]
     for row in range(len(made)):
         a, b = (texts[document][first:end] for document, first, end in made.origins[row].tolist())
-        p = _oracle().follows(a, b, made.negative, matched=made.matched)
-        follows, words = int(made.labels[row]) == 0, sum(map(len, a + b))
-        if words <= LONGEST_PAIR and sum(one["follows"] == follows for one in examples) < wanted // 2:
+        follows = int(made.labels[row]) == 0
+        if sum(map(len, a + b)) <= LONGEST_PAIR and sum(one["follows"] == follows for one in examples) < 4:
+            exact = _oracle().follows(a, b, made.negative, matched=made.matched)
             a, b = (" ".join(word for sentence in side for word in sentence) for side in (a, b))
-            examples.append({"a": a, "b": b, "follows": follows, "exact": p})
+            examples.append({"a": a, "b": b, "follows": follows, "exact": exact})
     return tuple(examples)
 
 
 def read_pair(number: int, mask: str = "bidirectional") -> Reading:
     """Let the model and the exact reader judge one of :func:`pair_examples`, from [CLS]."""
     examples = pair_examples()
-    if not isinstance(number, int) or not 0 <= number < len(examples):
+    if number not in range(len(examples)):
         raise ValueError(f"pair={number!r}: there are {len(examples)} pairs, numbered from 0.")
     if mask not in ("bidirectional", "causal"):
         raise ValueError(f"mask={mask!r}: a pair is read under the bidirectional or the causal mask.")
-    view, (model, tokenizer) = PairView(examples[number], mask), load(PAIR)
-    first, second = ([*view.example[side].split(), tokenizer.sep_token] for side in "ab")
+    example, (model, tokenizer) = examples[number], load(PAIR)
+    first, second = ([*example[side].split(), tokenizer.sep_token] for side in "ab")
     tokens = [tokenizer.cls_token, *first, *second]
-    found, seen = _look(model, tokenizer, tokens, view, [0] * (len(first) + 1) + [1] * len(second))
-    answer = found.seq_relationship_logits[0].double().softmax(-1).tolist()  # 0: B follows A
-    both, blind = ({FOLLOWS: p, APART: 1 - p} for p in (view.example["exact"], 0.5))
-    return Reading(
-        view, tokens, **seen, model=dict(zip((FOLLOWS, APART), answer, strict=True)),
-        best=both if seen["reaches"].all() else blind, both=both, left=blind,
-    )  # fmt: skip
+    segments = [0] * (len(first) + 1) + [1] * len(second)
+    output, reaches, weights = _look(model, tokenizer, tokens, 0, MASKS[mask](None, len(tokens)), segments)
+    answer = output.seq_relationship_logits[0].double().softmax(-1).tolist()  # 0: B follows A
+    both, blind = ({FOLLOWS: p, APART: 1 - p} for p in (example["exact"], 0.5))
+    about = f"Two segments, '{example['a']}' and '{example['b']}', under the {mask} mask"
+    truth, model_says = FOLLOWS if example["follows"] else APART, dict(zip((FOLLOWS, APART), answer, strict=True))
+    best = both if reaches.all() else blind
+    return Reading(about, tokens, 0, truth, reaches, weights, model_says, best, both, left=blind)
 
 
-def _look(model, tokenizer, tokens: list[str], view: View | PairView, segments: list[int] | None = None):
-    """Run the model; returns its output, and who may look at whom, what reaches the asked position, and the weights."""
-    ids, additive = tokenizer.convert_tokens_to_ids(tokens), MASKS[view.mask](view.size, len(tokens))
+def _look(model, tokenizer, tokens: list[str], asked: int, additive: torch.Tensor, segments: list[int] | None = None):
+    """Run the model; returns its output, which positions reach the asked one, bool [T], and the attention weights."""
+    ids = torch.tensor([tokenizer.convert_tokens_to_ids(tokens)])
     with torch.no_grad():
-        found = model(
-            torch.tensor([ids]), attention_mask=additive, output_attentions=True, return_dict=True,
+        output = model(
+            ids, attention_mask=additive, output_attentions=True,
             token_type_ids=None if segments is None else torch.tensor([segments]),
         )  # fmt: skip
     allowed = attention.visible(additive)[0, 0].numpy()
-    reaches = np.arange(len(tokens)) == view.asked
-    for _ in found.attentions:  # down through the layers
+    reaches = np.arange(len(tokens)) == asked
+    for _ in output.attentions:  # down through the layers
         reaches = reaches | allowed[reaches].any(axis=0)
-    weights = torch.stack(found.attentions)[:, 0].numpy()
-    return found, {"allowed": allowed, "reaches": reaches, "attentions": weights}
+    return output, reaches, torch.stack(output.attentions)[:, 0].numpy()
 
 
-def best_given(view: View, seen: np.ndarray) -> dict[str, float] | None:
+def _best(words: list[str], hidden: int, seen: np.ndarray) -> dict[str, float] | None:
     """Compute the exact reader's answer from the words that stand at the positions ``seen`` bool [T]."""
-    oracle, hidden = _oracle(), set(view.places)
-    observed = [word if seen[place + 1] and place not in hidden else None for place, word in enumerate(view.words)]
+    observed = [word if seen[at] and at != hidden else None for at, word in enumerate(words, 1)]
     try:
-        found = oracle.restore(observed, view.places[:1])[0]
+        found = _oracle().restore(observed, [hidden - 1])[0]
     except ValueError:  # no story begins like this
         return None
-    return None if np.isnan(found).any() else dict(zip(oracle.vocabulary, found.tolist(), strict=True))
+    return None if np.isnan(found).any() else dict(zip(_oracle().vocabulary, found.tolist(), strict=True))

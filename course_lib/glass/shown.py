@@ -12,6 +12,7 @@ __all__ = ["STAGES", "show", "show_pair"]
 
 STAGES = ("switch", "mask", "attention", "tokens", "masking", "cache", "translation")  # which part of the page is open
 PAGE = "../one-mask-apart.html"  # from a notebook's place
+HEIGHT = 660  # of the page in a notebook, in pixels
 
 
 class Glass:
@@ -30,31 +31,29 @@ class Glass:
         return self.png
 
 
-def show(
-    text: str, hidden=1, mask: str = "causal", size: int | None = None, stage: str = "switch", height: int = 660,
-) -> Glass:  # fmt: skip
+def show(text: str, hidden: int = 1, mask: str = "causal", size: int | None = None, stage: str = "switch") -> Glass:
     """Show the glass model at work on one sentence of Tiny Town.
 
-    ``hidden`` is a position (1 is the first word) or several; the first is asked for. ``mask``: bidirectional, causal,
-    prefix or window, the last two with a ``size``. ``stage`` opens a part of the page, one of STAGES; ``height`` is the
-    page's in pixels. Raises ValueError for what the town does not know.
+    ``hidden`` is the position of the hidden word (1 is the first word). ``mask``: bidirectional, causal, prefix or
+    window, the last two with a ``size``. ``stage`` opens a part of the page, one of STAGES. Raises ValueError for what
+    the town does not know.
     """
     if stage not in STAGES:
         raise ValueError(f"stage={stage!r} is unknown; choose one of {', '.join(STAGES)}.")
-    view = reading.View(text, hidden, mask, size)
-    state = {"text": text, "hide": ",".join(map(str, view.places)), "mask": mask, "stage": stage}
-    return _glass(reading.read(view), state | ({} if size is None else {mask: size}), height)
+    found = reading.read(text, hidden, mask, size)
+    state = {"text": text, "hide": hidden - 1, "mask": mask, "stage": stage}
+    return _glass(found, state | ({} if size is None else {mask: size}))
 
 
-def show_pair(number: int = 0, mask: str = "bidirectional", height: int = 660) -> Glass:
+def show_pair(number: int = 0, mask: str = "bidirectional") -> Glass:
     """Show the glass model judge whether segment B follows A: one of eight held-out pairs, the answer read from [CLS].
 
     ``mask`` is bidirectional or causal, under which [CLS] sees nothing but itself. Raises ValueError for another.
     """
-    return _glass(reading.read_pair(number, mask), {"pair": number, "mask": mask, "stage": "pair"}, height)
+    return _glass(reading.read_pair(number, mask), {"pair": number, "mask": mask, "stage": "pair"})
 
 
-def _glass(found: reading.Reading, state: dict, height: int) -> Glass:
+def _glass(found: reading.Reading, state: dict) -> Glass:
     """Lay the live page over the picture: it shows itself when it has come."""
     alt, png = picture.describe(found), picture.png(picture.draw(found))
     address = PAGE + "#embed=1&" + "&".join(f"{name}={quote(str(value))}" for name, value in state.items())
@@ -64,4 +63,4 @@ def _glass(found: reading.Reading, state: dict, height: int) -> Glass:
         f'<iframe title="Glass model, live" src="{html.escape(address)}" loading="lazy" '
         'style="position:absolute;inset:0;width:100%;height:100%;border:0;visibility:hidden"></iframe>'
     )
-    return Glass(f'<div style="position:relative;min-height:{height}px">{image}{frame}</div>', png, alt)
+    return Glass(f'<div style="position:relative;min-height:{HEIGHT}px">{image}{frame}</div>', png, alt)

@@ -7,7 +7,6 @@ import functools
 import html
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 import yaml
@@ -15,18 +14,12 @@ import yaml
 from course_lib.intervals import t_interval
 from course_lib.places import DATA
 
-__all__ = ["Claim", "Comparison", "Reference", "find", "load", "search", "show_claim", "table"]
+__all__ = ["Claim", "Comparison", "Reference", "find", "load", "search", "show_claim"]
 
-CLAIMS_FILE = DATA / "claims.yaml"
 # The word carries the meaning; the colour (Okabe and Ito's) only repeats it.
 VERDICTS = dict(correct="#009E73", imprecise="#E69F00", wrong="#D55E00", convention="#0072B2", omission="#999999")
 CARD = "border-left:4px solid {};padding:0.3em 0.9em;margin:0.4em 0"
-LESSONS = (
-    "01_text_to_tokens", "02_attention_by_hand", "03_attention_masks", "04_encoder_vs_decoder",
-    "05_masked_language_modelling", "06_next_sentence_prediction", "07_roberta", "08_fine_tuning", "09_generation",
-    "10_encoder_decoder", "11_review",
-)  # fmt: skip
-FINDINGS = {  # what a 95% interval of arm less control allows to say
+FINDINGS = {  # what a 95% interval of arm minus control allows to say
     "higher": "'{arm}' is above '{control}'.",
     "lower": "'{arm}' is below '{control}'.",
     "not told apart": "The two were not told apart: the interval includes zero (which does not prove them equal).",
@@ -34,19 +27,18 @@ FINDINGS = {  # what a 95% interval of arm less control allows to say
 }
 NAMES = {"bert": "BERT", "berts": "BERT's", "gpt2": "GPT-2", "roberta": "RoBERTa", "cls": "[CLS]", "bpe": "BPE",
          "wordpiece": "WordPiece", "google": "Google", "papers": "paper's"}  # in the names of tests
-FIELDS = ("arm", "control", "difference", "low", "high", "seeds", "margin")  # what a comparison's sentence may fill in
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms of a recorded experiment at the end of training: arm less control, seed by seed."""
+    """Two arms of a recorded experiment at the end of training: arm minus control, seed by seed."""
 
     experiment: str
     metric: str
     arm: str
     control: str
     expects: str  # what `says` asserts, one of FINDINGS
-    says: str  # the claim's sentence; may hold {low} and the other FIELDS
+    says: str  # the claim's sentence; may hold {arm}, {low} and other numbers
     control_metric: str | None = None  # where the control is measured in another way
     kind = "measured"
 
@@ -79,9 +71,10 @@ class Comparison:
             f"{n['control_mean']}{f' ({self.control_metric})' if self.control_metric else ''}. Difference "
             f"{n['difference']}, 95% interval {n['low']} to {n['high']}, {n['seeds']} seeds, {text}. "
         )
-        if self.expects not in numbers["findings"]:  # `says` stays unsaid
-            return measured + " ".join(FINDINGS[finding].format(**n) for finding in sorted(numbers["findings"]))
-        return measured + FINDINGS[self.expects].format(**n) + f" {self.says.format(**n)}"
+        told = [FINDINGS[finding] for finding in sorted(numbers["findings"])]  # and `says` stays unsaid
+        if self.expects in numbers["findings"]:
+            told = [FINDINGS[self.expects], self.says]
+        return measured + " ".join(told).format(**n)
 
 
 @dataclass(frozen=True)
@@ -116,9 +109,20 @@ class Claim:
 
 
 @functools.cache
-def load(path: Path = CLAIMS_FILE) -> tuple[Claim, ...]:
-    """Read all claims in the order of the file; tests/test_claims.py checks every entry."""
-    return tuple(_claim(entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8")))
+def load() -> tuple[Claim, ...]:
+    """Read all claims in the order of data/claims.yaml; tests/test_claims.py checks every entry."""
+    claims = []
+    for entry in yaml.safe_load((DATA / "claims.yaml").read_text(encoding="utf-8")):
+        shown = entry["evidence"] if isinstance(entry["evidence"], list) else [entry["evidence"]]
+        lists = {"sources": entry["sources"], "also": entry.get("also", ()), "evidence": map(_evidence, shown)}
+        claims.append(Claim(**entry | {name: tuple(values) for name, values in lists.items()}))
+    return tuple(claims)
+
+
+def _evidence(one: dict) -> Comparison | Reference:
+    if "by construction" in one:
+        return Reference("by construction", one["by construction"])
+    return Reference(one["from"], one["because"]) if "from" in one else Comparison(**one)
 
 
 def find(id: str) -> Claim:
@@ -126,7 +130,7 @@ def find(id: str) -> Claim:
     claims = {claim.id: claim for claim in load()}
     if id not in claims:
         near = difflib.get_close_matches(str(id).upper(), claims, n=3, cutoff=0.5) or list(claims)[:3]
-        raise ValueError(f"No claim {id!r}. Did you mean {' or '.join(near)}? claims.table() lists all.")
+        raise ValueError(f"No claim {id!r}. Did you mean {' or '.join(near)}? claims.search() lists all.")
     return claims[id]
 
 
@@ -137,71 +141,47 @@ def show_claim(id: str):
     claim = find(id)
     title = f"{claim.id} · {claim.verdict.upper()} · notes {claim.section} · lesson {claim.lesson}"
     wrap = textwrap.TextWrapper(100, subsequent_indent=" " * 11, break_on_hyphens=False)
-    lines = [wrap.fill(f"{name:11}{text}") for name, text in _rows(claim)]
-    body = f'<div style="{CARD.format(VERDICTS[claim.verdict])}"><b>{html.escape(title)}</b>{_divs(_rows(claim))}</div>'
+    rows = [("The notes", claim.claim), ("", claim.claim_zh), *_rows(claim)]
+    lines = [wrap.fill(f"{name:11}{text}") for name, text in rows]
+    body = f'<div style="{CARD.format(VERDICTS[claim.verdict])}"><b>{html.escape(title)}</b>{_divs(rows)}</div>'
     return Table(body, "\n".join([title, *lines]))
 
 
 def search(containing: str = "", verdict: str | None = None, lesson: str | None = None):
     """Show the claims that match, one line each; a line opens on the truth, the sources and the evidence.
 
-    containing: words as they stand in the claim, the truth or the id, English or Chinese; verdict and lesson as in
-    :func:`table`. It is plain HTML, so that it opens in a static page and a browser's own search finds it too.
+    containing: words as they stand in the claim, the truth or the id, English or Chinese; lesson: '07' will do. It is
+    plain HTML, so that it opens in a static page and a browser's own search finds it too. Raises ValueError for an
+    unknown verdict or lesson.
     """
     from course_lib.plots.tables import Table
 
-    chosen = _chosen(verdict, lesson, containing)
+    lessons = {name for c in load() for name in (c.lesson, *c.also)}
+    if verdict not in (None, *VERDICTS):
+        raise ValueError(f"verdict={verdict!r} is not one of {', '.join(VERDICTS)}.")
+    if not any(name.startswith(lesson or "") for name in lessons):
+        raise ValueError(f"lesson={lesson!r} is not one of {', '.join(sorted(lessons))}.")
+    chosen = [
+        c for c in load()
+        if verdict in (None, c.verdict) and any(name.startswith(lesson or "") for name in (c.lesson, *c.also))
+        and containing.lower() in f"{c.id} {c.claim} {c.claim_zh} {c.truth}".lower()
+    ]  # fmt: skip
     title = f"{len(chosen)} of {len(load())} claims"
     body = "".join(
         f'<details style="{CARD.format(VERDICTS[c.verdict])};overflow-wrap:anywhere"><summary>'
         f"<b>{c.id}</b> · {c.verdict} · {html.escape(c.claim)} {html.escape(c.claim_zh)}</summary>"
-        f"{_divs(_rows(c)[2:] + [('Lesson', c.lesson)])}</details>"
+        f"{_divs([*_rows(c), ('Lesson', c.lesson)])}</details>"
         for c in chosen
     )
     lines = [f"{c.id}  {c.verdict:10}  {c.lesson[:2]}  {c.claim} {c.claim_zh}" for c in chosen]
     return Table(f"<div><b>{title}</b>{body}</div>", "\n".join([title, *lines]))
 
 
-def table(verdict: str | None = None, lesson: str | None = None, containing: str = ""):
-    """Show the claims with this verdict, of this lesson ('07' will do), whose text contains these words."""
-    from course_lib.plots.tables import table
-
-    chosen = _chosen(verdict, lesson, containing)
-    header = ["id", "the notes, in our words", "verdict", "lesson", "evidence"]
-    shown = [", ".join(dict.fromkeys(one.kind for one in c.evidence)) for c in chosen]
-    rows = [[c.id, c.claim, c.verdict, c.lesson[:2], by] for c, by in zip(chosen, shown, strict=True)]
-    return table(rows, header, caption=f"{len(chosen)} of {len(load())} claims")
-
-
-def _chosen(verdict: str | None, lesson: str | None, containing: str) -> list[Claim]:
-    if verdict not in (None, *VERDICTS):
-        raise ValueError(f"verdict={verdict!r} is not one of {', '.join(VERDICTS)}.")
-    if not any(name.startswith(lesson or "") for name in LESSONS):
-        raise ValueError(f"lesson={lesson!r} is not one of {', '.join(LESSONS)}.")
-    return [
-        c for c in load()
-        if verdict in (None, c.verdict) and any(name.startswith(lesson or "") for name in (c.lesson, *c.also))
-        and containing.lower() in f"{c.id} {c.claim} {c.claim_zh} {c.truth}".lower()
-    ]  # fmt: skip
-
-
 def _rows(claim: Claim) -> list[tuple[str, str]]:
-    """Return what belongs to a claim, as (heading, text)."""
-    rows = [("The notes", claim.claim), ("", claim.claim_zh), ("In truth", claim.truth)]
-    return rows + [("Sources", "; ".join(claim.sources)), *(("Evidence", str(shown)) for shown in claim.evidence)]
+    """Return what is true and what shows it, as (heading, text)."""
+    shown = [("Evidence", str(one)) for one in claim.evidence]
+    return [("In truth", claim.truth), ("Sources", "; ".join(claim.sources)), *shown]
 
 
 def _divs(rows: list[tuple[str, str]]) -> str:
     return "".join(f"<div>{f'<b>{name}:</b> ' if name else ''}{html.escape(text)}</div>" for name, text in rows)
-
-
-def _claim(entry: dict) -> Claim:
-    shown = entry["evidence"] if isinstance(entry["evidence"], list) else [entry["evidence"]]
-    lists = {"sources": tuple(entry["sources"]), "also": tuple(entry.get("also", ()))}
-    return Claim(**entry | lists | {"evidence": tuple(map(_evidence, shown))})
-
-
-def _evidence(one: dict) -> Comparison | Reference:
-    if "by construction" in one:
-        return Reference("by construction", one["by construction"])
-    return Reference(one["from"], one["because"]) if "from" in one else Comparison(**one)

@@ -6,18 +6,16 @@ keeps which of them you said. `drill.ask()` asks what you know least. The questi
 
 import functools
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 
-from course_lib.notes.cards import Card, inline, show, slip
+from course_lib.notes.cards import Card, chinese, inline, show, slip
 from course_lib.notes.progress import load as load_progress
 from course_lib.notes.progress import now, record
 from course_lib.places import DATA
 
-__all__ = ["Point", "Prompt", "ask", "find", "keep", "load", "marks", "sheet", "weakest"]
+__all__ = ["Point", "Prompt", "ask", "find", "load", "marks", "sheet", "weakest"]
 
-DRILL_FILE = DATA / "drill.yaml"
 CHAPTERS = {
     "1": "Why encoder-only", "2": "BERT and GPT", "3": "Encoder-only and decoder-only", "4": "Attention",
     "5": "Next sentence prediction", "6": "RoBERTa",
@@ -30,7 +28,7 @@ class Point:
 
     en: str
     zh: str
-    claims: tuple[str, ...]
+    claims: list[str]
 
 
 @dataclass(frozen=True)
@@ -41,22 +39,14 @@ class Prompt:
     heading: str  # in the notes' words
     en: str
     zh: str
-    points: tuple[Point, ...]
-
-    @property
-    def claims(self) -> tuple[str, ...]:
-        """All claims behind the question, in order."""
-        return tuple(dict.fromkeys(id for point in self.points for id in point.claims))
+    points: list[Point]
 
 
 @functools.cache
-def load(path: Path = DRILL_FILE) -> tuple[Prompt, ...]:
+def load() -> tuple[Prompt, ...]:
     """Read all questions in the notes' order."""
-    prompts = []
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
-        points = tuple(Point(**point | {"claims": tuple(point["claims"])}) for point in entry["points"])
-        prompts.append(Prompt(**entry | {"points": points}))
-    return tuple(prompts)
+    entries = yaml.safe_load((DATA / "drill.yaml").read_text(encoding="utf-8"))
+    return tuple(Prompt(**entry | {"points": [Point(**point) for point in entry["points"]]}) for entry in entries)
 
 
 def find(id):
@@ -76,50 +66,37 @@ def ask(id=None, answer="", said=None):
     what is no list of points.
     """
     prompt = find(id) if id is not None else weakest()
+    kept = {"answer": answer} if answer.strip() else {}
     if said is not None:
         if id is None:  # run twice, it would mark the question after this one
             raise slip(ValueError(f'say which question you mark: drill.ask("{prompt.id}", said={said!r})'))
-        said = keep(prompt, said, answer)
-    elif answer.strip():
-        record("drill", prompt.id, lambda old: {**(old or {}), "answer": answer, "when": now()})
+        numbers = [*range(1, len(prompt.points) + 1)]
+        if not isinstance(said, list) or any(n not in numbers for n in said):
+            raise slip(ValueError(f"said={said!r:.60} is no list of the points of {prompt.id}, which has {numbers}: "
+                                  "said=[1, 3], for example, or said=[] for none"))  # fmt: skip
+        said = sorted(set(said))
+        kept |= {"said": said, "of": len(numbers)}
+    if kept:
+        record("drill", prompt.id, lambda old: {**(old or {}), **kept, "when": now()})
     show(_card(prompt, answer, said))
-
-
-def keep(prompt, said, answer=""):
-    """Keep which points of a question were said (numbers from 1), and return them in order."""
-    numbers = [*range(1, len(prompt.points) + 1)]
-    if not isinstance(said, list) or any(n not in numbers for n in said):
-        raise slip(ValueError(f"said={said!r:.60} is no list of the points of {prompt.id}, which has {numbers}: "
-                              "said=[1, 3], for example, or said=[] for none"))  # fmt: skip
-    said = sorted(set(said))
-
-    def marked(old):
-        entry = {**(old or {}), "said": said, "of": len(numbers), "when": now()}
-        entry["times"] = entry.get("times", 0) + 1
-        return {**entry, "answer": answer} if answer.strip() else entry
-
-    record("drill", prompt.id, marked)
-    return said
 
 
 def weakest():
     """Return the question to be asked next: the first that you never marked, else the one with the lowest mark."""
-    done = load_progress()["drill"]
-    return min(load(), key=lambda prompt: _share(done.get(prompt.id), prompt))  # of equals, the first
+    done = _marked()
+    return min(load(), key=lambda prompt: len(done[prompt.id]) / len(prompt.points) if prompt.id in done else -1)
 
 
 def marks():
     """Show how far you are, chapter by chapter, and which question comes next."""
-    done = load_progress()["drill"]
-    rows = []
-    for number, title in CHAPTERS.items():
-        prompts = [prompt for prompt in load() if prompt.id[0] == number]
-        marked = [prompt for prompt in prompts if _share(done.get(prompt.id), prompt) >= 0]
-        had = sum(len(done[prompt.id]["said"]) for prompt in marked)
-        of = sum(len(prompt.points) for prompt in marked)
-        rows.append([f"{number} {title}", f"{len(marked)} of {len(prompts)}", f"{had} of {of}" if marked else "–"])
     from course_lib.plots.tables import table  # numpy and IPython only when something is shown
 
+    done, rows = _marked(), []
+    for number, title in CHAPTERS.items():
+        prompts = [prompt for prompt in load() if prompt.id[0] == number]
+        marked = [prompt for prompt in prompts if prompt.id in done]
+        points = f"{sum(len(done[p.id]) for p in marked)} of {sum(len(p.points) for p in marked)}" if marked else "–"
+        rows.append([f"{number} {title}", f"{len(marked)} of {len(prompts)}", points])
     header = ["chapter of the notes", "questions marked", "points said"]
     return table(rows, header, f"Next: {weakest().id} {weakest().en}")
 
@@ -130,36 +107,42 @@ def sheet(chapter=None):
         raise slip(ValueError(f"there is no chapter {chapter!r}; the chapters are {', '.join(CHAPTERS)}"))
     chosen = [prompt for prompt in load() if chapter is None or prompt.id[0] == str(chapter)]
     body = "".join(
-        f"<details><summary><b>{prompt.id}</b> {inline(prompt.en)} · {inline(prompt.zh)}</summary>"
+        f"<details><summary><b>{prompt.id}</b> {inline(prompt.en)} · {chinese(prompt.zh)}</summary>"
         f"{_points(prompt)[0]}</details>"
         for prompt in chosen
     )
     show(Card(body, "\n".join(f"{prompt.id:6}{prompt.en} {prompt.zh}" for prompt in chosen)))
 
 
+def _marked():
+    """Return {question: the numbers of the points said}; what was marked before its points changed is left out."""
+    done, points = load_progress()["drill"], {prompt.id: len(prompt.points) for prompt in load()}
+    return {id: entry["said"] for id, entry in done.items() if "said" in entry and entry.get("of") == points.get(id)}
+
+
 def _card(prompt, answer, said):
     """Return the question, and of the points what there is to show by now."""
-    head = f"<b>{prompt.id}</b> {inline(prompt.en)}<br>{inline(prompt.zh)}"
+    head = f"<b>{prompt.id}</b> {inline(prompt.en)}<br>{chinese(prompt.zh)}"
     lines = [f"{prompt.id}  {prompt.en}", f"{' ' * len(prompt.id)}  {prompt.zh}"]
     points, listed = _points(prompt, said)
+    kind = "note"
     if answer.strip():
         head += f"<br><i>You:</i> {inline(answer)}"
         lines.append(f"You: {answer}")
     if said is not None:
         missed = [point for n, point in enumerate(prompt.points, 1) if n not in said]
-        note = f"Marked: {len(prompt.points) - len(missed)} of {len(prompt.points)}."
+        kind = "not yet" if missed else "right"
+        note = f"Marked: {len(said)} of {len(prompt.points)}."
         if missed:
             note += f' Read up what you missed: `claims.show_claim("{missed[0].claims[0]}")`.'
-        kind = "not yet" if missed else "right"
-        return Card(f"{head}{points}<i>{inline(note)}</i>", "\n".join([*lines, *listed, note]), kind)
-    if answer.strip():
+    elif answer.strip():
         call = f'`drill.ask("{prompt.id}", said=[1, 2])`'
         note = f"Which of these did you say? {call}, for example, or `said=[]` for none."
     else:
         note = f'Say it aloud, or write it: `drill.ask("{prompt.id}", answer="...")`. Then compare.'
         title = f"What must not be missing ({len(prompt.points)} points)"
         points, listed = f"<details><summary>{title}</summary>{points}</details>", []
-    return Card(f"{head}{points}<i>{inline(note)}</i>", "\n".join([*lines, *listed, note]))
+    return Card(f"{head}{points}<i>{inline(note)}</i>", "\n".join([*lines, *listed, note]), kind)
 
 
 def _points(prompt, said=None):
@@ -167,13 +150,6 @@ def _points(prompt, said=None):
     items, lines = "", []
     for n, point in enumerate(prompt.points, 1):
         tick, behind = "" if said is None else "✓ " if n in said else "✗ ", ", ".join(point.claims)
-        items += f"<li>{tick}{inline(point.en)}<br>{inline(point.zh)} <small>{behind}</small></li>"
+        items += f"<li>{tick}{inline(point.en)}<br>{chinese(point.zh)} <small>{behind}</small></li>"
         lines.append(f"  {n}. {tick}{point.en} {point.zh} ({behind})")
     return f'<ol style="margin:0.3em 0">{items}</ol>', lines
-
-
-def _share(entry, prompt):
-    """Return the share of points said, 0..1, or -1 where the question was not marked since its points changed."""
-    if not entry or "said" not in entry or entry.get("of") != len(prompt.points):
-        return -1
-    return len(entry["said"]) / entry["of"]

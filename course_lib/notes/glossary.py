@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 
 from course_lib.places import DATA
 
 __all__ = ["Term", "load", "look_up"]
-
-GLOSSARY_FILE = DATA / "glossary.yaml"
 
 
 @dataclass(frozen=True)
@@ -27,9 +24,9 @@ class Term:
 
 
 @functools.cache
-def load(path: Path = GLOSSARY_FILE) -> tuple[Term, ...]:
+def load() -> tuple[Term, ...]:
     """Read all terms, in the order of the lessons that build them; those of lesson 00 come last."""
-    return tuple(Term(**entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8")))
+    return tuple(Term(**entry) for entry in yaml.safe_load((DATA / "glossary.yaml").read_text(encoding="utf-8")))
 
 
 def look_up(*words: str):

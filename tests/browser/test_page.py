@@ -162,6 +162,7 @@ def test_a_word_is_hidden_asked_for_and_shown_again(glass):
     page.locator("#tokens button", has_text="school").click()
     assert "position 7" in page.locator("#asks").inner_text() and bar(page)[0] == "school"
     assert page.locator("#tokens .hidden").count() == 2
+    assert page.locator("#tokens .asked").get_attribute("aria-label") == "position 7: hidden, asked for"
     page.locator("#tokens button.asked").click()  # shown again; the first hidden word is asked for
     assert page.locator("#tokens .hidden").count() == 1 and bar(page)[0] == "tomorrow"
 

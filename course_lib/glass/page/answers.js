@@ -1,7 +1,7 @@
 // The answers: the model's bars beside the best possible ones, a sentence that reads them, the mask as a square, and
 // everything once more as tables.
-import { element } from "./arrows.js";
-import { labels, attentionOf, shape, shown, sizeOf, SPECIALS, state, vocabulary } from "./state.js";
+import { $, cleared, element, table } from "./dom.js";
+import { attentionOf, labels, shape, shown, sized, sizeOf, SPECIALS, state, vocabulary } from "./state.js";
 
 const SHOWN = 5; // bars before "all others"
 const MISSED = 0.2; // a best answer this far above the model's is called "not learned"
@@ -32,10 +32,9 @@ function answers({ model, best, both, left, truth, pair }) {
 
 export function drawBars(found) {
   const rows = answers(found);
-  const bars = document.getElementById("bars");
-  if (bars.children.length !== rows.length) bars.replaceChildren(...rows.map(emptyBar));
+  if ($("bars").children.length !== rows.length) cleared("bars").append(...rows.map(emptyBar));
   rows.forEach(([word, ours, exact, other, right], n) => {
-    const bar = bars.children[n];
+    const bar = $("bars").children[n];
     const [name, track, numbers] = bar.children;
     bar.className = `bar${right ? " truth" : ""}${n === SHOWN ? " rest" : ""}`;
     name.textContent = word;
@@ -46,23 +45,18 @@ export function drawBars(found) {
     numbers.children[0].textContent = percent(ours);
     numbers.children[1].textContent = found.best ? percent(exact) : "–";
   });
-  document.getElementById("asks").textContent = found.pair
-    ? "Does B follow A? Asked at [CLS]"
-    : `Which word stands at position ${found.at}?`;
-  document.getElementById("ghost").classList.toggle(
-    "off",
-    rows.every((row) => row[3] == null),
-  );
+  $("asks").textContent = found.pair ? "Does B follow A? Asked at [CLS]" : `Which word stands at position ${found.at}?`;
+  const ghosts = rows.some((row) => row[3] != null);
+  $("ghost").classList.toggle("off", !ghosts);
 }
 
 function emptyBar() {
   const bar = document.createElement("div");
   element(bar, "span", { class: "word" });
   const track = element(bar, "span", { class: "track" });
-  for (const part of ["ghost", "model", "best"]) element(track, "i", { class: part });
   const numbers = element(bar, "span", { class: "numbers" });
-  element(numbers, "b", { class: "model" });
-  element(numbers, "b", { class: "best" });
+  for (const part of ["ghost", "model", "best"]) element(track, "i", { class: part });
+  for (const part of ["model", "best"]) element(numbers, "b", { class: part });
   return bar;
 }
 
@@ -141,73 +135,40 @@ export function write(parent, text) {
 const box = (x, y, size) => ({ x, y, width: size, height: size, rx: size / 8 });
 
 export function drawSquare({ T, at, may, layers }) {
-  const square = document.getElementById("square");
+  const square = cleared("square");
   const cell = 100 / T;
   const weights = attentionOf(layers[state.layer].attention);
   const named = T <= 13;
   square.setAttribute("viewBox", named ? "-26 -1 127 102" : "-1 -1 102 102");
-  square.replaceChildren();
   labels().forEach((text, row) => {
     if (named) element(square, "text", { x: -2, y: (row + 0.68) * cell, class: "name" }, text.slice(0, 9));
   });
   for (let n = 0; n < T * T; n++) {
-    const [x, y] = [(n % T) * cell, Math.floor(n / T) * cell];
+    const place = box((n % T) * cell, Math.floor(n / T) * cell, cell * 0.92);
     const opacity = may[n] ? (0.14 + 0.86 * weights[n]).toFixed(3) : 1;
-    element(square, "rect", {
-      ...box(x, y, cell * 0.92),
-      class: may[n] ? "may" : "shut",
-      "fill-opacity": opacity,
-    });
+    element(square, "rect", { ...place, class: may[n] ? "may" : "shut", "fill-opacity": opacity });
   }
   element(square, "rect", { x: -0.6, y: at * cell - 0.6, width: 101, height: cell + 0.4, class: "row" });
   const open = may.slice(at * T, (at + 1) * T).filter(Boolean).length;
-  square.setAttribute(
-    "aria-label",
-    `The ${state.mask} mask, ${T} by ${T}: a row attends to the columns. Row ${at} may attend to ${open} of ${T}.`,
-  );
-  document.getElementById("squarename").textContent = `Blue: how much (layer ${state.layer + 1}); black: not.`;
+  const told = `a row attends to the columns. Row ${at} may attend to ${open} of ${T}.`;
+  square.setAttribute("aria-label", `The ${state.mask} mask, ${T} by ${T}: ${told}`);
+  $("squarename").textContent = `Blue: how much (layer ${state.layer + 1}); black: not.`;
 }
 
 // --- everything as tables, for screen readers and for copying ----------------------------------------------------------
-export function drawTables({ T, at, ids, may, layers }) {
-  const tables = document.getElementById("tables");
-  tables.replaceChildren();
-  const bars = [...document.getElementById("bars").children].map(({ children: [word, , numbers] }) => [
-    word.textContent,
-    ...[...numbers.children].map((number) => number.textContent),
-  ]);
+export function drawTables({ T, at, may, layers }) {
+  const tables = cleared("tables");
+  const bars = [...$("bars").children].map(({ children: [word, , numbers] }) => {
+    return [word, ...numbers.children].map((one) => one.textContent);
+  });
   table(tables, `Answers at position ${at}`, ["word", "this model", "best possible"], bars);
-  const rows = labels().map((text, j) => [
-    j,
-    text,
-    may[at * T + j] ? "yes" : "no",
-    ...layers.map(({ attention }) => percent(attentionOf(attention)[at * T + j])),
-    state.changes.has(j - 1) ? state.words[j - 1] : "−100",
-  ]);
-  const size = ["prefix", "window"].includes(state.mask) ? ` of ${sizeOf(state.mask)}` : "";
-  table(
-    tables,
-    `Attention of position ${at}, ${state.mask} mask${size}`,
-    [
-      "position",
-      `token (${ids.length})`,
-      "may be looked at",
-      ...layers.map((_, layer) => `attention in layer ${layer + 1}`),
-      "label",
-    ],
-    rows,
-  );
-}
-
-export function table(parent, caption, head, rows) {
-  const made = element(parent, "table");
-  element(made, "caption", {}, caption);
-  const top = element(element(made, "thead"), "tr");
-  const body = element(made, "tbody");
-  for (const text of head) element(top, "th", { scope: "col" }, text);
-  for (const cells of rows) {
-    const row = element(body, "tr");
-    cells.forEach((text, n) => element(row, n ? "td" : "th", n ? {} : { scope: "row" }, text));
-  }
-  return made;
+  const rows = labels().map((text, j) => {
+    const weights = layers.map(({ attention }) => percent(attentionOf(attention)[at * T + j]));
+    const label = state.changes.has(j - 1) ? state.words[j - 1] : "−100";
+    return [j, text, may[at * T + j] ? "yes" : "no", ...weights, label];
+  });
+  const size = sized() ? ` of ${sizeOf(state.mask)}` : "";
+  const names = layers.map((_, layer) => `attention in layer ${layer + 1}`);
+  const head = ["position", `token (${T})`, "may be looked at", ...names, "label"];
+  table(tables, `Attention of position ${at}, ${state.mask} mask${size}`, head, rows);
 }

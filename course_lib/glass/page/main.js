@@ -1,13 +1,13 @@
 // The controls: every change goes into the state, and the page is drawn again from it.
 import { drawBars, drawSquare, drawTables, say, write } from "./answers.js";
-import { drawModel, element, redrawOnResize } from "./arrows.js";
-import { drawEmbedding, drawLabels, drawAttention, STEPS } from "./opened.js";
-import { data, forward, fromAddress, isWord, LONGEST, open, reading, shape } from "./state.js";
-import { shown, sizeOf, state, townWords } from "./state.js";
+import { drawModel, redrawOnResize } from "./arrows.js";
+import { $, button, cleared, element } from "./dom.js";
 import { drawTranslation, writeOn } from "./more.js";
+import { drawAttention, drawEmbedding, drawLabels, STEPS } from "./opened.js";
+import { data, forward, fromAddress, isWord, LONGEST, open, reading, shape } from "./state.js";
+import { shown, sized, sizeOf, state, townWords } from "./state.js";
 import { WALK } from "./walk.js";
 
-const $ = (id) => document.getElementById(id);
 const radios = [...document.querySelectorAll("input[name=mask]")];
 let found = null;
 let step = STEPS.length - 1;
@@ -27,22 +27,26 @@ function draw() {
 
 function showControls() {
   for (const radio of radios) radio.checked = radio.value === state.mask;
-  const sized = ["prefix", "window"].includes(state.mask);
-  const T = state.words.length + 2;
-  $("sizebox").classList.toggle("off", !sized); // its place stays reserved: nothing moves when the switch turns
-  Object.assign($("size"), { min: state.mask === "prefix" ? 0 : 1, max: T });
+  $("sizebox").classList.toggle("off", !sized()); // its place stays reserved: nothing moves when the switch turns
+  Object.assign($("size"), { min: state.mask === "prefix" ? 0 : 1, max: state.words.length + 2 });
   $("size").value = $("sizeout").value = sizeOf(state.mask);
   $("sizename").textContent = state.mask === "window" ? "positions seen" : "positions open";
-  $("head").value = state.head;
-  $("layer").value = state.layer;
-  $("moment").value = state.moment;
+  for (const id of ["head", "layer", "moment"]) $(id).value = state[id];
   $("momentout").value = data.moments[state.moment].name;
   const at = data.stories.findIndex(({ text, hidden }) => text === state.words.join(" ") && state.asked === hidden);
   $("story").value = state.pair === null ? (at < 0 ? "" : at) : `pair ${state.pair}`;
-  for (const button of $("steps").children) button.setAttribute("aria-pressed", button.textContent === STEPS[step][0]);
   for (const id of ["labels", "momentbox", "write"]) $(id).classList.toggle("gone", state.pair !== null);
   const kind = state.changes.get(state.asked)?.kind;
-  for (const button of $("change").children) button.setAttribute("aria-pressed", button.dataset.kind === kind);
+  [...$("steps").children].forEach((one, n) => one.setAttribute("aria-pressed", n === step));
+  for (const one of $("change").children) one.setAttribute("aria-pressed", one.dataset.kind === kind);
+}
+
+// When a control is used: put what it says into the state, and draw.
+function on(id, event, change) {
+  $(id).addEventListener(event, ({ target }) => {
+    change(target);
+    draw();
+  });
 }
 
 // --- mask, sentence, tokens ----------------------------------------------------------------------------------------
@@ -58,10 +62,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "m" || event.target.id === "own" || event.ctrlKey || event.metaKey || event.altKey) return;
   turn(radios[(radios.findIndex((radio) => radio.value === state.mask) + 1) % radios.length].value);
 });
-$("size").addEventListener("input", ({ target }) => {
-  state[state.mask === "window" ? "window" : "prefix"] = Number(target.value);
-  draw();
-});
+on("size", "input", ({ value }) => (state[state.mask === "window" ? "window" : "prefix"] = Number(value)));
 
 const stories = element($("story"), "optgroup", { label: "one sentence: which word is hidden?" });
 data.stories.forEach(({ text, hidden }, n) => {
@@ -71,121 +72,86 @@ data.stories.forEach(({ text, hidden }, n) => {
 element(stories, "option", { value: "" }, "your own");
 const pairs = element($("story"), "optgroup", { label: "two segments: does B follow A?" });
 data.pair.examples.forEach(({ a, b }, n) => {
-  element(
-    pairs,
-    "option",
-    { value: `pair ${n}` },
-    `${a.split(" ").slice(-4).join(" ")} | ${b.split(" ").slice(0, 4).join(" ")}`,
-  );
+  const [end, start] = [a.split(" ").slice(-4).join(" "), b.split(" ").slice(0, 4).join(" ")];
+  element(pairs, "option", { value: `pair ${n}` }, `${end} | ${start}`);
 });
-$("story").addEventListener("change", ({ target: { value } }) => {
-  if (value === "") return;
-  if (value.startsWith("pair")) state.pair = Number(value.slice(5));
-  else open(data.stories[value].text.split(" "), [data.stories[value].hidden]);
-  draw();
+on("story", "change", ({ value }) => {
+  const { text, hidden } = data.stories[value] ?? {};
+  if (text) open(text.split(" "), [hidden]);
+  else if (value) state.pair = Number(value.replace("pair ", ""));
 });
-$("tokens").addEventListener("click", ({ target }) => {
-  const place = Number(target.dataset.at) - 1;
-  if (Number.isNaN(place)) return;
-  if (!state.changes.has(place)) state.changes.set(place, { kind: "hidden" });
-  else if (place === state.asked && state.changes.size > 1) state.changes.delete(place);
-  state.asked = state.changes.has(place) ? place : [...state.changes.keys()][0];
-  draw();
+on("tokens", "click", ({ dataset }) => {
+  if (dataset.at === undefined) return;
+  const place = Number(dataset.at) - 1;
+  if (!state.changes.has(place)) hide(place);
+  else if (place === state.asked) show(place);
+  else state.asked = place;
 });
-$("own").addEventListener("change", ({ target }) => {
-  const words = target.value.trim().split(/\s+/).filter(Boolean);
+on("own", "change", (input) => {
+  const words = input.value.trim().split(/\s+/).filter(Boolean);
   const unknown = words.find((word) => !isWord(word));
+  const fits = words.length > 0 && words.length <= LONGEST;
+  $("wrong").textContent = fits ? "" : `From 1 to ${LONGEST} words, please.`;
   if (unknown)
     $("wrong").textContent = `“${unknown}” is not a word of Tiny Town (its words stand at the end of the page).`;
-  else if (!words.length || words.length > LONGEST) $("wrong").textContent = `From 1 to ${LONGEST} words, please.`;
-  else {
-    $("wrong").textContent = target.value = "";
-    open(words, [Math.min(state.asked, words.length - 1)]);
-    draw();
-  }
+  if (unknown || !fits) return;
+  input.value = "";
+  open(words, [Math.min(state.asked, words.length - 1)]);
 });
 for (const word of townWords) element($("words"), "option", { value: word });
 $("allwords").textContent = townWords.toSorted().join(" ");
 
-// --- heads, layers, training, what is opened -------------------------------------------------------------------------
-element($("head"), "option", { value: "all" }, shape.heads === 2 ? "both" : "all, averaged");
+// --- heads, layers, training -------------------------------------------------------------------------------------
+element($("head"), "option", { value: "all" }, "both");
 for (let head = 0; head < shape.heads; head++) element($("head"), "option", { value: head }, head + 1);
 for (let layer = 0; layer < shape.layers; layer++) element($("layer"), "option", { value: layer }, layer + 1);
-$("head").addEventListener("change", ({ target }) => {
-  state.head = target.value === "all" ? "all" : Number(target.value);
-  draw();
-});
-$("layer").addEventListener("change", ({ target }) => {
-  state.layer = Number(target.value);
-  draw();
-});
 $("moment").max = data.moments.length - 1;
-$("moment").addEventListener("input", ({ target }) => {
-  state.moment = Number(target.value);
-  draw();
-});
-STEPS.forEach(([name], n) => {
-  element($("steps"), "button", { type: "button" }, name).addEventListener("click", () => {
-    step = n;
-    draw();
-  });
-});
-for (const [kind, name] of [
-  ["hidden", "hide it: [MASK]"],
-  ["replaced", "replace it"],
-  ["kept", "keep it, but ask"],
-  ["shown", "just show it"],
-]) {
-  element($("change"), "button", { type: "button", "data-kind": kind }, name).addEventListener("click", () =>
-    change(kind),
-  );
-}
-element($("change"), "button", { type: "button" }, "draw a new mask (15%, 80/10/10)").addEventListener(
-  "click",
-  drawMask,
-);
+on("head", "change", ({ value }) => (state.head = value === "all" ? value : Number(value)));
+on("layer", "change", ({ value }) => (state.layer = Number(value)));
+on("moment", "input", ({ value }) => (state.moment = Number(value)));
+
+// --- what is opened ------------------------------------------------------------------------------------------------
 for (const id of ["attend", "sum", "labels"]) $(id).addEventListener("toggle", () => found && draw());
+STEPS.forEach(([name], n) => button($("steps"), name, () => (step = n)));
+const KINDS = { hidden: "hide it: [MASK]", replaced: "replace it", kept: "keep it, but ask", shown: "just show it" };
+for (const [kind, name] of Object.entries(KINDS)) {
+  button($("change"), name, () => (kind === "shown" ? show(state.asked) : hide(state.asked, kind)), {
+    "data-kind": kind,
+  });
+}
+button($("change"), "draw a new mask (15%, 80/10/10)", drawMask);
+for (const id of ["steps", "change"]) on(id, "click", () => {}); // after its buttons have acted
+on("writeon", "click", writeOn);
+data.translate.forEach(({ source }, n) => element($("source"), "option", { value: n }, source.slice(1, -1).join(" ")));
+$("source").addEventListener("change", ({ target }) => drawTranslation(target.value));
+$("translate").addEventListener("toggle", () => drawTranslation($("source").value));
+
+// Ask for a word: hidden, replaced by another, or kept as it is.
+function hide(place, kind = "hidden") {
+  const others = townWords.filter((word) => word !== state.words[place] && word !== shown(place));
+  const word = kind === "kept" ? state.words[place] : others[Math.floor(Math.random() * others.length)];
+  state.changes.set(place, kind === "hidden" ? { kind } : { kind, word });
+  state.asked = place;
+}
+
+// Ask for it no longer; one word is always asked for.
+function show(place) {
+  if (state.changes.size > 1) state.changes.delete(place);
+  [state.asked] = state.changes.keys();
+}
 
 // A mask as BERT draws it: 15% of the words, of which 80% are hidden, 10% replaced and 10% kept. Drawn anew for each
 // epoch it is dynamic masking (RoBERTa); kept for all of them, static.
 function drawMask() {
   const places = state.words.map((_, place) => [Math.random(), place]).sort(([a], [b]) => a - b);
   const chosen = places.slice(0, Math.max(1, Math.round(0.15 * places.length))).map(([, place]) => place);
-  state.changes = new Map(chosen.sort((a, b) => a - b).map((place) => [place, { kind: "hidden" }]));
-  for (const place of chosen) {
+  state.changes = new Map();
+  for (const place of chosen.sort((a, b) => a - b)) {
     const dice = Math.random();
-    if (dice >= 0.8)
-      state.changes.set(place, { kind: dice < 0.9 ? "replaced" : "kept", word: another(place, dice >= 0.9) });
+    hide(place, dice < 0.8 ? "hidden" : dice < 0.9 ? "replaced" : "kept");
   }
   state.asked = chosen[0];
-  draw();
 }
-
-// The word that stands there, or one of the town's that does not.
-function another(place, same) {
-  const others = townWords.filter((word) => word !== state.words[place] && word !== shown(place));
-  return same ? state.words[place] : others[Math.floor(Math.random() * others.length)];
-}
-
-function change(kind) {
-  const place = state.asked;
-  if (kind === "shown") {
-    if (state.changes.size > 1) state.changes.delete(place);
-    [state.asked] = state.changes.keys();
-  } else {
-    const word = another(place, kind === "kept");
-    state.changes.set(place, kind === "hidden" ? { kind } : { kind, word });
-  }
-  draw();
-}
-
-$("writeon").addEventListener("click", () => {
-  writeOn();
-  draw();
-});
-data.translate.forEach(({ source }, n) => element($("source"), "option", { value: n }, source.slice(1, -1).join(" ")));
-$("source").addEventListener("change", ({ target }) => drawTranslation(target.value));
-$("translate").addEventListener("toggle", () => drawTranslation($("source").value));
 
 // --- the walk --------------------------------------------------------------------------------------------------------
 const walk = { at: 0, right: new Set(), answered: new Set() };
@@ -200,10 +166,8 @@ function goTo(at) {
   $("work").classList.add("guessing"); // the answers stay away until there is a guess
   $("walkask").textContent = `${walk.at + 1} of ${WALK.length}. ${one.ask}`;
   $("walkanswer").textContent = "";
-  $("walkoptions").replaceChildren();
-  one.options.forEach((option, n) => {
-    element($("walkoptions"), "button", { type: "button" }, option).addEventListener("click", () => answer(n));
-  });
+  const options = cleared("walkoptions");
+  one.options.forEach((option, n) => button(options, option, () => answer(n)));
   $("walkback").disabled = walk.at === 0;
   $("walknext").disabled = walk.at === WALK.length - 1;
   $("walkask").focus({ preventScroll: true });
@@ -223,13 +187,13 @@ function answer(chosen) {
   const right = typeof one.right === "function" ? one.right(found) : one.right;
   if (!walk.answered.has(walk.at) && chosen === right) walk.right.add(walk.at);
   walk.answered.add(walk.at);
-  [...$("walkoptions").children].forEach((button, n) => {
-    button.disabled = true;
-    button.classList.toggle("right", n === right);
-    button.classList.toggle("chosen", n === chosen);
+  [...$("walkoptions").children].forEach((option, n) => {
+    option.disabled = true;
+    option.classList.toggle("right", n === right);
+    option.classList.toggle("chosen", n === chosen);
   });
-  $("walkanswer").textContent =
-    `${chosen === right ? "Yes." : `You said “${one.options[chosen]}”; it is “${one.options[right]}”.`} ${one.answer(found)}`;
+  const said = chosen === right ? "Yes." : `You said “${one.options[chosen]}”; it is “${one.options[right]}”.`;
+  $("walkanswer").textContent = `${said} ${one.answer(found)}`;
   $("walkscore").textContent = `${walk.right.size} of ${walk.answered.size} guessed`;
 }
 
@@ -238,37 +202,30 @@ $("walkback").addEventListener("click", () => goTo(walk.at - 1));
 $("walknext").addEventListener("click", () => goTo(walk.at + 1));
 
 // --- address, theme --------------------------------------------------------------------------------------------------
-const OPENED = { attention: "attend", tokens: "sum", masking: "labels", cache: "write", translation: "translate" }; // a lesson's stage -> the panel that it opens
+// a lesson's stage -> the panel that it opens
+const OPENED = { attention: "attend", tokens: "sum", masking: "labels", cache: "write", translation: "translate" };
 
-// JupyterLab's page, where this page is shown in one of its cells; null elsewhere.
-function lab() {
+// What a page around this one gives, by `ask`; undefined where there is none, or another origin's, or a file's.
+function around(ask) {
   try {
-    return window.parent.document.body?.dataset.jpThemeLight ? window.parent.document.body : null;
+    return ask() ?? undefined;
   } catch {
-    return null; // another origin, or a file
+    return undefined;
   }
 }
 
-// In a notebook the page lies hidden over a picture of the same state, and shows itself once it is here.
-function uncover() {
-  try {
-    if (window.frameElement) window.frameElement.style.visibility = "visible";
-  } catch {
-    return; // another origin: the picture stays
-  }
-}
-
-function theme(named) {
-  const inLab = lab();
-  const dark = inLab ? inLab.dataset.jpThemeLight === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.dataset.theme = named ?? (dark ? "dark" : "light");
+function theme() {
+  const lab = around(() => window.parent.document.body.dataset.jpThemeLight); // JupyterLab's
+  const dark = lab ? lab === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
 }
 
 function start() {
   const given = fromAddress(location.hash);
+  const frame = around(() => window.frameElement);
   document.documentElement.classList.toggle("embedded", given.has("embed"));
-  theme(given.get("theme"));
-  uncover();
+  theme();
+  if (frame) frame.style.visibility = "visible"; // in a notebook it lies hidden over a picture of the same state
   for (const [stage, id] of Object.entries(OPENED)) $(id).open = state.stage === stage;
   draw();
   if (given.has("walk")) goTo(Number(given.get("walk")) - 1);
@@ -277,7 +234,8 @@ function start() {
 $("foot").textContent = data.foot;
 window.glass = { data, forward, open, reading, state }; // to be played with in the browser's console, and for the tests
 addEventListener("hashchange", start);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => theme());
-if (lab()) new MutationObserver(() => theme()).observe(lab(), { attributeFilter: ["data-jp-theme-light"] });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
+const lab = around(() => window.parent.document.body.dataset.jpThemeLight && window.parent.document.body);
+if (lab) new MutationObserver(theme).observe(lab, { attributeFilter: ["data-jp-theme-light"] });
 redrawOnResize();
 start();

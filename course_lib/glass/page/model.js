@@ -46,10 +46,7 @@ function linear(x, T, weight, bias, into) {
     const row = o * from;
     for (let t = 0; t < T; t++) {
       const start = t * from;
-      let a = 0;
-      let b = 0;
-      let c = 0;
-      let d = 0; // four sums at once: twice as fast
+      let [a, b, c, d] = [0, 0, 0, 0]; // four sums at once: twice as fast
       for (let i = 0; i < from; i += 4) {
         a += x[start + i] * weight[row + i];
         b += x[start + i + 1] * weight[row + i + 1];
@@ -98,12 +95,11 @@ function add(x, y) {
   return x.map((value, i) => value + y[i]);
 }
 
-// softmax(q k^T / sqrt(d) + mask) v for one head, whose columns of q, k and v [T, width] begin at `first`.
-function attend(q, k, v, may, T, first, size) {
+// softmax(q k^T / sqrt(d) + mask) v for one head, whose columns of q, k, v and mixed [T, width] begin at `first`.
+function attend(q, k, v, may, T, first, size, mixed) {
   const width = q.length / T;
   const scores = new Float32Array(T * T);
   const attention = new Float32Array(T * T);
-  const mixed = new Float32Array(T * size);
   for (let i = 0; i < T; i++) {
     const masked = new Float32Array(T);
     for (let j = 0; j < T; j++) {
@@ -115,51 +111,45 @@ function attend(q, k, v, may, T, first, size) {
     const shares = softmax(masked);
     attention.set(shares, i * T);
     for (let j = 0; j < T; j++) {
-      for (let c = 0; shares[j] && c < size; c++) mixed[i * size + c] += shares[j] * v[j * width + first + c];
+      for (let c = first; shares[j] && c < first + size; c++) mixed[i * width + c] += shares[j] * v[j * width + c];
     }
   }
-  return { scores, attention, mixed };
+  return { scores, attention };
 }
 
 // --- the whole -------------------------------------------------------------------------------------------------
-// ids: T token ids. may: who may look at whom. segments: 1 where a token is in segment B. Returns the embedding's three parts and their sum, and for each layer
-// q, k, v [T, width], each head's scores (before the mask) and attention [T, T], and the output [T, width].
-export function read(shape, weights, ids, may, segments = []) {
+// ids: T token ids. may: who may look at whom. segments: 1 where a token is in segment B. Returns the embedding's three
+// parts and their sum, and for each layer the values v [T, width], each head's scores (before the mask) and attention
+// [T, T], what the heads pass on, mixed, and the output [T, width].
+export function read(shape, weights, ids, may, segments = ids.map(() => 0)) {
   const { width, heads, layers } = shape;
   const T = ids.length;
   const size = width / heads;
   const get = (name) => weights[`bert.${name}`];
   const dense = (x, name, into) => linear(x, T, get(`${name}.weight`), get(`${name}.bias`), into);
   const norm = (x, name) => layerNorm(x, T, get(`${name}.LayerNorm.weight`), get(`${name}.LayerNorm.bias`));
-  const table = (name, row) => get(`embeddings.${name}_embeddings.weight`).subarray(row * width, (row + 1) * width);
-  const parts = { token: new Float32Array(T * width), segment: new Float32Array(T * width) };
-  parts.position = new Float32Array(T * width);
-  ids.forEach((id, t) => {
-    parts.token.set(table("word", id), t * width);
-    parts.segment.set(table("token_type", segments[t] ?? 0), t * width);
-    parts.position.set(table("position", t), t * width);
-  });
-  let x = norm(add(add(parts.token, parts.segment), parts.position), "embeddings");
-  const embedding = { ...parts, sum: x };
+  const rows = (name, numbers) => {
+    const table = get(`embeddings.${name}_embeddings.weight`);
+    const x = new Float32Array(T * width);
+    numbers.forEach((row, t) => x.set(table.subarray(row * width, (row + 1) * width), t * width));
+    return x;
+  };
+  const token = rows("word", ids);
+  const segment = rows("token_type", segments);
+  const position = rows("position", [...ids.keys()]);
+  let x = norm(add(add(token, segment), position), "embeddings");
+  const embedding = { token, segment, position, sum: x };
   const found = [];
   for (let layer = 0; layer < layers; layer++) {
     const name = `encoder.layer.${layer}`;
     const [q, k, v] = ["query", "key", "value"].map((part) => dense(x, `${name}.attention.self.${part}`, width));
     const mixed = new Float32Array(T * width);
-    const scores = [];
-    const attention = [];
-    for (let head = 0; head < heads; head++) {
-      const one = attend(q, k, v, may, T, head * size, size);
-      for (let t = 0; t < T; t++) {
-        mixed.set(one.mixed.subarray(t * size, (t + 1) * size), t * width + head * size);
-      }
-      scores.push(one.scores);
-      attention.push(one.attention);
-    }
+    const all = Array.from({ length: heads }, (_, head) => attend(q, k, v, may, T, head * size, size, mixed));
     x = norm(add(dense(mixed, `${name}.attention.output.dense`, width), x), `${name}.attention.output`);
     const wide = gelu(dense(x, `${name}.intermediate.dense`, 4 * width));
     x = norm(add(dense(wide, `${name}.output.dense`, width), x), `${name}.output`);
-    found.push({ q, k, v, scores, attention, mixed, output: x });
+    const [scores, attention] = [all.map((head) => head.scores), all.map((head) => head.attention)];
+    found.push({ v, scores, attention, mixed, output: x });
   }
   return { T, shape, embedding, layers: found, output: x };
 }
@@ -175,13 +165,7 @@ export function logitsAt(shape, weights, output, position) {
 
 // The pooler and the second head: two logits for a pair, "B follows A" and "B is from another story", from [CLS].
 export function pairLogits({ width }, weights, output) {
-  const x = output.slice(0, width);
-  const pooled = linear(x, 1, weights["bert.pooler.dense.weight"], weights["bert.pooler.dense.bias"], width);
-  return linear(
-    pooled.map(Math.tanh),
-    1,
-    weights["cls.seq_relationship.weight"],
-    weights["cls.seq_relationship.bias"],
-    2,
-  );
+  const dense = (x, name, into) => linear(x, 1, weights[`${name}.weight`], weights[`${name}.bias`], into);
+  const pooled = dense(output.slice(0, width), "bert.pooler.dense", width).map(Math.tanh);
+  return dense(pooled, "cls.seq_relationship", 2);
 }

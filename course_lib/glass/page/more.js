@@ -1,50 +1,46 @@
 // Two more views: writing word by word with a cache, and an encoder-decoder's cross-attention.
-import { table } from "./answers.js";
-import { element } from "./arrows.js";
+import { $, cleared, element, table } from "./dom.js";
 import { maskOf } from "./masks.js";
 import { logitsAt, read } from "./model.js";
-import { data, idOf, LONGEST, shape, SPECIALS, state, vocabulary, weightsOf } from "./state.js";
+import { data, idOf, LONGEST, shape, SPECIALS, state, vocabulary, weightsNow } from "./state.js";
 
 const SAME = 1e-5; // two vectors that differ by less are one and the same
 
 // --- writing ---------------------------------------------------------------------------------------------------------
 function pass(words, mask) {
   const ids = ["[CLS]", ...words, "[SEP]"].map((word) => idOf.get(word));
-  return read(shape, weightsOf(state.moment), ids, maskOf(mask, 0, ids.length));
+  return read(shape, weightsNow(), ids, maskOf(mask, 0, ids.length));
 }
 
 // How many of the first `count` positions keep their vector in each layer when the text grows?
 function kept(before, after, count) {
+  const vector = (output, t) => output.subarray(t * shape.width, (t + 1) * shape.width);
   return before.layers.map(({ output }, layer) => {
-    const grown = after.layers[layer].output;
-    let same = 0;
-    for (let t = 0; t < count; t++) {
-      const row = output.subarray(t * shape.width, (t + 1) * shape.width);
-      same += Number(row.every((value, i) => Math.abs(value - grown[t * shape.width + i]) < SAME));
-    }
-    return same;
+    const same = (t) => {
+      const grown = vector(after.layers[layer].output, t);
+      return vector(output, t).every((value, i) => Math.abs(value - grown[i]) < SAME);
+    };
+    return Array.from({ length: count }, (_, t) => t).filter(same).length;
   });
 }
 
 // Append the likeliest next word to the sentence, all of it visible, and tell what changed under each mask.
 export function writeOn() {
-  const said = document.getElementById("writesays");
+  const said = $("writesays");
   if (state.words.length >= LONGEST) {
     said.textContent = `The view ends at ${LONGEST} words: choose a shorter sentence.`;
     return;
   }
   const [old, count] = [state.words, state.words.length + 1]; // [CLS] and the words so far
-  const scores = logitsAt(shape, weightsOf(state.moment), pass(old, "causal").output, count - 1);
+  const scores = logitsAt(shape, weightsNow(), pass(old, "causal").output, count - 1);
   const word = vocabulary[SPECIALS + scores.subarray(SPECIALS).reduce((top, x, i, all) => (x > all[top] ? i : top), 0)];
   state.words = [...old, word];
   const rows = ["causal", "bidirectional"].map((mask) => {
     const numbers = kept(pass(old, mask), pass(state.words, mask), count);
     return [`${mask} mask`, ...numbers.map((same) => `${same} of ${count} kept`)];
   });
-  const panel = document.getElementById("writerows");
-  panel.replaceChildren();
   const layers = Array.from({ length: shape.layers }, (_, layer) => `layer ${layer + 1}`);
-  table(panel, "Vectors of the text before, when one more word comes", ["", ...layers], rows);
+  table(cleared("writerows"), "Vectors of the text before, when one more word comes", ["", ...layers], rows);
   said.textContent = `“${word}” was appended. Under the causal mask nothing before it changed: keys and values are kept (the KV cache), and one new column is computed. Under the bidirectional mask the new word is seen from everywhere, so what was kept would be stale: all is computed again.`;
 }
 
@@ -52,18 +48,13 @@ export function writeOn() {
 export function drawTranslation(n) {
   const { source, target, said, attention } = data.translate[n];
   const right = target.every((word, t) => word === said[t]);
-  document.getElementById("translatesays").textContent =
+  $("translatesays").textContent =
     `The decoder writes the lower line word by word (${right ? "all of it right" : "not all of it right"}). Each word asks with its query; keys and values come from the encoder's upper line. Arrows: the upper layer's cross-attention. GPT has no encoder, so it has no such layer at all; BERT has no decoder.`;
-  const panel = document.getElementById("translaterows");
-  panel.replaceChildren();
+  const panel = cleared("translaterows");
   const step = 76;
   const wide = step * Math.max(source.length, said.length);
-  const picture = element(panel, "svg", {
-    viewBox: `0 0 ${wide} 150`,
-    width: wide,
-    height: 150,
-    "aria-hidden": "true",
-  });
+  const size = { viewBox: `0 0 ${wide} 150`, width: wide, height: 150 };
+  const picture = element(panel, "svg", { ...size, "aria-hidden": "true" });
   const x = (i) => step * (i + 0.5);
   attention.forEach((line, t) => {
     line.forEach((weight, s) => {

@@ -1,7 +1,6 @@
 // Opened up: one position's attention, step by step with its numbers; the three embeddings and their sum; what was done to
 // each token and what is asked for. Drawn only while its panel is open.
-import { table } from "./answers.js";
-import { element } from "./arrows.js";
+import { $, cleared, element, table } from "./dom.js";
 import { labels, state } from "./state.js";
 
 const signed = (x) => (x === -Infinity ? "−∞" : x.toFixed(2).replace("-", "−"));
@@ -23,47 +22,31 @@ export function drawAttention({ T, shape, at, may, layers }, step) {
   const layer = layers[state.layer];
   const size = shape.width / shape.heads;
   const part = (rows, i) => rows.subarray(i * shape.width + head * size, i * shape.width + (head + 1) * size);
-  const panel = document.getElementById("attendrows");
-  panel.replaceChildren();
+  const shares = layer.attention[head].subarray(at * T, (at + 1) * T);
   const names = ["q · k", "÷ √d", "+ mask", "softmax", "share × value"].slice(0, step + 1);
   const rows = labels().map((text, j) => {
     const score = layer.scores[head][at * T + j];
-    const share = layer.attention[head][at * T + j];
     const numbers = [score * Math.sqrt(size), score, may[at * T + j] ? score : -Infinity].map(signed);
-    return [`${j} ${text}`, ...[...numbers, share.toFixed(3), ""].slice(0, step + 1)];
+    return [`${j} ${text}`, ...[...numbers, shares[j].toFixed(3), ""].slice(0, step + 1)];
   });
+  const last = step === STEPS.length - 1;
+  if (last) rows.push(["added up", "", "", "", "1.000", ""]);
   const title = `Layer ${state.layer + 1}, head ${head + 1}: attention of position ${at} to each position (d = ${size})`;
-  const made = table(panel, title, ["position", ...names], rows);
-  if (step === STEPS.length - 1) {
-    [...made.tBodies[0].rows].forEach((row, j) => {
-      const share = layer.attention[head][at * T + j];
-      strip(
-        row.lastChild,
-        part(layer.v, j).map((value) => share * value),
-        1.5,
-      );
-    });
-    const total = element(made.tBodies[0], "tr");
-    element(total, "th", { scope: "row" }, "added up");
-    for (let n = 1; n < names.length; n++) element(total, "td", {}, names[n - 1] === "softmax" ? "1.000" : "");
-    strip(element(total, "td"), part(layer.mixed, at), 1.5);
-  }
-  document.getElementById("step").textContent = `${step + 1}. ${STEPS[step][0]}. ${STEPS[step][1]}`;
+  const made = table(cleared("attendrows"), title, ["position", ...names], rows);
+  [...made.tBodies[0].rows].forEach((row, j) => {
+    const value = j < T ? part(layer.v, j).map((one) => shares[j] * one) : part(layer.mixed, at);
+    if (last) strip(row.lastChild, value, 1.5);
+  });
+  $("step").textContent = `${step + 1}. ${STEPS[step][0]}. ${STEPS[step][1]}`;
 }
 
 export function drawEmbedding({ shape, embedding }) {
-  const panel = document.getElementById("sumrows");
-  const names = ["token", "segment", "position", "sum"];
-  panel.replaceChildren();
   const heads = ["", "token embedding", "segment embedding", "position embedding", "their sum, normalised"];
-  const made = table(
-    panel,
-    `What each position starts from: vectors of ${shape.width} numbers`,
-    heads,
-    labels().map((text, t) => [`${t} ${text}`, "", "", "", ""]),
-  );
+  const rows = labels().map((text, t) => [`${t} ${text}`, "", "", "", ""]);
+  const title = `What each position starts from: vectors of ${shape.width} numbers`;
+  const made = table(cleared("sumrows"), title, heads, rows);
   [...made.tBodies[0].rows].forEach((row, t) => {
-    names.forEach((name, n) => {
+    ["token", "segment", "position", "sum"].forEach((name, n) => {
       const values = embedding[name].subarray(t * shape.width, (t + 1) * shape.width);
       strip(row.children[n + 1], values, Math.max(...values.map(Math.abs)) || 1);
     });
@@ -72,15 +55,10 @@ export function drawEmbedding({ shape, embedding }) {
 
 // A vector as a strip of cells: blue above zero, orange below, stronger where larger.
 function strip(parent, values, top) {
-  const canvas = element(parent, "canvas", { width: values.length, height: 1, class: "strip", role: "img" });
-  const large = [...values]
-    .map((value, i) => [Math.abs(value), i])
-    .sort((a, b) => b[0] - a[0])
-    .slice(0, 3);
-  canvas.setAttribute(
-    "aria-label",
-    `${values.length} numbers; largest: ${large.map(([, i]) => `number ${i}: ${values[i].toFixed(2)}`).join(", ")}`,
-  );
+  const large = [...values.keys()].sort((i, j) => Math.abs(values[j]) - Math.abs(values[i])).slice(0, 3);
+  const told = large.map((i) => `number ${i}: ${values[i].toFixed(2)}`).join(", ");
+  const spoken = { role: "img", "aria-label": `${values.length} numbers; largest: ${told}` };
+  const canvas = element(parent, "canvas", { width: values.length, height: 1, class: "strip", ...spoken });
   const brush = canvas.getContext("2d");
   const picture = brush.createImageData(values.length, 1);
   values.forEach((value, i) => {
@@ -92,17 +70,11 @@ function strip(parent, values, top) {
 
 // BERT's labels: the token that was there where something is asked for, -100 ("not asked") everywhere else.
 export function drawLabels() {
-  const panel = document.getElementById("labelrows");
   const kinds = { hidden: "hidden by [MASK]", replaced: "replaced by another word", kept: "kept, but asked for" };
-  panel.replaceChildren();
   const rows = labels().map((text, j) => {
     const change = state.changes.get(j - 1);
-    return [`${j}`, text, change ? kinds[change.kind] : "shown", change ? state.words[j - 1] : "−100"];
+    return [j, text, change ? kinds[change.kind] : "shown", change ? state.words[j - 1] : "−100"];
   });
-  table(
-    panel,
-    "What the model is given, and what it is asked for",
-    ["position", "input", "what was done", "label"],
-    rows,
-  );
+  const head = ["position", "input", "what was done", "label"];
+  table(cleared("labelrows"), "What the model is given, and what it is asked for", head, rows);
 }

@@ -1,17 +1,17 @@
 // What is on screen, and what follows from it: the model's answer, the best possible answer, and who was looked at.
+import { $ } from "./dom.js";
 import { MASKS, maskOf, reach } from "./masks.js";
 import { logitsAt, pairLogits, read, softmax, unpack } from "./model.js";
 import { ExactReader } from "./reader.js";
 
-export const data = JSON.parse(document.getElementById("data").textContent);
+export const data = JSON.parse($("data").textContent);
 export const shape = data.model;
 export const vocabulary = shape.vocabulary;
 export const LONGEST = 30; // words
 export const SPECIALS = 5; // [PAD] [UNK] [CLS] [SEP] [MASK]: the town's words come after them
+export const townWords = vocabulary.slice(SPECIALS);
 export const idOf = new Map(vocabulary.map((word, id) => [word, id]));
 const reader = new ExactReader(data.grammar);
-const weights = [];
-let pairWeights = null;
 
 // changes: place -> what was done to it: { kind: "hidden" | "replaced" | "kept", word }, all of them asked for.
 export const state = {
@@ -30,12 +30,12 @@ export const state = {
 };
 
 export const isWord = (word) => idOf.get(word) >= SPECIALS;
+export const sized = () => ["prefix", "window"].includes(state.mask);
 export const sizeOf = (mask) => (mask === "prefix" ? state.prefix : state.window);
-export const townWords = vocabulary.slice(SPECIALS);
 
-export function weightsOf(moment) {
-  weights[moment] ??= unpack(shape.tensors, data.moments[moment]);
-  return weights[moment];
+export function weightsNow() {
+  const moment = data.moments[state.moment];
+  return (moment.unpacked ??= unpack(shape.tensors, moment));
 }
 
 // The word that stands in the model's input at a place; null for [MASK].
@@ -44,11 +44,8 @@ export function shown(place) {
   return change ? (change.kind === "hidden" ? null : change.word) : state.words[place];
 }
 
-export const pairShown = () => (state.pair === null ? null : data.pair.examples[state.pair]);
-export const position = () => (state.pair === null ? state.asked + 1 : 0); // that is asked: a pair is judged from [CLS]
-
 export function labels() {
-  const pair = pairShown();
+  const pair = data.pair.examples[state.pair];
   if (pair) return ["[CLS]", ...pair.a.split(" "), "[SEP]", ...pair.b.split(" "), "[SEP]"];
   return ["[CLS]", ...state.words.map((_, place) => shown(place) ?? "[MASK]"), "[SEP]"];
 }
@@ -77,25 +74,20 @@ function clue(truth, both, left) {
   return most;
 }
 
-// The model's forward pass on what is shown, and its answer at the asked position.
+// The model's forward pass on what is shown, and its answer at the asked position; a pair is judged from [CLS].
 export function forward() {
-  const at = position();
-  const pair = pairShown();
+  const pair = data.pair.examples[state.pair];
+  const at = pair ? 0 : state.asked + 1;
   const ids = labels().map((word) => idOf.get(word));
   const may = maskOf(state.mask, sizeOf(state.mask), ids.length);
   const from = reach(may, ids.length, shape.layers, at);
-  if (pair) {
-    pairWeights ??= unpack(data.pair.model.tensors, data.pair);
-    const second = pair.a.split(" ").length + 2; // where B begins
-    const segments = ids.map((_, t) => Number(t >= second));
-    const found = read(data.pair.model, pairWeights, ids, may, segments);
-    const logits = pairLogits(data.pair.model, pairWeights, found.output);
-    return { ...found, ids, may, at, from, pair, segments, logits, model: softmax(Float64Array.from(logits)) };
-  }
-  const w = weightsOf(state.moment);
-  const found = read(shape, w, ids, may);
-  const logits = logitsAt(shape, w, found.output, at);
-  return { ...found, ids, may, at, from, logits, model: softmax(Float64Array.from(logits)) };
+  const model = pair ? data.pair.model : shape;
+  const weights = pair ? (data.pair.unpacked ??= unpack(model.tensors, data.pair)) : weightsNow();
+  const second = pair ? pair.a.split(" ").length + 2 : ids.length; // where B begins
+  const segments = ids.map((_, t) => Number(t >= second));
+  const found = read(model, weights, ids, may, segments);
+  const logits = pair ? pairLogits(model, weights, found.output) : logitsAt(model, weights, found.output, at);
+  return { ...found, ids, may, at, from, pair, segments, logits, model: softmax(Float64Array.from(logits)) };
 }
 
 // The same with the exact answers beside it: from the same words, from both sides, and from the left. `truth` is the id
@@ -133,15 +125,15 @@ export function attentionOf(attention) {
   return attention[0].map((_, i) => attention.reduce((sum, one) => sum + one[i] / attention.length, 0));
 }
 
-// --- the address: #text=tomorrow Ben will go .&hide=0&mask=causal&stage=mask ---------------------------------------
 export function open(words, hidden) {
   const places = hidden.filter((place) => place >= 0 && place < words.length);
   state.pair = null;
   state.words = words.slice(0, LONGEST);
   state.changes = new Map((places.length ? places : [0]).map((place) => [place, { kind: "hidden" }]));
-  state.asked = [...state.changes.keys()][0];
+  [state.asked] = state.changes.keys();
 }
 
+// The address, as glass.show writes it: #text=tomorrow Ben will go .&hide=0&mask=prefix&prefix=4&stage=mask
 export function fromAddress(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, "").replace(/\+/g, "%2B"));
   const number = (name, low, high, otherwise) => {
@@ -149,18 +141,13 @@ export function fromAddress(hash) {
     return Number.isNaN(value) ? otherwise : Math.min(high, Math.max(low, value));
   };
   const words = (given.get("text") ?? "").split(/\s+/).filter(isWord);
-  const hidden = (given.get("hide") ?? "0").split(",").map(Number);
-  if (words.length) open(words, hidden);
+  if (words.length) open(words, (given.get("hide") ?? "0").split(",").map(Number));
   else open(data.stories[0].text.split(" "), [data.stories[0].hidden]);
   if (Object.hasOwn(MASKS, given.get("mask") ?? "")) state.mask = given.get("mask");
   state.prefix = number("prefix", 0, LONGEST + 2, state.prefix);
   state.window = number("window", 1, LONGEST + 2, state.window);
-  state.moment = number("moment", 0, data.moments.length - 1, state.moment);
-  state.layer = number("layer", 0, shape.layers - 1, state.layer);
-  state.head = number("head", 0, shape.heads - 1, "all");
-  state.asked = number("asked", 0, state.words.length - 1, state.asked);
   state.stage = given.get("stage") ?? state.stage;
-  if (given.has("pair")) state.pair = number("pair", 0, data.pair.examples.length - 1, 0);
+  state.pair = number("pair", 0, data.pair.examples.length - 1, null);
   state.turned ||= state.mask !== "bidirectional";
   return given;
 }
