@@ -169,7 +169,7 @@ def search(containing: str = "", verdict: str | None = None, lesson: str | None 
     title = f"{len(chosen)} of {len(load())} claims"
     body = "".join(
         f'<details style="{CARD.format(VERDICTS[c.verdict])};overflow-wrap:anywhere"><summary>'
-        f"<b>{c.id}</b> · {c.verdict} · {html.escape(c.claim)} {html.escape(c.claim_zh)}</summary>"
+        f"<b>{c.id}</b> · {c.verdict} · {html.escape(c.claim)} {chinese(c.claim_zh)}</summary>"
         f"{_divs([*_rows(c), ('Lesson', c.lesson)])}</details>"
         for c in chosen
     )
