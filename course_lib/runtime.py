@@ -8,6 +8,7 @@ needs an edit to run on another machine:
     COURSE_CLASS_CACHE=folder, read only
 """
 
+import ctypes
 import html
 import io
 import operator
@@ -23,8 +24,8 @@ from course_lib import kernel
 from course_lib.kernel import quiet
 
 __all__ = [
-    "CacheError", "bar", "cache_dir", "device", "pick", "precision", "quiet", "scale", "seed_all", "setup", "threads",
-    "warn",
+    "CacheError", "bar", "cache_dir", "device", "give_back", "pick", "precision", "quiet", "scale", "seed_all", "setup",
+    "threads", "warn",
 ]  # fmt: skip
 
 ONE_LINE = "font-size:90%;white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
@@ -100,6 +101,12 @@ def threads():
         count = min(count, int(outer))
     torch.set_num_threads(count)
     return count
+
+
+def give_back(*_):
+    """Hand freed memory back to the system, which glibc alone does not between live blocks."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 def seed_all(seed):
@@ -183,9 +190,12 @@ def setup():
     From here on beginners' errors get a sentence (:mod:`course_lib.kernel`). Prints one line that is the same
     on every machine. Assign the result (`device = runtime.setup()`): shown as a cell's last value it would differ.
     """
+    from IPython import get_ipython
     from transformers.utils import logging
 
     threads()
+    if shell := get_ipython():
+        shell.events.register("post_run_cell", give_back)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", message="IProgress not found")

@@ -13,8 +13,6 @@ from course_lib import places  # with it every kernel inherits how idle threads 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = [sys.executable, "-m"]
 STAMP = Path(sys.prefix) / ".one-mask-apart"
-WORKSPACE = ROOT / "tools" / "lab" / "default-37a8.jupyterlab-workspace"  # Lab's name for it; beside it its settings
-IDLE_SECONDS = 3 * 60 * 60  # a kernel that no open page uses ends after that
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "COURSE_QUIET": "1", "COURSE_STRICT": "1",
            "COURSE_SCALE": "quick"}
 
@@ -51,6 +49,10 @@ def setup(*_):
     else:
         print("\nThe set-up is there, but the check above found something to mend first.", flush=True)
     return status
+
+
+WORKSPACE = ROOT / "tools" / "lab" / "default-37a8.jupyterlab-workspace"  # Lab's name for it; beside it its settings
+IDLE_SECONDS = 3 * 60 * 60  # a kernel that no open page uses ends after that
 
 
 def copy(*_):
