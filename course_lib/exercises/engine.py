@@ -9,9 +9,8 @@ the contract there becomes the reference's docstring, and stands word for word i
     EXERCISES = (
         Exercise(
             causal,
-            second=lambda T: torch.arange(T)[:, None] >= torch.arange(T),  # found another way; tests compare the two
-            edges=lambda: [(1,), (4,)],                                    # always tried, the most telling first
-            inputs=lambda d: (d.integer(1, 9),),                           # the whole domain at random (inputs.Draw)
+            inputs=lambda d: (d.integer(1, 9),),  # the whole domain at random (inputs.Draw)
+            edges=[(1,), (4,)],                   # always tried, the most telling first
             mistakes={"upper half": lambda T: torch.ones(T, T).triu().bool()},  # its message stands in the YAML
         ),
     )
@@ -23,9 +22,10 @@ Where the reference raises an error, the same kind of error is asked for.
 """
 
 import contextlib
+import copy
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from course_lib.exercises import compare, inputs, lessons, sandbox
 from course_lib.exercises.compare import brief
@@ -57,37 +57,27 @@ class Exercise:
     """One exercise with all that its check needs; see the example at the top of this module."""
 
     reference: Callable
-    second: Callable
-    edges: Callable
-    inputs: Callable | None
+    inputs: Callable
+    edges: list
     mistakes: dict[str, Callable]
     compare: Callable = compare.same  # (got, expected, *args) -> None if right, else the reason
     trains: bool = False
     trial: Callable | None = None
     judge: Callable = lambda outcomes: None
-    name: str = ""
     texts: dict = field(default_factory=dict)
 
-    def with_texts(self, texts):
-        """Return the exercise with its entry of lesson_NN.yaml; ValueError where mistakes and messages differ."""
-        if odd := sorted(set(texts["mistakes"]) ^ set(self.mistakes)):
-            raise ValueError(f"{self.name}: {odd} have a message or a function, and need both")
-        return replace(self, texts=texts)
-
-    def __post_init__(self):
-        if not self.name:
-            object.__setattr__(self, "name", self.reference.__name__)
+    @property
+    def name(self):
+        return self.reference.__name__
 
     @functools.cached_property
     def samples(self):
         """The inputs of a check with what the reference gives: all edges, then 100 drawn ones."""
-        drawn = inputs.sample(self.inputs) if self.inputs else []
-        box = self.sandbox()
-        return [(args, box.run(self.reference, args)) for args in [*self.edges(), *drawn]]
+        return [(args, self.run(self.reference, args)) for args in [*self.edges, *inputs.sample(self.inputs)]]
 
-    def sandbox(self):
-        """Return a place to run answers in."""
-        return sandbox.Sandbox(self.name, self.reference, self.trains)
+    def run(self, function, args):
+        """Return the Outcome of a function in the reference's place."""
+        return sandbox.run(function, args, self.reference, self.trains)
 
 
 def check(function, name=None):
@@ -128,18 +118,18 @@ def name_of(function):
 
 def reference(name):
     """Return the reference answer of an exercise, for the line that you are going to replace."""
-    return sandbox.delegating(name, lessons.find("exercises", name).reference)
+    return sandbox.delegating(lessons.find("exercises", name).reference)
 
 
 @sandbox.undisturbed()
 def verdict(function, exercise):
     """Return the Verdict on a function without showing or recording anything."""
-    box, always, over = exercise.sandbox(), len(exercise.edges()), sandbox.timer(SECONDS)
+    always, over = len(exercise.edges), sandbox.timer(SECONDS)
     for tried, (args, expected) in enumerate(exercise.samples, 1):
         if tried > always and over():
             tried -= 1
             break
-        got = box.run(function, args)
+        got = exercise.run(function, args)
         if got.delegated:
             call = f'reference("{exercise.name}")'
             text = f"the function still calls `{call}`. Put your own lines in its place, then run the cell again."
@@ -147,15 +137,15 @@ def verdict(function, exercise):
         if problem := difference(exercise, args, got, expected):
             failing = (args, got, expected, problem)
             if tried > always and not isinstance(got.error, sandbox.TooLong):
-                failing = smaller(function, exercise, box, failing)
-            return explained(function, exercise, box, *failing)
-    if exercise.trial and (found := misdrawn(function, exercise, box)):
+                failing = smaller(function, exercise, failing)
+            return explained(function, exercise, *failing)
+    if exercise.trial and (found := misdrawn(function, exercise)):
         return found
     where = f" on all {tried} inputs" if tried > 1 else ""
     return Verdict(exercise.name, "right", f"your function gives what is asked for{where}.")
 
 
-def smaller(function, exercise, box, failing):
+def smaller(function, exercise, failing):
     """Return the smallest failing input that can be found in time, with its outcomes."""
     over = sandbox.timer(SECONDS)
 
@@ -163,7 +153,7 @@ def smaller(function, exercise, box, failing):
         nonlocal failing
         if over():
             return False
-        expected, got = box.run(exercise.reference, args), box.run(function, args)
+        expected, got = exercise.run(exercise.reference, args), exercise.run(function, args)
         if problem := difference(exercise, args, got, expected):
             failing = (args, got, expected, problem)
         return bool(problem)
@@ -172,15 +162,15 @@ def smaller(function, exercise, box, failing):
     return failing
 
 
-def explained(function, exercise, box, args, got, expected, problem):
+def explained(function, exercise, args, got, expected, problem):
     """Return the Verdict on a wrong answer: the mistake if it is a known one, and the input that shows it."""
-    details = [("input", described(exercise.name, box.parameters, args))]
+    details = [("input", described(exercise.reference, args))]
     if got.error is None and expected.error is None and not got.mutated:
         asked = "one right answer" if exercise.trial else "asked for"
         details += [(asked, brief(expected.value)), ("yours", brief(got.value))]
     if got.printed.strip():
         details.append(("printed", got.printed.strip()[:500]))
-    name = recognised(function, exercise, [args, *(args for args, _ in exercise.samples[:40])], box, got)
+    name = recognised(function, exercise, [args, *(args for args, _ in exercise.samples[:40])], got)
     if name and not got.mutated:  # else the mistake's message says it already
         details.append(("difference", problem))
     return Verdict(exercise.name, "not yet", exercise.texts["mistakes"].get(name, problem), tuple(details), name)
@@ -224,7 +214,7 @@ def compared(exercise, got, expected, args):
     return reason
 
 
-def recognised(function, exercise, tried, box, got):
+def recognised(function, exercise, tried, got):
     """Return the name of the known mistake that does the same on all these inputs, or ''."""
     if isinstance(got.error, sandbox.TooLong):
         return ""
@@ -232,8 +222,8 @@ def recognised(function, exercise, tried, box, got):
     for args in tried:
         if not left or over():
             break
-        ours = box.run(function, args)
-        left = [name for name in left if alike(exercise, args, ours, box.run(exercise.mistakes[name], args))]
+        ours = exercise.run(function, args)
+        left = [name for name in left if alike(exercise, args, ours, exercise.run(exercise.mistakes[name], args))]
     return left[0] if left else ""
 
 
@@ -247,22 +237,22 @@ def alike(exercise, args, got, theirs):
     return alike and (got.gradients is None or _equal(got.gradients, theirs.gradients))
 
 
-def misdrawn(function, exercise, box):
+def misdrawn(function, exercise):
     """Return the Verdict on a random function that is wrong in its randomness, or None."""
     def said(message, name=""):
         return Verdict(exercise.name, "not yet", message, (), name)
 
     trials = [exercise.trial(seed) for seed in (*range(TRIALS), 0)]
-    outcomes = [box.run(function, args) for args in trials]
+    outcomes = [exercise.run(function, args) for args in trials]
     for args, got in zip(trials, outcomes, strict=True):
-        if problem := difference(exercise, args, got, box.run(exercise.reference, args)):
+        if problem := difference(exercise, args, got, exercise.run(exercise.reference, args)):
             return said(f"on a large input: {problem}")
     *values, again = [got.value for got in outcomes]
     if not _equal(again, values[0]):
         return said(UNREPEATABLE)
     if _equal(values[0], values[1]):
         return said(SAME_FOR_ALL)
-    twice = box.run(lambda *args: (compare.copied(function(*args)), compare.copied(function(*args))), trials[0]).value
+    twice = exercise.run(lambda *args: [copy.deepcopy(function(*args)) for _ in "12"], trials[0]).value
     if twice and _equal(*twice):
         return said(RESEEDED)
     try:

@@ -4,35 +4,25 @@ from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
-SENTENCE = ["the", "baker", "slept", "."]
-
 
 def left_context(words, position):
     return words[:position]
-
-
-def left_context_by_loop(words, position):
-    return [word for index, word in enumerate(words) if index < position]
 
 
 def hide(words, position):
     return words[:position] + ["[MASK]"] + words[position + 1 :]
 
 
-def hide_by_choice(words, position):
-    return ["[MASK]" if index == position else word for index, word in enumerate(words)]
+SENTENCE = ["the", "baker", "slept", "."]
+EDGES = [(SENTENCE, 2), (SENTENCE, 0), (SENTENCE, 3), (["yes"], 0), (["the", "cat", "saw", "the", "dog"], 3)]
 
 
 def inputs(d):
-    words = d.words()
+    words = d.choices([*SENTENCE, "saw", "[MASK]", "[PAD]"], 1, 7)
     return words, d.integer(0, len(words) - 1)
 
 
-def edges():
-    return [(SENTENCE, 2), (SENTENCE, 0), (SENTENCE, 3), (["yes"], 0), (["the", "cat", "saw", "the", "dog"], 3)]
-
-
-def emptied(words, position):
+def cut_in_place(words, position):
     del words[position:]
     return words
 
@@ -44,23 +34,17 @@ def hide_in_place(words, position):
 
 EXERCISES = (
     Exercise(
-        left_context,
-        second=left_context_by_loop,
-        edges=edges,
-        inputs=inputs,
+        left_context, inputs=inputs, edges=EDGES,
         mistakes={
             "keeps the word itself": lambda words, position: words[: position + 1],
             "right context": lambda words, position: words[position + 1 :],
             "one word short": lambda words, position: words[: max(position - 1, 0)],
             "only the nearest word": lambda words, position: words[max(position - 1, 0) : position],
-            "cuts the caller's list": emptied,
+            "cuts the caller's list": cut_in_place,
         },
     ),
     Exercise(
-        hide,
-        second=hide_by_choice,
-        edges=edges,
-        inputs=inputs,
+        hide, inputs=inputs, edges=EDGES,
         mistakes={
             "in place": hide_in_place,
             "word lost": lambda words, position: words[:position] + words[position + 1 :],
@@ -69,4 +53,4 @@ EXERCISES = (
             "rest lost": lambda words, position: words[:position] + ["[MASK]"],
         },
     ),
-)
+)  # fmt: skip

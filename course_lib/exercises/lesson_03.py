@@ -26,18 +26,6 @@ def padding_keys(lengths, T):
     return torch.where(real, 0.0, hidden)[:, None, None, :]
 
 
-def padding_keys_by_loop(lengths, T):
-    mask = torch.zeros(len(lengths), 1, 1, T)
-    for row, length in enumerate(lengths.tolist()):
-        mask[row, :, :, length:] = float("-inf")
-    return mask
-
-
-def padding_inputs(d):
-    T = d.integer(1, 6)
-    return d.ids(d.integer(1, 4), V=T + 1, low=1), T
-
-
 def sliding_window(window, T):
     query, key = torch.arange(T)[:, None], torch.arange(T)[None, :]
     return (key <= query) & (key > query - window)
@@ -48,18 +36,6 @@ def causal_weights(q, k):
     scores = q @ k.T / D**0.5
     future = torch.ones(T, T).triu(1).bool()
     return scores.masked_fill(future, float("-inf")).softmax(dim=-1)
-
-
-def causal_weights_row_by_row(q, k):
-    weights = torch.zeros(len(q), len(k))
-    for i in range(len(q)):
-        weights[i, : i + 1] = (k[: i + 1] @ q[i] / q.shape[1] ** 0.5).softmax(0)
-    return weights
-
-
-def causal_weights_inputs(d):
-    T, D = d.integer(1, 5), d.integer(1, 4)
-    return d.floats(T, D), d.floats(T, D, values=(0.0, 1.0, -1.0, 0.5, 2.0, 0.37, 300.0, -300.0))
 
 
 def scaled(q, k):
@@ -76,17 +52,9 @@ def last_real(outputs, attention_mask):
     return outputs[torch.arange(B), last]
 
 
-def last_real_edges():
-    outputs = torch.arange(24.0).reshape(3, 4, 2)
-    for mask in ([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], [[0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1]],
-                 [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]]):  # fmt: skip
-        yield outputs, torch.tensor(mask)
-        yield -outputs, torch.tensor(mask)
-
-
-def last_real_inputs(d):
-    B, T, D = d.integer(1, 3), d.integer(1, 5), d.integer(1, 3)
-    return d.floats(B, T, D), d.mask(B, T)
+OUTPUTS = torch.arange(24.0).reshape(3, 4, 2)
+MASKS = ([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], [[0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1]],
+         [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]])  # fmt: skip
 
 
 def leaking_positions(read, ids, V):
@@ -114,28 +82,17 @@ class Reader:
         return torch.stack([torch.ones(T), seen], dim=1)  # [T, 2]
 
 
-def leaking_edges():
-    def reader(T, sees, word=None):
-        return Reader(tuple(tuple(int(sees(i, j)) for j in range(T)) for i in range(T)), word)
-
-    ids = torch.tensor([3, 1, 4, 1, 5, 9])
-    for sees in (
-        lambda i, j: j <= i,  # honest
-        lambda i, j: True,
-        lambda i, j: j <= i + 1,
-        lambda i, j: j <= i or (i, j) == (1, 3),  # one hole in its mask
-        lambda i, j: j == i + 1,
-    ):
-        yield reader(6, sees), ids, 11
-    yield reader(6, lambda i, j: j <= i + 2, word=0), ids, 11  # reacts to one word only
-    yield reader(3, lambda i, j: True, word=2), torch.tensor([0, 1, 1]), 4
-    yield reader(3, lambda i, j: True, word=3), torch.tensor([0, 1, 1]), 4
+def reader(T, sees, word=None):
+    return Reader(tuple(tuple(int(sees(i, j)) for j in range(T)) for i in range(T)), word)
 
 
 def leaking_inputs(d):
     T, V = d.integer(1, 4), d.integer(1, 5)
     sees = tuple(tuple(d.choices((0, 1), T)) for _ in range(T))
     return Reader(sees, d.choice([None, *range(V)])), d.ids(T, V=V), V
+
+
+SIX = torch.tensor([3, 1, 4, 1, 5, 9])
 
 
 def moves(read, ids, V, tries=range):
@@ -157,11 +114,8 @@ def leaking_positions_in_place(read, ids, V):
 
 EXERCISES = (
     Exercise(
-        padding_keys,
-        second=padding_keys_by_loop,
-        edges=lambda: [(torch.tensor([2]), 3), (torch.tensor([4, 1, 3]), 4), (torch.tensor([6, 4]), 6)],
-        inputs=padding_inputs,
-        compare=same_mask,
+        padding_keys, inputs=lambda d: (1 + d.ids("B", V=d.size("T")), d.size("T")), compare=same_mask,
+        edges=[(torch.tensor([2]), 3), (torch.tensor([4, 1, 3]), 4), (torch.tensor([6, 4]), 6)],
         mistakes={
             "inverted": lambda lengths, T: (padding_keys(lengths, T) == 0) * LOWEST,
             "0/1 mask": lambda lengths, T: (padding_keys(lengths, T) == 0).float(),
@@ -171,10 +125,8 @@ EXERCISES = (
         },
     ),
     Exercise(
-        sliding_window,
-        second=lambda w, T: torch.tensor([[0 <= i - j < w for j in range(T)] for i in range(T)]),
-        edges=lambda: [(2, 4), (1, 3), (3, 6), (9, 5), (1, 1)],
-        inputs=lambda d: (d.integer(1, 8), d.integer(1, 7)),
+        sliding_window, inputs=lambda d: (d.integer(1, 8), d.integer(1, 7)),
+        edges=[(2, 4), (1, 3), (3, 6), (9, 5), (1, 1)],
         mistakes={
             "one too many": lambda window, T: sliding_window(window + 1, T),
             "two-sided": lambda window, T: torch.ones(T, T).tril(window - 1).triu(1 - window).bool(),
@@ -184,15 +136,13 @@ EXERCISES = (
         },
     ),
     Exercise(
-        causal_weights,
-        second=causal_weights_row_by_row,
-        edges=lambda: [
+        causal_weights, inputs=lambda d: (d.floats("T", "D"), d.floats("T", "D", more=(300.0, -300.0))),
+        edges=[
             (torch.eye(3), torch.eye(3) + 1),
             (torch.ones(2, 1), torch.ones(2, 1)),
             # a later key with a huge score: what is normalised after the softmax has underflowed to 0 before
             (torch.ones(3, 4), torch.tensor([[0.0] * 4, [1.0] * 4, [1e6] * 4])),
         ],
-        inputs=causal_weights_inputs,
         mistakes={
             "after the softmax": lambda q, k: scaled(q, k).softmax(-1).tril(),
             "renormalised": lambda q, k: torch.nn.functional.normalize(scaled(q, k).softmax(-1).tril(), p=1, eps=0),
@@ -202,10 +152,8 @@ EXERCISES = (
         },
     ),
     Exercise(
-        last_real,
-        second=lambda outputs, mask: torch.stack([row[real][-1] for row, real in zip(outputs, mask > 0, strict=True)]),
-        edges=lambda: list(last_real_edges()),
-        inputs=last_real_inputs,
+        last_real, inputs=lambda d: (d.floats("B", "T", "D"), d.mask("B", "T")),
+        edges=[(sign * OUTPUTS, torch.tensor(mask)) for mask in MASKS for sign in (1, -1)],
         mistakes={
             "last column": lambda outputs, mask: outputs[:, -1],
             "count": lambda outputs, mask: outputs[torch.arange(len(outputs)), mask.sum(1) - 1],
@@ -215,10 +163,17 @@ EXERCISES = (
         },
     ),
     Exercise(
-        leaking_positions,
-        second=lambda read, ids, V: sorted({i for i, j in moves(read, ids, V) if j > i}),
-        edges=lambda: list(leaking_edges()),
-        inputs=leaking_inputs,
+        leaking_positions, inputs=leaking_inputs,
+        edges=[
+            (reader(6, lambda i, j: j <= i), SIX, 11),  # honest
+            (reader(6, lambda i, j: True), SIX, 11),
+            (reader(6, lambda i, j: j <= i + 1), SIX, 11),
+            (reader(6, lambda i, j: j <= i or (i, j) == (1, 3)), SIX, 11),  # one hole in its mask
+            (reader(6, lambda i, j: j == i + 1), SIX, 11),
+            (reader(6, lambda i, j: j <= i + 2, word=0), SIX, 11),  # reacts to one word only
+            (reader(3, lambda i, j: True, word=2), torch.tensor([0, 1, 1]), 4),
+            (reader(3, lambda i, j: True, word=3), torch.tensor([0, 1, 1]), 4),
+        ],
         mistakes={
             "itself": lambda read, ids, V: sorted({i for i, j in moves(read, ids, V) if j >= i}),
             "last token only": lambda read, ids, V: [i for i, j in moves(read, ids, V) if i < j == len(ids) - 1],

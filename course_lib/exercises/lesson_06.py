@@ -21,19 +21,9 @@ def fitted_pair(a, b, length, cls, sep):
     return ids, segments
 
 
-def fitted_by_counting(a, b, length, cls, sep):
-    room = length - 3
-    in_a = min(len(a), max(room - len(b), (room + 1) // 2))
-    in_b = min(len(b), room - in_a)
-    ids = [cls] + [a[t] for t in range(in_a)] + [sep] + [b[t] for t in range(in_b)] + [sep]
-    return ids, [int(t > in_a + 1) for t in range(len(ids))]
-
-
-def fitted_edges():
-    for a, b, length in (([10, 11, 12, 13], [20, 21], 8), ([10], [20, 21, 22, 23], 7), ([10, 11], [20, 21], 9),
-                         ([5, 5, 2, 5], [5, 3, 6, 7], 8), ([8] * 9, [1, 2], 9), ([1, 2], [0] * 9, 6),
-                         ([4, 5, 6], [7, 8, 9], 5), ([4], [7], 5), ([4, 0], [7, 0], 7)):  # fmt: skip
-        yield a, b, length, 2, 3
+PAIRS = (([10, 11, 12, 13], [20, 21], 8), ([10], [20, 21, 22, 23], 7), ([10, 11], [20, 21], 9),
+         ([5, 5, 2, 5], [5, 3, 6, 7], 8), ([8] * 9, [1, 2], 9), ([1, 2], [0] * 9, 6),
+         ([4, 5, 6], [7, 8, 9], 5), ([4], [7], 5), ([4, 0], [7, 0], 7))  # fmt: skip
 
 
 def fitted_inputs(d):
@@ -60,16 +50,6 @@ def draw_negatives(documents, d, i, n, rng):
     return rng.choices([sentence for sentence in elsewhere if sentence not in following], k=n)
 
 
-def draw_by_rejection(documents, d, i, n, rng):
-    places, here, drawn = [(j, k) for j in range(len(documents)) for k in range(len(documents[j]))], documents[d], []
-    while len(drawn) < n:
-        j, k = rng.choice(places)
-        follows = any(here[m] == here[i] and here[m + 1] == documents[j][k] for m in range(len(here) - 1))
-        if j != d and not follows:
-            drawn.append(documents[j][k])
-    return drawn
-
-
 TOWN = [
     ["it was hot .", "Ben took his hat ."],
     ["Mia went home .", "she was glad .", "it was hot .", "she was glad .", "she slept .", "it rained ."],
@@ -77,12 +57,6 @@ TOWN = [
      "it was hot .", "he ate .", "it rained .", "Leo left ."],
     ["Ann called ."],
 ]  # fmt: skip
-
-
-def negative_edges():
-    for d, i in ((1, 1), (1, 3), (0, 1), (0, 0), (1, 5), (2, 0), (3, 0)):
-        yield TOWN, d, i, 30, random.Random(d + i)
-    yield [["a", "b"], ["b", "c"]], 0, 0, 1, random.Random(0)
 
 
 def negative_inputs(d):
@@ -148,22 +122,9 @@ def pair_loss(logits, labels):
     return -log_p[torch.arange(len(labels)), labels].mean()
 
 
-def pair_loss_by_loop(logits, labels):
-    losses = [(row - row[label]).logsumexp(0) for row, label in zip(logits, labels.tolist(), strict=True)]
-    return sum(losses) / len(losses)
-
-
-def pair_edges():
-    logits = torch.tensor([[2.0, -1.0], [0.5, 0.5], [-1.0, 3.0]])
-    for labels in ([0, 1, 1], [1, 0, 0], [0, 0, 0]):
-        yield logits, torch.tensor(labels)
-    yield torch.tensor([[200.0, -200.0]]), torch.tensor([1])
-    yield logits[:1], torch.tensor([0])
-
-
-def pair_inputs(d):
-    B = d.integer(1, 5)
-    return d.floats(B, 2, values=(0.0, 1.0, -1.0, 2.5, 0.37, 150.0, -150.0)), d.ids(B, V=2)
+LOGITS = torch.tensor([[2.0, -1.0], [0.5, 0.5], [-1.0, 3.0]])
+PAIR_EDGES = ((LOGITS, [0, 1, 1]), (LOGITS, [1, 0, 0]), (LOGITS, [0, 0, 0]), (torch.tensor([[200.0, -200.0]]), [1]),
+              (LOGITS[:1], [0]))  # fmt: skip
 
 
 def area_under_curve(positives, negatives):
@@ -174,16 +135,7 @@ def area_under_curve(positives, negatives):
     return wins / (len(positives) * len(negatives))
 
 
-def area_by_ranks(positives, negatives):
-    everything = sorted([*positives, *negatives])
-    ranks = [everything.index(s) + (everything.count(s) + 1) / 2 for s in positives]  # ties share their mean rank
-    n = len(positives)
-    return (sum(ranks) - n * (n + 1) / 2) / (n * len(negatives))
-
-
-def area_inputs(d):
-    values = (0.0, 1.0, -1.0, 0.5, 3.0, 1e-9)
-    return d.choices(values, 1, 5), d.choices(values, 1, 5)
+SCORES = (0.0, 1.0, -1.0, 0.5, 3.0, 1e-9)
 
 
 def won(positives, negatives, tie):
@@ -193,10 +145,7 @@ def won(positives, negatives, tie):
 
 EXERCISES = (
     Exercise(
-        fitted_pair,
-        second=fitted_by_counting,
-        edges=lambda: list(fitted_edges()),
-        inputs=fitted_inputs,
+        fitted_pair, inputs=fitted_inputs, edges=[(*pair, 2, 3) for pair in PAIRS],
         mistakes={
             "row cut off": lambda a, b, length, *ends: tuple(part[:length] for part in fitted_pair(a, b, 99, *ends)),
             "only B": shortening(lambda a, b: b or a),
@@ -208,13 +157,10 @@ EXERCISES = (
         },
     ),
     Exercise(
-        draw_negatives,
-        second=draw_by_rejection,
-        edges=lambda: list(negative_edges()),
-        inputs=negative_inputs,
-        compare=negatives_compare,
-        trial=lambda seed: ([*TOWN, TOWN[1]], 1, 1, 4000, random.Random(seed)),
-        judge=negatives_judge,
+        draw_negatives, inputs=negative_inputs, compare=negatives_compare,
+        trial=lambda seed: ([*TOWN, TOWN[1]], 1, 1, 4000, random.Random(seed)), judge=negatives_judge,
+        edges=[*((TOWN, *at, 30, random.Random(1)) for at in ((1, 1), (1, 3), (0, 1), (0, 0), (1, 5), (2, 0), (3, 0))),
+               ([["a", "b"], ["b", "c"]], 0, 0, 1, random.Random(0))],
         mistakes={
             "any document": drawing(lambda others, here, i, good: here + sum(others, [])),
             "follows by chance": drawing(lambda others, here, i, good: sum(others, [])),
@@ -226,11 +172,8 @@ EXERCISES = (
         },
     ),
     Exercise(
-        pair_loss,
-        second=pair_loss_by_loop,
-        edges=lambda: list(pair_edges()),
-        inputs=pair_inputs,
-        trains=True,
+        pair_loss, inputs=lambda d: (d.floats("B", 2, more=(150.0, -150.0)), d.ids("B", V=2)), trains=True,
+        edges=[(logits, torch.tensor(labels)) for logits, labels in PAIR_EDGES],
         mistakes={
             "ignore_index=0": lambda logits, labels: F.cross_entropy(logits, labels, ignore_index=0),
             "the notes' labels": lambda logits, labels: F.cross_entropy(logits, 1 - labels),
@@ -240,11 +183,9 @@ EXERCISES = (
         },
     ),
     Exercise(
-        area_under_curve,
-        second=area_by_ranks,
-        edges=lambda: [([3.0], [1.0]), ([1.0], [3.0]), ([0.5], [0.5]), ([1.0, 2.0], [2.0, 2.0, 0.0]),
-                       ([0.1, 0.9, 0.4], [0.2, 0.4, 0.0, 0.7]), ([-2.0, -2.0], [1.0, -2.0, -3.0])],
-        inputs=area_inputs,
+        area_under_curve, inputs=lambda d: (d.choices(SCORES, 1, 5), d.choices(SCORES, 1, 5)),
+        edges=[([3.0], [1.0]), ([1.0], [3.0]), ([0.5], [0.5]), ([1.0, 2.0], [2.0, 2.0, 0.0]),
+               ([0.1, 0.9, 0.4], [0.2, 0.4, 0.0, 0.7]), ([-2.0, -2.0], [1.0, -2.0, -3.0])],
         mistakes={
             "ties lose": lambda positives, negatives: won(positives, negatives, 0),
             "ties win": lambda positives, negatives: won(positives, negatives, 1),

@@ -21,22 +21,13 @@ def word_tags(word_ids, scores):
     return [torch.stack(rows).mean(dim=0).argmax().item() for rows in pieces.values()]
 
 
-def word_tags_by_word(word_ids, scores):
-    found = []
-    for word in range(len({*word_ids} - {None})):
-        sums = [sum(row[label] for row, other in zip(scores.tolist(), word_ids, strict=True) if other == word)
-                for label in range(scores.shape[1])]  # fmt: skip
-        found.append(sums.index(max(sums)))
-    return found
-
-
 def word_tags_inputs(d):
     word_ids, n, L = [None] * d.integer(0, 2), d.integer(0, 3), d.integer(1, 4)
     for word in range(n):
         word_ids += [word] * d.integer(1, 3) + [None] * d.integer(0, 1)
     word_ids = word_ids or [None]
     apart = torch.tensor(d.shuffled(range(L))) / 100  # no ties
-    return word_ids, d.floats(len(word_ids), L, values=(0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -3.0)) + apart
+    return word_ids, d.floats(len(word_ids), L, more=(-3.0,)) + apart
 
 
 def tags_by(choose):
@@ -55,21 +46,7 @@ def mean_of_tokens(hidden, attention_mask):
     return (hidden * real).sum(dim=1) / real.sum(dim=1)
 
 
-def mean_of_tokens_by_row(hidden, attention_mask):
-    pairs = zip(hidden, attention_mask.bool(), strict=True)
-    return torch.stack([row[real].double().mean(dim=0) for row, real in pairs])
-
-
-def mean_edges():
-    hidden = torch.arange(24.0).reshape(3, 4, 2)
-    for mask in ([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], [[0, 0, 0, 1], [0, 1, 1, 0], [1, 0, 1, 1]]):
-        yield hidden, torch.tensor(mask)
-    yield torch.tensor([[[0.0, 2.0], [4.0, 0.0], [9.0, 9.0]]]), torch.tensor([[1, 1, 0]])  # zeros that count
-
-
-def mean_inputs(d):
-    B, T, D = d.integer(1, 3), d.integer(1, 5), d.integer(1, 3)
-    return d.floats(B, T, D), d.mask(B, T)
+HIDDEN = torch.arange(24.0).reshape(3, 4, 2)
 
 
 def total(hidden, mask):
@@ -100,12 +77,6 @@ def best_answer(start, end, longest):
     return max(spans, key=lambda span: start[span[0]] + end[span[1]])
 
 
-def best_answer_by_table(start, end, longest):
-    sums = torch.tensor(start, dtype=torch.float64)[:, None] + torch.tensor(end, dtype=torch.float64)
-    allowed = torch.ones_like(sums).triu().tril(longest - 1).bool()
-    return divmod(sums.masked_fill(~allowed, -torch.inf).argmax().item(), len(end))
-
-
 def equally_good(got, expected, start, end, longest):
     """Accept any allowed pair with as large a sum as the expected one's."""
     problem = compare.same(got, expected)
@@ -116,14 +87,7 @@ def equally_good(got, expected, start, end, longest):
     return None if allowed and abs(start[s] + end[e] - start[expected[0]] - end[expected[1]]) < 1e-6 else problem
 
 
-def best_answer_edges():
-    yield [5.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 4.5], 2
-    yield [0.0, 4.0, 0.0, 0.0], [1.0, 2.0, 0.0, 3.0], 2
-    yield [0.0, 3.0, 1.0], [2.0, 0.5, 1.0], 3
-    yield [-1.0, -4.0, -2.0, -8.0], [-7.0, -3.0, -1.0, -5.0], 4
-    yield [-1.0, 2.0], [-3.0, -6.0], 1
-    yield [0.0], [0.0], 5
-    yield [45.0 - i + (i == 22) / 2 for i in range(45)], [float(i) for i in range(45)], 1  # far below both tops
+PEAK = [45.0 - i + (i == 22) / 2 for i in range(45)]  # with a rising end: the best is far below both tops
 
 
 def best_answer_inputs(d):
@@ -183,8 +147,8 @@ TEXTS = ("dog", "Dog", "dog,", "cat", "the", "The", "a", "an", "U.S.", "us", "we
 
 EXERCISES = (
     Exercise(
-        word_tags, second=word_tags_by_word, inputs=word_tags_inputs,
-        edges=lambda: [
+        word_tags, inputs=word_tags_inputs,
+        edges=[
             ([None, 0, 0, 1, None], torch.tensor([[9.0, 0, 0], [0, 0.6, 0.4], [0.6, 0, 0.4], [0, 0, 1], [0, 9, 0]])),
             ([0, 0, 0], torch.tensor([[0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]])),
             ([0, 0], torch.tensor([[-1.0, -2, -1.5], [-2.0, -3, -1]])),
@@ -201,7 +165,10 @@ EXERCISES = (
         },
     ),
     Exercise(
-        mean_of_tokens, second=mean_of_tokens_by_row, edges=lambda: list(mean_edges()), inputs=mean_inputs,
+        mean_of_tokens, inputs=lambda d: (d.floats("B", "T", "D"), d.mask("B", "T")),
+        edges=[(HIDDEN, torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]])),
+               (HIDDEN, torch.tensor([[0, 0, 0, 1], [0, 1, 1, 0], [1, 0, 1, 1]])),
+               (torch.tensor([[[0.0, 2.0], [4.0, 0.0], [9.0, 9.0]]]), torch.tensor([[1, 1, 0]]))],  # zeros that count
         mistakes={
             "padding": lambda hidden, mask: hidden.mean(1),
             "row length": lambda hidden, mask: (hidden * mask[:, :, None]).mean(1),
@@ -211,10 +178,10 @@ EXERCISES = (
         },
     ),
     Exercise(
-        head_parameters, second=lambda names, loaded: sorted({*names} - loaded, key=names.index), inputs=head_inputs,
-        edges=lambda: [(MODEL, {*BODY, "cls.predictions.bias"}), (MODEL, {*BODY, *POOLED, "cls.seq_relationship.bias"}),
-                       ([*CLASSES, *BODY], {*BODY}), ([*BODY, *ANSWERS], {*BODY, *POOLED}),
-                       (MODEL, {*MODEL}), (MODEL, set())],
+        head_parameters, inputs=head_inputs,
+        edges=[(MODEL, {*BODY, "cls.predictions.bias"}), (MODEL, {*BODY, *POOLED, "cls.seq_relationship.bias"}),
+               ([*CLASSES, *BODY], {*BODY}), ([*BODY, *ANSWERS], {*BODY, *POOLED}),
+               (MODEL, {*MODEL}), (MODEL, set())],
         mistakes={
             "outside bert.": lambda names, loaded: [name for name in names if not name.startswith("bert.")],
             "called classifier": lambda names, loaded: [name for name in names if "classif" in name or "pool" in name],
@@ -225,8 +192,11 @@ EXERCISES = (
         },
     ),
     Exercise(
-        best_answer, second=best_answer_by_table, edges=lambda: list(best_answer_edges()), inputs=best_answer_inputs,
-        compare=equally_good,
+        best_answer, inputs=best_answer_inputs, compare=equally_good,
+        edges=[([5.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 4.5], 2), ([0.0, 4.0, 0.0, 0.0], [1.0, 2.0, 0.0, 3.0], 2),
+               ([0.0, 3.0, 1.0], [2.0, 0.5, 1.0], 3), ([-1.0, -4.0, -2.0, -8.0], [-7.0, -3.0, -1.0, -5.0], 4),
+               ([-1.0, 2.0], [-3.0, -6.0], 1), ([0.0], [0.0], 5),
+               (PEAK, [float(i) for i in range(45)], 1)],
         mistakes={
             "each for itself": lambda start, end, longest: (highest(start), highest(end)),
             "any length": lambda start, end, longest: best_answer(start, end, len(end)),
@@ -236,10 +206,9 @@ EXERCISES = (
         },
     ),
     Exercise(
-        answer_f1, second=f1,
-        edges=lambda: [("The kitchen.", "in the old kitchen"), ("dog and dog", "dog and cat"), ("Anna", "Ben"),
-                       ("the", "a"), ("", "dog"), ("a dog", "dog"), ("(the) U.S.", "us"), ("A-team", "team")],
-        inputs=lambda d: (" ".join(d.choices(TEXTS, 0, 5)), " ".join(d.choices(TEXTS, 0, 5))),
+        answer_f1, inputs=lambda d: (" ".join(d.choices(TEXTS, 0, 5)), " ".join(d.choices(TEXTS, 0, 5))),
+        edges=[("The kitchen.", "in the old kitchen"), ("dog and dog", "dog and cat"), ("Anna", "Ben"),
+               ("the", "a"), ("", "dog"), ("a dog", "dog"), ("(the) U.S.", "us"), ("A-team", "team")],
         mistakes={
             "articles": lambda answer, gold: f1(answer, gold, keep="articles"),
             "punctuation": lambda answer, gold: f1(answer, gold, keep="punctuation"),

@@ -1,6 +1,5 @@
 """The exercises of lesson 09: the loop of generation, the cache, and what probabilities add up to."""
 
-import itertools
 from dataclasses import dataclass
 
 import torch
@@ -42,14 +41,6 @@ def grow_inputs(d):
     return model, d.ids(d.integer(1, 4), V=V), d.integer(0, 6), d.integer(0, V - 1)
 
 
-def grow_in_a_list(read, prompt, n, end):
-    ids, new = prompt.tolist(), []
-    while len(new) < n and end not in new:
-        scores = read(torch.tensor(ids + new)).tolist()[-1]
-        new.append(scores.index(max(scores)))
-    return torch.tensor(ids + new)
-
-
 def growing(choose):
     """Return grow for a model of which only choose(read, prompt, ids) is asked for the next token."""
     return lambda read, prompt, n, end: grow(lambda ids: choose(read, prompt, ids), prompt, n, end)
@@ -68,14 +59,6 @@ def nucleus(p, top_p, least):
     out = torch.zeros_like(p)
     out[order[keep]] = largest[keep] / largest[keep].sum()
     return out
-
-
-def nucleus_one_by_one(p, top_p, least):
-    left, kept = sorted(range(len(p)), key=lambda word: p[word].item()), []
-    while left and (len(kept) < least or sum(p[word].item() for word in kept) < top_p):
-        kept.append(left.pop())
-    mass = sum(p[word].item() for word in kept)
-    return torch.tensor([p[word].item() / mass if word in kept else 0.0 for word in range(len(p))])
 
 
 def kept_alike(got, expected, p, *_):
@@ -119,17 +102,9 @@ def attend_with_cache(q, k, v, past_k, past_v):
     return scores.softmax(dim=1) @ values, keys, values
 
 
-def attend_one_by_one(q, k, v, past_k, past_v):
-    rows, keys, values = [], past_k, past_v
-    for query, key, value in zip(q, k, v, strict=True):
-        keys, values = torch.vstack([keys, key]), torch.vstack([values, value])
-        rows.append((keys @ query / len(query) ** 0.5).softmax(0) @ values)
-    return torch.stack(rows), keys, values
-
-
 def cache_inputs(d):
-    n, t, D = d.integer(1, 3), d.integer(0, 3), d.integer(1, 3)
-    return tuple(d.floats(rows, D) for rows in (n, n, n, t, t))
+    t = d.integer(0, 3)
+    return *(d.floats("n", "D") for _ in "qkv"), d.floats(t, "D"), d.floats(t, "D")
 
 
 def attending(diagonal):
@@ -147,14 +122,6 @@ def attending(diagonal):
 def tokens_that_fit(memory, layers, width, rows=1, bytes_each=2):
     token = 2 * layers * width * bytes_each  # a key and a value in every layer
     return memory // (rows * token)
-
-
-def tokens_by_counting(memory, layers, width, rows=1, bytes_each=2):
-    tokens, used = -1, 0
-    while used <= memory:
-        tokens += 1
-        used += sum(width * bytes_each for _ in range(rows) for _ in range(layers) for _ in "KV")
-    return tokens
 
 
 def fitting(token):
@@ -176,22 +143,9 @@ def pseudo_mass(joint):
     return product.sum()
 
 
-def pseudo_mass_by_loops(joint):
-    total = 0.0
-    for words in itertools.product(range(len(joint)), repeat=joint.dim()):
-        term = 1.0
-        for axis, word in enumerate(words):
-            others = [joint[(*words[:axis], other, *words[axis + 1 :])].item() for other in range(len(joint))]
-            term *= others[word] / sum(others)
-        total += term
-    return total
-
-
-def joint_edges():
-    parity = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]) / 4  # two words decide the third
-    two = torch.tensor([[0.6, 0.1], [0.05, 0.25]])
-    four = two[:, :, None, None] * two
-    return [(two,), (torch.eye(2) / 2,), (parity,), (two[0] / 0.7,), (four[0] / 0.7,), (four,)]
+PARITY = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]) / 4  # two words decide the third
+TWO = torch.tensor([[0.6, 0.1], [0.05, 0.25]])
+FOUR = TWO[:, :, None, None] * TWO
 
 
 def joint_inputs(d):
@@ -211,20 +165,13 @@ def best_in_context(shown, keys, values):
     return (1 - unseen) + unseen / values
 
 
-def best_in_context_pair_by_pair(shown, keys, values):
-    known = 0.0
-    for _ in range(shown):
-        known += (1 - known) / keys
-    return known + (1 - known) / values
-
-
 EXERCISES = (
     Exercise(
-        grow, second=grow_in_a_list, inputs=grow_inputs,
-        edges=lambda: [(Model(11, 3, 2, 1), torch.tensor([2, 9, 4]), 6, 10),
-                       (Model(6, 1, 1, 1), torch.tensor([1, 1]), 1, 5),
-                       *((Model(5, 1, 0, 0), torch.tensor(ids), n, end)
-                         for ids, n, end in (([0, 3], 4, 0), ([3], 4, 4), ([3], 0, 4)))],
+        grow, inputs=grow_inputs,
+        edges=[(Model(11, 3, 2, 1), torch.tensor([2, 9, 4]), 6, 10),
+               (Model(6, 1, 1, 1), torch.tensor([1, 1]), 1, 5),
+               *((Model(5, 1, 0, 0), torch.tensor(ids), n, end)
+                 for ids, n, end in (([0, 3], 4, 0), ([3], 4, 4), ([3], 0, 4)))],
         mistakes={
             "first position": growing(lambda read, prompt, ids: read(ids)[:1]),
             "only the last token": growing(lambda read, prompt, ids: read(ids[-1:])),
@@ -236,11 +183,11 @@ EXERCISES = (
         },
     ),
     Exercise(
-        nucleus, second=nucleus_one_by_one, inputs=nucleus_inputs, compare=kept_alike,
-        edges=lambda: [(torch.tensor([0.125, 0.0625, 0.5, 0.3125]), 0.6, 1), (torch.tensor([0.25, 0.5, 0.25]), 0.5, 1),
-                       (torch.tensor([0.125, 0.75, 0.125]), 0.3, 2), (torch.tensor([0.0, 1.0]), 0.9, 2),
-                       (2.0 ** -torch.tensor([5.0, 1.0, 2.0, 3.0, 4.0, 5.0]), 0.95, 1), (torch.tensor([1.0]), 0.5, 1),
-                       (torch.tensor([0.5, 0.25, 0.125, 0.125]), 0.875, 1)],
+        nucleus, inputs=nucleus_inputs, compare=kept_alike,
+        edges=[(torch.tensor([0.125, 0.0625, 0.5, 0.3125]), 0.6, 1), (torch.tensor([0.25, 0.5, 0.25]), 0.5, 1),
+               (torch.tensor([0.125, 0.75, 0.125]), 0.3, 2), (torch.tensor([0.0, 1.0]), 0.9, 2),
+               (2.0 ** -torch.tensor([5.0, 1.0, 2.0, 3.0, 4.0, 5.0]), 0.95, 1), (torch.tensor([1.0]), 0.5, 1),
+               (torch.tensor([0.5, 0.25, 0.125, 0.125]), 0.875, 1)],
         mistakes={
             "the crossing word": nucleus_by(lambda upto, p, top_p, rank, least: (upto <= top_p) | (rank < least)),
             "one too many": nucleus_by(lambda upto, p, top_p, rank, least: (upto - p <= top_p) | (rank < least)),
@@ -251,9 +198,9 @@ EXERCISES = (
         },
     ),
     Exercise(
-        attend_with_cache, second=attend_one_by_one, inputs=cache_inputs,
-        edges=lambda: [tuple(torch.arange(rows * 2.0).reshape(rows, 2).sin() + part for part, rows in enumerate(sizes))
-                       for sizes in ((2, 2, 2, 3, 3), (1, 1, 1, 2, 2), (3, 3, 3, 0, 0), (1, 1, 1, 0, 0))],
+        attend_with_cache, inputs=cache_inputs,
+        edges=[tuple(torch.arange(rows * 2.0).reshape(rows, 2).sin() + part for part, rows in enumerate(sizes))
+               for sizes in ((2, 2, 2, 3, 3), (1, 1, 1, 2, 2), (3, 3, 3, 0, 0), (1, 1, 1, 0, 0))],
         mistakes={  # given: q, k, v, past_k, past_v
             "top-left mask": attending(lambda t: 1),
             "no mask": attending(lambda t: 99),
@@ -265,9 +212,9 @@ EXERCISES = (
         },
     ),
     Exercise(
-        tokens_that_fit, second=tokens_by_counting, inputs=memory_inputs,
-        edges=lambda: [(100, 2, 3), (96, 2, 3), (95, 2, 3, 2, 4), (0, 1, 1), (10**9, 12, 768, 4),
-                       (8 * 10**10, 96, 12288)],
+        tokens_that_fit, inputs=memory_inputs,
+        edges=[(100, 2, 3), (96, 2, 3), (95, 2, 3, 2, 4), (0, 1, 1), (10**9, 12, 768, 4),
+               (8 * 10**10, 96, 12288)],
         mistakes={
             "keys only": fitting(lambda numbers, rows, size: numbers * rows * size),
             "queries too": fitting(lambda numbers, rows, size: 3 * numbers * rows * size),
@@ -277,7 +224,8 @@ EXERCISES = (
         },
     ),
     Exercise(
-        pseudo_mass, second=pseudo_mass_by_loops, edges=joint_edges, inputs=joint_inputs,
+        pseudo_mass, inputs=joint_inputs,
+        edges=[(TWO,), (torch.eye(2) / 2,), (PARITY,), (TWO[0] / 0.7,), (FOUR[0] / 0.7,), (FOUR,)],
         mistakes={
             "chain rule": lambda joint: joint.sum(),
             "two words": lambda joint: conditionals(joint)[:2].prod(0).sum(),
@@ -286,9 +234,8 @@ EXERCISES = (
         },
     ),
     Exercise(
-        best_in_context, second=best_in_context_pair_by_pair,
-        edges=lambda: [(1, 2, 4), (0, 8, 8), (8, 8, 8), (40, 26, 2), (2, 1, 5), (0, 1, 3), (3, 4, 1)],
-        inputs=lambda d: (d.integer(0, 20), d.integer(1, 12), d.integer(1, 12)),
+        best_in_context, inputs=lambda d: (d.integer(0, 20), d.integer(1, 12), d.integer(1, 12)),
+        edges=[(1, 2, 4), (0, 8, 8), (8, 8, 8), (40, 26, 2), (2, 1, 5), (0, 1, 3), (3, 4, 1)],
         mistakes={
             "no luck": lambda shown, keys, values: 1 - (1 - 1 / keys) ** shown,
             "no repeats": lambda shown, keys, values: 1 - max(0, 1 - shown / keys) * (1 - 1 / values),

@@ -1,5 +1,6 @@
 """What a check found, and how it is shown."""
 
+import inspect
 import textwrap
 from dataclasses import dataclass
 
@@ -37,13 +38,14 @@ class Verdict:
         return Card(body, text, {"not attempted": "open"}.get(self.status, self.status))
 
 
-def described(name, names, args):
+def described(reference, args):
     """Return the call as text, name(lengths=[2, 3], T=4); an argument of several lines stands on its own."""
-    parts = [f"{label}={brief(value)}" for label, value in zip(names, args, strict=False)]
+    named = zip(inspect.signature(reference).parameters, args, strict=False)  # some have defaults
+    parts = [f"{label}={brief(value)}" for label, value in named]
     if not any("\n" in part for part in parts):
-        return f"{name}({', '.join(parts)})"
+        return f"{reference.__name__}({', '.join(parts)})"
     lines = [part.replace("\n", "\n" + " " * (part.index("=") + 1)) for part in parts]
-    return f"{name}(\n" + "".join(textwrap.indent(line, "  ") + ",\n" for line in lines) + ")"
+    return f"{reference.__name__}(\n" + "".join(textwrap.indent(line, "  ") + ",\n" for line in lines) + ")"
 
 
 def first_line(error):
