@@ -8,7 +8,7 @@ import types
 import numpy as np
 import torch
 
-__all__ = ["brief", "kind_of", "same", "within_binomial"]
+__all__ = ["brief", "first_line", "kind_of", "same", "within_binomial"]
 
 LOWEST = {torch.finfo(kind).min for kind in (torch.float32, torch.float64, torch.bfloat16, torch.float16)}
 SHOWN = 100  # elements of an array that are shown in full
@@ -30,12 +30,19 @@ def within_binomial(successes, trials, p, sigmas=5):
     return chances.logsumexp(0).exp().item() >= math.erfc(sigmas / math.sqrt(2)) / 2
 
 
-def same(got, expected, *args):
+def same(got, expected):
     """Return None if `got` is a right answer where `expected` is one, else the reason in words.
 
     Said first: a wrong type, then shape, kind of number, first differing element. Another precision,
     a tuple for a list and a number for a tensor without dimensions are accepted.
     """
+    try:
+        return difference(got, expected)
+    except Exception as error:  # a learner's answer may be anything
+        return f"what it returns cannot be compared ({type(error).__name__}: {first_line(error)})."
+
+
+def difference(got, expected):
     if got is None and expected is not None:
         return "it returns None: is there a `return` on every way through it?"
     if is_number(expected) and is_number(got):
@@ -52,7 +59,7 @@ def same(got, expected, *args):
     for i, (ours, theirs) in enumerate(zip(got, expected, strict=True)):
         if ours is None and theirs is not None:
             return f"in item {i}, it has None, not {brief(theirs)}."
-        if problem := same(ours, theirs):
+        if problem := difference(ours, theirs):
             return f"in item {i}, {problem}"
     return None
 
@@ -166,3 +173,12 @@ def described_array(value):
     form = {"all": lambda item: element(item).rjust(width)}
     text = np.array2string(values, separator=", ", max_line_width=10**6, formatter=form)
     return text.replace("\n\n", "\n")
+
+
+def first_line(error):
+    """Return the first line of an error's text, shortened."""
+    try:
+        text = (str(error).strip() or "no message").splitlines()[0]
+    except Exception:  # an error of the learner's own whose text is another error
+        text = "no message"
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -8,6 +8,19 @@ from course_lib.exercises.engine import Exercise
 __all__ = ["EXERCISES"]
 
 SPECIAL = ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]")
+DRAWS, WORDS = torch.Generator().manual_seed(3), torch.tensor([7, 0, 3])
+CORRUPT_EDGES = [
+    (torch.tensor([[0, 7, 9, 3, 2, 0]]), torch.tensor([[1, 1, 0, 1, 0, 1]]).bool(), 2, WORDS, DRAWS),
+    (torch.tensor([[5], [6]]), torch.tensor([[False], [True]]), 4, torch.tensor([6, 5]), DRAWS),
+    (torch.arange(40).view(4, 10) % 5, torch.ones(4, 10).bool(), 9, torch.arange(5), DRAWS),
+    (torch.tensor([[4, 1, 4, 0]]), torch.zeros(1, 4).bool(), 4, torch.arange(3), DRAWS),
+]
+FATES = ("are [MASK]", "are another word", "stay as they are"), (0.8, 0.1, 0.1)
+PATTERNS = {  # shares that a known mistake gives
+    (0.81, 0.09, 0.1): "two draws", (0.81, 0.1, 0.09): "two draws", (0.8, 0.02, 0.18): "a tenth of the rest",
+    (0.8, 0.2, 0.0): "none kept", (0.8, 0.08, 0.12): "the word itself",
+}  # fmt: skip
+P = torch.tensor([0.7, 0.2, 0.05, 0.05])
 
 
 def become(tokens, rate=0.15):
@@ -37,15 +50,6 @@ def corrupt_words(ids, selected, mask_id, ordinary, generator):
     return torch.where(selected & (fate >= 0.8) & (fate < 0.9), other, out)
 
 
-DRAWS, WORDS = torch.Generator().manual_seed(3), torch.tensor([7, 0, 3])
-CORRUPT_EDGES = [
-    (torch.tensor([[0, 7, 9, 3, 2, 0]]), torch.tensor([[1, 1, 0, 1, 0, 1]]).bool(), 2, WORDS, DRAWS),
-    (torch.tensor([[5], [6]]), torch.tensor([[False], [True]]), 4, torch.tensor([6, 5]), DRAWS),
-    (torch.arange(40).view(4, 10) % 5, torch.ones(4, 10).bool(), 9, torch.arange(5), DRAWS),
-    (torch.tensor([[4, 1, 4, 0]]), torch.zeros(1, 4).bool(), 4, torch.arange(3), DRAWS),
-]
-
-
 def corrupt_inputs(d):
     words = torch.tensor(d.shuffled(range(6))[: d.integer(2, 5)])
     ids, places = d.ids("B", "T", V=8), d.ids("B", "T", V=2) == 1
@@ -66,13 +70,6 @@ def corrupt_compare(got, expected, ids, selected, mask_id, ordinary, generator):
         return f"{moved} of {int((~selected).sum())} tokens that were not selected have changed."
     strange = got[selected & (got != mask_id) & ~torch.isin(got, ordinary)]
     return f"it puts in id {int(strange[0])}, neither `mask_id` nor in `ordinary`." if len(strange) else None
-
-
-FATES = ("are [MASK]", "are another word", "stay as they are"), (0.8, 0.1, 0.1)
-PATTERNS = {  # shares that a known mistake gives
-    (0.81, 0.09, 0.1): "two draws", (0.81, 0.1, 0.09): "two draws", (0.8, 0.02, 0.18): "a tenth of the rest",
-    (0.8, 0.2, 0.0): "none kept", (0.8, 0.08, 0.12): "the word itself",
-}  # fmt: skip
 
 
 def corrupt_judge(outcomes):
@@ -163,9 +160,6 @@ def answer_at_visible(p, shown, random, keep):
     return joint / joint.sum()
 
 
-P = torch.tensor([0.7, 0.2, 0.05, 0.05])
-
-
 def answer_inputs(d):
     V = d.integer(1, 5)
     p, shown, keep = d.probabilities(V), d.integer(0, V - 1), d.choice((0.1, 0.0, 0.2, 0.5))
@@ -174,69 +168,52 @@ def answer_inputs(d):
 
 
 EXERCISES = (
-    Exercise(
-        become, inputs=lambda d: (d.integer(0, 5000), d.choice((0.15, 0.4, 0.05, 1.0, 0.0))),
-        edges=[(1000,), (30_522,), (1000, 0.4), (1, 0.15), (7, 1.0), (7, 0.0), (0, 0.15)],
-        mistakes={
-            "all [MASK]": lambda tokens, rate=0.15: (tokens * rate, 0.0, 0.0, tokens * rate),
-            "shares of all": lambda tokens, rate=0.15: (0.8 * tokens, 0.1 * tokens, 0.1 * tokens, rate * tokens),
-            "loss at [MASK]": lambda tokens, rate=0.15: (*become(tokens, rate)[:3], 0.8 * rate * tokens),
-            "loss everywhere": lambda tokens, rate=0.15: (*become(tokens, rate)[:3], float(tokens)),
-            "rounded": lambda tokens, rate=0.15: tuple(map(round, become(tokens, rate))),
-        },
-    ),
-    Exercise(
-        count_fates, inputs=fates_inputs,
-        edges=[
-            (torch.tensor([[2, 9, 4, 8, 5, 4, 3]]), torch.tensor([[-100, -100, 7, 8, 6, -100, -100]]), 4),
-            (torch.tensor([[4, 0, 1, 1], [0, 0, 4, 2]]), torch.tensor([[0, 0, 0, -100], [1, -100, 2, 0]]), 4),
-            (torch.tensor([[0, 2]]), torch.tensor([[-100, -100]]), 0),  # nothing is asked; [MASK] may have any id
-        ],
-        mistakes={
-            "every [MASK]": lambda x, y, m: (int((x == m).sum()), *count_fates(x, y, m)[1:]),
-            "hidden too": lambda x, y, m: (
-                count_fates(x, y, m)[0], int(((x != y) & (y != -100)).sum()), count_fates(x, y, m)[2]),
-            "not asked": lambda x, y, m: (*count_fates(x, y, m)[:2], int(((x == y) | (y == -100)).sum())),
-            "labels above 0": lambda x, y, m: count_fates(x, torch.where(y > 0, y, -100), m),
-        },
-    ),
-    Exercise(
-        corrupt_words, inputs=corrupt_inputs, compare=corrupt_compare, trial=corrupt_trial, judge=corrupt_judge,
-        edges=CORRUPT_EDGES,
-        mistakes={
-            "any id": lambda ids, selected, m, words, g: corrupt_words(ids, selected, m, torch.arange(12), g),
-            "two draws": fated(lambda u, v: ((u >= 0.1) & (v >= 0.1), (u < 0.1) & (v >= 0.1))),
-            "a tenth of the rest": fated(lambda u, v: (u < 0.8, (u >= 0.8) & (v < 0.1))),
-            "none kept": fated(lambda u, v: (u < 0.8, u >= 0.8)),
-            "the word itself": fated(lambda u, v: (u < 0.8, (u >= 0.8) & (u < 0.9)), first=0),
-        },
-    ),
-    Exercise(
-        whole_words, inputs=whole_words_inputs,
-        edges=[(text.split(),) for text in (
-            "[CLS] play ##ing chess [SEP]", "[CLS] token ##i ##za ##tion is un ##fair . [SEP] [PAD] [PAD]",
-            "[CLS] a a [SEP] doc ##string ##s [SEP]", "[CLS] [SEP]", "go ##es [MASK] on [UNK] # ##1")],
-        mistakes={
-            "each alone": lambda pieces: [[t] for t, piece in enumerate(pieces) if piece not in SPECIAL],
-            "special tokens": lambda pieces: whole_words(["a" if piece in SPECIAL else piece for piece in pieces]),
-            "beginnings": lambda pieces: [word[:1] for word in whole_words(pieces)],
-            "shifted": lambda pieces: whole_words([piece for piece in pieces if piece not in SPECIAL]),
-            "three of five": lambda pieces: whole_words(["a" if p in SPECIAL[3:] else p for p in pieces]),
-        },
-    ),
-    Exercise(
-        answer_at_visible, inputs=answer_inputs,
-        edges=[(P, 1, 0.1, 0.1), (P, 0, 0.1, 0.2), (P, 3, 0.0, 0.2), (P, 2, 0.2, 0.0),
-               (torch.tensor([0.0, 0.5, 0.25, 0.25]), 0, 0.1, 0.1),  # the context rules out what is shown
-               (torch.tensor([1.0]), 0, 0.1, 0.1)],
-        mistakes={
-            "context alone": lambda p, shown, random, keep: p.clone(),
-            "copy": lambda p, shown, random, keep: torch.eye(len(p))[shown],
-            "no context": lambda p, shown, random, keep: answer_at_visible(torch.ones_like(p), shown, random, keep),
-            "not divided": lambda p, shown, random, keep: p * (random / len(p) + keep * torch.eye(len(p))[shown]),
-            "random for each": lambda p, shown, random, keep: answer_at_visible(p, shown, random * len(p), keep),
-            "mixed alike": lambda p, shown, random, keep: (
-                random * p + keep * torch.eye(len(p))[shown]) / (random + keep),
-        },
-    ),
+    Exercise(become, inputs=lambda d: (d.integer(0, 5000), d.choice((0.15, 0.4, 0.05, 1.0, 0.0))),
+             edges=[(1000,), (30_522,), (1000, 0.4), (1, 0.15), (7, 1.0), (7, 0.0), (0, 0.15)], mistakes={
+        "all [MASK]": lambda tokens, rate=0.15: (tokens * rate, 0.0, 0.0, tokens * rate),
+        "shares of all": lambda tokens, rate=0.15: (0.8 * tokens, 0.1 * tokens, 0.1 * tokens, rate * tokens),
+        "loss at [MASK]": lambda tokens, rate=0.15: (*become(tokens, rate)[:3], 0.8 * rate * tokens),
+        "loss everywhere": lambda tokens, rate=0.15: (*become(tokens, rate)[:3], float(tokens)),
+        "rounded": lambda tokens, rate=0.15: tuple(map(round, become(tokens, rate))),
+    }),
+    Exercise(count_fates, inputs=fates_inputs,
+             edges=[(torch.tensor([[2, 9, 4, 8, 5, 4, 3]]), torch.tensor([[-100, -100, 7, 8, 6, -100, -100]]), 4),
+                    (torch.tensor([[4, 0, 1, 1], [0, 0, 4, 2]]), torch.tensor([[0, 0, 0, -100], [1, -100, 2, 0]]), 4),
+                    (torch.tensor([[0, 2]]), torch.tensor([[-100, -100]]), 0)],  # nothing is asked
+             mistakes={
+        "every [MASK]": lambda x, y, m: (int((x == m).sum()), *count_fates(x, y, m)[1:]),
+        "hidden too": lambda x, y, m: (
+            count_fates(x, y, m)[0], int(((x != y) & (y != -100)).sum()), count_fates(x, y, m)[2]),
+        "not asked": lambda x, y, m: (*count_fates(x, y, m)[:2], int(((x == y) | (y == -100)).sum())),
+        "labels above 0": lambda x, y, m: count_fates(x, torch.where(y > 0, y, -100), m),
+    }),
+    Exercise(corrupt_words, inputs=corrupt_inputs, compare=corrupt_compare, trial=corrupt_trial, judge=corrupt_judge,
+             edges=CORRUPT_EDGES, mistakes={
+        "two draws": fated(lambda u, v: ((u >= 0.1) & (v >= 0.1), (u < 0.1) & (v >= 0.1))),
+        "a tenth of the rest": fated(lambda u, v: (u < 0.8, (u >= 0.8) & (v < 0.1))),
+        "none kept": fated(lambda u, v: (u < 0.8, u >= 0.8)),
+        "the word itself": fated(lambda u, v: (u < 0.8, (u >= 0.8) & (u < 0.9)), first=0),
+    }),
+    Exercise(whole_words, inputs=whole_words_inputs,
+             edges=[(text.split(),) for text in (
+                    "[CLS] play ##ing chess [SEP]", "[CLS] token ##i ##za ##tion is un ##fair . [SEP] [PAD] [PAD]",
+                    "[CLS] a a [SEP] doc ##string ##s [SEP]", "[CLS] [SEP]", "go ##es [MASK] on [UNK] # ##1")],
+             mistakes={
+        "each alone": lambda pieces: [[t] for t, piece in enumerate(pieces) if piece not in SPECIAL],
+        "special tokens": lambda pieces: whole_words(["a" if piece in SPECIAL else piece for piece in pieces]),
+        "beginnings": lambda pieces: [word[:1] for word in whole_words(pieces)],
+        "shifted": lambda pieces: whole_words([piece for piece in pieces if piece not in SPECIAL]),
+        "three of five": lambda pieces: whole_words(["a" if p in SPECIAL[3:] else p for p in pieces]),
+    }),
+    Exercise(answer_at_visible, inputs=answer_inputs,
+             edges=[(P, 1, 0.1, 0.1), (P, 0, 0.1, 0.2), (P, 3, 0.0, 0.2), (P, 2, 0.2, 0.0),
+                    (torch.tensor([0.0, 0.5, 0.25, 0.25]), 0, 0.1, 0.1),  # the context rules out what is shown
+                    (torch.tensor([1.0]), 0, 0.1, 0.1)], mistakes={
+        "context alone": lambda p, shown, random, keep: p.clone(),
+        "copy": lambda p, shown, random, keep: torch.eye(len(p))[shown],
+        "no context": lambda p, shown, random, keep: answer_at_visible(torch.ones_like(p), shown, random, keep),
+        "not divided": lambda p, shown, random, keep: p * (random / len(p) + keep * torch.eye(len(p))[shown]),
+        "random for each": lambda p, shown, random, keep: answer_at_visible(p, shown, random * len(p), keep),
+        "mixed alike": lambda p, shown, random, keep: (random * p + keep * torch.eye(len(p))[shown]) / (random + keep),
+    }),
 )  # fmt: skip

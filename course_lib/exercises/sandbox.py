@@ -25,12 +25,10 @@ __all__ = ["Outcome", "TooLong", "delegating", "run", "timer", "undisturbed"]
 SECONDS = 3.0  # for one call
 _delegated: list = []  # the references that were called since the list was last cleared
 
-GENERATORS = {  # (read, write, what of the state can be compared)
-    "Python's": (random.getstate, random.setstate, lambda state: state),
-    "NumPy's": (np.random.get_state, np.random.set_state, lambda state: (state[1].tobytes(), state[2])),
-    "PyTorch's": (torch.get_rng_state, torch.set_rng_state, lambda state: state.numpy().tobytes()),
-}
-SWITCHES = (  # (read, write): put back where a call has changed them
+SWITCHES = (  # (read, write): the global generators, and what else is put back
+    (random.getstate, random.setstate),
+    (np.random.get_state, np.random.set_state),
+    (torch.get_rng_state, torch.set_rng_state),
     (torch.get_default_dtype, torch.set_default_dtype),
     (torch.is_grad_enabled, torch.set_grad_enabled),
     (torch.get_num_threads, torch.set_num_threads),
@@ -82,34 +80,32 @@ def run(function, args, reference, trains=False):
 @contextlib.contextmanager
 def undisturbed():
     """Seed the global generators, and put them, switches and patched functions back; yields who was drawn from."""
-    states = [read() for read, _, _ in GENERATORS.values()]
-    switches = [read() for read, _ in SWITCHES]
-    functions = [dict(vars(holder)) for holder in PATCHABLE]
+    kept = [(write, read()) for read, write in SWITCHES]
+    functions = [(holder, dict(vars(holder))) for holder in PATCHABLE]
     random.seed(0)
     np.random.seed(0)
     torch.default_generator.manual_seed(0)  # torch.manual_seed also remembers a traceback for each device
-    seeded = [mark(read()) for read, _, mark in GENERATORS.values()]
-
-    def touched():
-        marks = [mark(read()) for read, _, mark in GENERATORS.values()]
-        return next((name for name, old, new in zip(GENERATORS, seeded, marks, strict=True) if old != new), "")
-
+    seeded = states()
     try:
-        yield touched
+        yield lambda: next((name for name, state in states().items() if state != seeded[name]), "")
     finally:
-        for holder, values in zip(PATCHABLE, functions, strict=True):
+        for holder, values in functions:
             unpatch(holder, values)
-        for (_, write, _), state in zip(GENERATORS.values(), states, strict=True):
-            write(state)
-        for (read, write), state in zip(SWITCHES, switches, strict=True):
-            if read() != state:
-                write(state)
+        for write, value in kept:
+            write(value)
+
+
+def states():
+    """Return what decides the next draws of the global generators, by whose they are."""
+    _, key, position, *_ = np.random.get_state()
+    numpys, torchs = (key.tobytes(), position), torch.get_rng_state().numpy().tobytes()
+    return {"Python's": random.getstate(), "NumPy's": numpys, "PyTorch's": torchs}
 
 
 def unpatch(holder, values):
     """Put back what was patched in a module, or in the class of tensors."""
     for key, now in list(vars(holder).items()):
-        if key.startswith("_") or now is values.get(key):
+        if now is values.get(key) or key.startswith("_"):
             continue
         if key in values:
             setattr(holder, key, values[key])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from course_lib.exercises.compare import brief
 from course_lib.notes.cards import Card, inline, plain, pre
 
-__all__ = ["Verdict", "described", "first_line"]
+__all__ = ["Verdict", "described"]
 
 LEADS = {"right": "Right: ", "not attempted": "Not attempted yet: ", "not yet": "Not yet, because "}
 
@@ -46,12 +46,3 @@ def described(reference, args):
         return f"{reference.__name__}({', '.join(parts)})"
     lines = [part.replace("\n", "\n" + " " * (part.index("=") + 1)) for part in parts]
     return f"{reference.__name__}(\n" + "".join(textwrap.indent(line, "  ") + ",\n" for line in lines) + ")"
-
-
-def first_line(error):
-    """Return the first line of an error's text, shortened."""
-    try:
-        text = (str(error).strip() or "no message").splitlines()[0]
-    except Exception:  # an error of the learner's own whose text is another error
-        text = "no message"
-    return text if len(text) <= 160 else text[:157] + "..."
