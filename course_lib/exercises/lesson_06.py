@@ -130,7 +130,7 @@ def won(positives, negatives, tie):
 
 EXERCISES = (
     Exercise(fitted_pair, inputs=lambda d: (
-                 d.choices(range(9), 1, 7), d.choices(range(9), 1, 7), d.integer(5, 18), d.choice((2, 101)), d.choice((3, 102))),
+                 *(d.choices(range(9), 1, 7) for _ in "ab"), d.integer(5, 18), *d.choice(((2, 3), (101, 102)))),
              edges=[(*pair, 2, 3) for pair in PAIRS], mistakes={
         "row cut off": lambda a, b, length, *ends: tuple(part[:length] for part in fitted_pair(a, b, 99, *ends)),
         "only B": shortening(lambda a, b: b or a),

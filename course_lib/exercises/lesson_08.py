@@ -18,7 +18,7 @@ BODY = ["bert.embeddings.word_embeddings.weight", "bert.encoder.layer.1.output.d
         "bert.encoder.layer.10.output.dense.bias", "bert.encoder.layer.1.output.dense"]  # fmt: skip
 EXTRA = "cls.predictions.bias"
 MODEL = [*BODY, *POOLED, *CLASSES]
-PEAK = [45.0 - i + (i == 22) / 2 for i in range(45)]  # with a rising end: the best is far below both tops
+FALLING = [45.0 - i + (i == 22) / 2 for i in range(45)]  # with a rising end, the best is far below both tops
 TEXTS = ("dog", "Dog", "dog,", "cat", "the", "The", "a", "an", "U.S.", "us", "well-known", "wellknown", "(the)", "'a'",
          "a-dog", "adog", "them", "\t", "!")  # fmt: skip
 
@@ -149,7 +149,7 @@ EXERCISES = (
              inputs=lambda d: (d.floats("T").tolist(), d.floats("T").tolist(), d.integer(1, 5)),
              edges=[([5.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 4.5], 2), ([0.0, 4.0, 0.0, 0.0], [1.0, 2.0, 0.0, 3.0], 2),
                     ([0.0, 3.0, 1.0], [2.0, 0.5, 1.0], 3), ([-1.0, -4.0, -2.0, -8.0], [-7.0, -3.0, -1.0, -5.0], 4),
-                    ([-1.0, 2.0], [-3.0, -6.0], 1), ([0.0], [0.0], 5), (PEAK, [*range(45)], 1)], mistakes={
+                    ([-1.0, 2.0], [-3.0, -6.0], 1), ([0.0], [0.0], 5), (FALLING, FALLING[::-1], 1)], mistakes={
         "each for itself": lambda start, end, longest: (start.index(max(start)), end.index(max(end))),
         "any length": lambda start, end, longest: best_answer(start, end, len(end)),
         "start first": lambda start, end, longest: best_answer(
