@@ -31,7 +31,7 @@ def test_a_solution_is_folded_and_complete(capsys):
 
 def test_a_solution_has_the_imports_that_it_uses_and_no_others():
     source = solution_source(lessons.find("exercises", "answer_f1").reference)
-    assert source.startswith("import string\nfrom collections import Counter\n\n\ndef answer_f1(answer, gold):")
+    assert source.startswith("from collections import Counter\nimport string\n\n\ndef answer_f1(answer, gold):")
 
 
 OPTIONS = {"a": "yes", "b": "no"}

@@ -42,4 +42,4 @@ def solution_source(function):
     module = ast.parse(inspect.getsource(inspect.getmodule(function)))
     imports = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
     lines = [ast.unparse(node) for node in imports if used & {alias.asname or alias.name for alias in node.names}]
-    return "\n".join([*lines, "", "", source] if lines else [source])
+    return "\n".join([*sorted(lines), "", "", source] if lines else [source])
