@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("progress_file")
 
 
 def right(name):
-    return lessons.find("exercises", name).second
+    return lessons.find("exercises", name).reference
 
 
 def test_progress_counts():

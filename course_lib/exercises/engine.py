@@ -7,29 +7,25 @@ the contract there becomes the reference's docstring, and stands word for word i
         return torch.ones(T, T).tril().bool()
 
     EXERCISES = (
-        Exercise(
-            causal,
-            second=lambda T: torch.arange(T)[:, None] >= torch.arange(T),  # found another way; tests compare the two
-            edges=lambda: [(1,), (4,)],                                    # always tried, the most telling first
-            inputs=lambda d: (d.integer(1, 9),),                           # the whole domain at random (inputs.Draw)
-            mistakes={"upper half": lambda T: torch.ones(T, T).triu().bool()},  # its message stands in the YAML
-        ),
+        Exercise(causal, inputs=lambda d: (d.integer(1, 9),),        # the whole domain at random (inputs.Draw)
+                 edges=[(1,), (4,)], mistakes={                      # always tried, the most telling first
+            "upper half": lambda T: torch.ones(T, T).triu().bool(),  # its message stands in the YAML
+        }),
     )
 
 `trains`: the answer is a loss, whose gradients must agree too. `trial` and `judge`: for functions that take a
 generator. `trial(seed)` returns arguments so large that no two seeds give the same result; judge([(args, got), ...])
 on a few of them returns None, or what the counts show: text, or (the name of a mistake, {numbers for its message}).
-Where the reference raises an error, the same kind of error is asked for.
 """
 
-import contextlib
+import copy
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from course_lib.exercises import compare, inputs, lessons, sandbox
 from course_lib.exercises.compare import brief
-from course_lib.exercises.verdicts import Verdict, described, first_line
+from course_lib.exercises.verdicts import Verdict, described
 from course_lib.notes.cards import show, slip
 from course_lib.notes.progress import now, record
 
@@ -57,37 +53,32 @@ class Exercise:
     """One exercise with all that its check needs; see the example at the top of this module."""
 
     reference: Callable
-    second: Callable
-    edges: Callable
-    inputs: Callable | None
+    inputs: Callable
+    edges: list
     mistakes: dict[str, Callable]
-    compare: Callable = compare.same  # (got, expected, *args) -> None if right, else the reason
+    compare: Callable | None = None  # of another answer: (got, expected, *args) -> None if it is right too, or why not
     trains: bool = False
     trial: Callable | None = None
-    judge: Callable = lambda outcomes: None
-    name: str = ""
+    judge: Callable | None = None
     texts: dict = field(default_factory=dict)
 
-    def with_texts(self, texts):
-        """Return the exercise with its entry of lesson_NN.yaml; ValueError where mistakes and messages differ."""
-        if odd := sorted(set(texts["mistakes"]) ^ set(self.mistakes)):
-            raise ValueError(f"{self.name}: {odd} have a message or a function, and need both")
-        return replace(self, texts=texts)
-
-    def __post_init__(self):
-        if not self.name:
-            object.__setattr__(self, "name", self.reference.__name__)
+    @property
+    def name(self):
+        return self.reference.__name__
 
     @functools.cached_property
     def samples(self):
-        """The inputs of a check with what the reference gives: all edges, then 100 drawn ones."""
-        drawn = inputs.sample(self.inputs) if self.inputs else []
-        box = self.sandbox()
-        return [(args, box.run(self.reference, args)) for args in [*self.edges(), *drawn]]
+        """The inputs of a check: all edges, then 100 drawn ones."""
+        return [*self.edges, *inputs.sample(self.inputs)]
 
-    def sandbox(self):
-        """Return a place to run answers in."""
-        return sandbox.Sandbox(self.name, self.reference, self.trains)
+    def run(self, function, args):
+        """Return the Outcome of a function in the reference's place."""
+        return sandbox.run(function, args, self.reference, self.trains)
+
+    def tried(self, function, args):
+        """Return a function's Outcome, the reference's, and in words what is wrong, or None."""
+        got, expected = self.run(function, args), self.run(self.reference, args)
+        return got, expected, difference(self, args, got, expected)
 
 
 def check(function, name=None):
@@ -134,59 +125,58 @@ def reference(name, *inputs):
             'as in reference("name")(x)'
         )
         raise slip(TypeError(text))
-    return sandbox.delegating(name, lessons.find("exercises", name).reference)
+    return sandbox.delegating(lessons.find("exercises", name).reference)
 
 
 @sandbox.undisturbed()
 def verdict(function, exercise):
     """Return the Verdict on a function without showing or recording anything."""
-    box, always, over = exercise.sandbox(), len(exercise.edges()), sandbox.timer(SECONDS)
-    for tried, (args, expected) in enumerate(exercise.samples, 1):
-        if tried > always and over():
-            tried -= 1
+    count, over = 0, sandbox.timer(SECONDS)
+    for args in exercise.samples:
+        drawn = count >= len(exercise.edges)
+        if drawn and over():
             break
-        got = box.run(function, args)
+        count += 1
+        got, expected, problem = exercise.tried(function, args)
         if got.delegated:
             call = f'reference("{exercise.name}")'
             text = f"the function still calls `{call}`. Put your own lines in its place, then run the cell again."
             return Verdict(exercise.name, "not attempted", text)
-        if problem := difference(exercise, args, got, expected):
+        if problem:
             failing = (args, got, expected, problem)
-            if tried > always and not isinstance(got.error, sandbox.TooLong):
-                failing = smaller(function, exercise, box, failing)
-            return explained(function, exercise, box, *failing)
-    if exercise.trial and (found := misdrawn(function, exercise, box)):
+            if drawn and not isinstance(got.error, sandbox.TooLong):
+                failing = smaller(function, exercise, failing)
+            return explained(function, exercise, *failing)
+    if exercise.trial and (found := misdrawn(function, exercise)):
         return found
-    where = f" on all {tried} inputs" if tried > 1 else ""
-    return Verdict(exercise.name, "right", f"your function gives what is asked for{where}.")
+    return Verdict(exercise.name, "right", f"your function gives what is asked for on all {count} inputs.")
 
 
-def smaller(function, exercise, box, failing):
-    """Return the smallest failing input that can be found in time, with its outcomes."""
-    over = sandbox.timer(SECONDS)
+def smaller(function, exercise, failing):
+    """Return the smallest failing input that can be found in time, with its outcomes and what is wrong."""
+    found, over = [failing], sandbox.timer(SECONDS)
 
     def fails(args):
-        nonlocal failing
         if over():
             return False
-        expected, got = box.run(exercise.reference, args), box.run(function, args)
-        if problem := difference(exercise, args, got, expected):
-            failing = (args, got, expected, problem)
-        return bool(problem)
+        outcome = exercise.tried(function, args)
+        if outcome[-1]:
+            found.append((args, *outcome))
+        return bool(outcome[-1])
 
     inputs.search(exercise.inputs, fails)
-    return failing
+    return found[-1]
 
 
-def explained(function, exercise, box, args, got, expected, problem):
+def explained(function, exercise, args, got, expected, problem):
     """Return the Verdict on a wrong answer: the mistake if it is a known one, and the input that shows it."""
-    details = [("input", described(exercise.name, box.parameters, args))]
-    if got.error is None and expected.error is None and not got.mutated:
+    details = [("input", described(exercise.reference, args))]
+    if got.error is None and not got.mutated:
         asked = "one right answer" if exercise.trial else "asked for"
         details += [(asked, brief(expected.value)), ("yours", brief(got.value))]
     if got.printed.strip():
         details.append(("printed", got.printed.strip()[:500]))
-    name = recognised(function, exercise, [args, *(args for args, _ in exercise.samples[:40])], box, got)
+    name = "" if isinstance(got.error, sandbox.TooLong) else recognised(function, exercise, args)
     if name and not got.mutated:  # else the mistake's message says it already
         details.append(("difference", problem))
     return Verdict(exercise.name, "not yet", exercise.texts["mistakes"].get(name, problem), tuple(details), name)
@@ -197,49 +187,41 @@ def difference(exercise, args, got, expected):
     if isinstance(got.error, sandbox.TooLong):
         return f"it does not end: stopped after {sandbox.SECONDS:g} seconds. Which condition should end its loop?"
     if got.error is not None:
-        if expected.error is not None and isinstance(got.error, type(expected.error)):
-            return None
         where = f" in your line `{got.line}`" if got.line else ""
-        wanted = f", not {type(expected.error).__name__}" if expected.error is not None else ""
-        return f"it raises {type(got.error).__name__}{wanted}{where}: {first_line(got.error)}"
-    if expected.error is not None:
-        kind = type(expected.error).__name__
-        return f"this input should raise {kind} ({first_line(expected.error)}), but yours returns {brief(got.value)}."
-    if spoilt := [f"`{name}`" for name in got.mutated if name not in expected.mutated]:
-        return (
-            f"it changes its input {' and '.join(spoilt)} in place: the caller's data are spoilt. "
-            "Work on a copy, or build a new value."
-        )
+        return f"it raises {type(got.error).__name__}{where}: {compare.first_line(got.error)}"
+    if got.mutated:
+        names = " and ".join(f"`{name}`" for name in got.mutated)
+        return f"it changes its input {names} in place: the caller's data are spoilt. Work on a copy, or build anew."
     if exercise.trial and got.touched:
         return f"it draws from {got.touched} global generator, so that the caller's seed does not decide its result."
     problem = compared(exercise, got.value, expected.value, args)
-    if problem is None and exercise.trains:
-        slope = NO_GRADIENT if got.gradients is None else compare.same(got.gradients, expected.gradients)
-        return f"its value is right, but its gradient is not: {slope}" if slope and got.gradients else slope
-    return problem
+    if problem or not exercise.trains:
+        return problem
+    if got.gradients is None:
+        return NO_GRADIENT
+    slope = compare.same(got.gradients, expected.gradients)
+    return slope and f"its value is right, but its gradient is not: {slope}"
 
 
 def compared(exercise, got, expected, args):
-    """Return exercise.compare's reason, or None; a value that cannot be compared is a reason too."""
-    reason = None
-    for comparison in (exercise.compare, compare.same):
-        try:
-            return comparison(got, expected, *args) or reason
-        except Exception as error:  # a comparison written for right types, given a learner's anything
-            reason = reason or f"what it returns cannot be compared ({type(error).__name__}: {first_line(error)})."
-    return reason
+    """Return why a value is no right answer, or None."""
+    problem = compare.same(got, expected)
+    if problem is None or exercise.compare is None:
+        return problem
+    try:
+        return exercise.compare(got, expected, *args)
+    except Exception:  # it is written for right types, and given a learner's anything
+        return problem
 
 
-def recognised(function, exercise, tried, box, got):
-    """Return the name of the known mistake that does the same on all these inputs, or ''."""
-    if isinstance(got.error, sandbox.TooLong):
-        return ""
+def recognised(function, exercise, failing):
+    """Return the name of the known mistake that does the same on this input and 40 others, or ''."""
     left, over = list(exercise.mistakes), sandbox.timer(SECONDS)
-    for args in tried:
+    for args in [failing, *exercise.samples[:40]]:
         if not left or over():
             break
-        ours = box.run(function, args)
-        left = [name for name in left if alike(exercise, args, ours, box.run(exercise.mistakes[name], args))]
+        got = exercise.run(function, args)
+        left = [name for name in left if alike(exercise, args, got, exercise.run(exercise.mistakes[name], args))]
     return left[0] if left else ""
 
 
@@ -248,40 +230,32 @@ def alike(exercise, args, got, theirs):
     sorts = [(type(one.error), one.mutated, one.gradients is None, one.touched) for one in (got, theirs)]
     if sorts[0] != sorts[1] or got.error is not None:
         return sorts[0] == sorts[1]
-    # what counts as the same answer here may be wider than equal values (min and -inf in a mask)
-    alike = not compared(exercise, got.value, theirs.value, args) or _equal(got.value, theirs.value)
-    return alike and (got.gradients is None or _equal(got.gradients, theirs.gradients))
+    problem = compared(exercise, got.value, theirs.value, args) or compare.same(got.gradients, theirs.gradients)
+    return problem is None
 
 
-def misdrawn(function, exercise, box):
+def misdrawn(function, exercise):
     """Return the Verdict on a random function that is wrong in its randomness, or None."""
+
     def said(message, name=""):
         return Verdict(exercise.name, "not yet", message, (), name)
 
-    trials = [exercise.trial(seed) for seed in (*range(TRIALS), 0)]
-    outcomes = [box.run(function, args) for args in trials]
-    for args, got in zip(trials, outcomes, strict=True):
-        if problem := difference(exercise, args, got, box.run(exercise.reference, args)):
+    trials, outcomes = [exercise.trial(seed) for seed in (*range(TRIALS), 0)], []
+    for args in trials:
+        got, _, problem = exercise.tried(function, args)
+        outcomes.append(got)
+        if problem:
             return said(f"on a large input: {problem}")
     *values, again = [got.value for got in outcomes]
-    if not _equal(again, values[0]):
+    if compare.same(again, values[0]):
         return said(UNREPEATABLE)
-    if _equal(values[0], values[1]):
+    if compare.same(*values[:2]) is None:
         return said(SAME_FOR_ALL)
-    twice = box.run(lambda *args: (compare.copied(function(*args)), compare.copied(function(*args))), trials[0]).value
-    if twice and _equal(*twice):
+    twice = exercise.run(lambda *args: [copy.deepcopy(function(*args)) for _ in "12"], trials[0]).value
+    if twice and compare.same(*twice) is None:
         return said(RESEEDED)
-    try:
-        seen = exercise.judge(list(zip(trials, values, strict=False)))  # without the last
-    except Exception as error:  # a judge written for right types, given a learner's anything
-        return said(f"what it draws cannot be counted ({type(error).__name__}: {first_line(error)}).")
+    seen = exercise.judge(list(zip(trials, values, strict=False)))  # without the last
     if isinstance(seen, tuple):
         name, numbers = seen
         return said(exercise.texts["mistakes"][name].format(**numbers), name)
     return said(seen) if seen else None
-
-
-def _equal(one, other):
-    with contextlib.suppress(Exception):  # objects whose == raises are not equal
-        return compare.same(one, other) is None
-    return False

@@ -6,10 +6,13 @@ An exercise says what its inputs are in a plain function of a `Draw`, over its w
         T = d.integer(1, 6)
         return d.ids(T, V=8), d.mask(T)
 
-What is drawn shrinks towards the lower bound, the first of a choice, zeros and the shortest list.
+A letter as a size is drawn too, once for an input: `d.floats("B", "T", 2), d.mask("B", "T")`. What is drawn
+shrinks towards the lower bound, the first of a choice, zeros and the shortest list.
 """
 
 import contextlib
+import random
+from unittest import mock
 
 import torch
 
@@ -17,25 +20,27 @@ from course_lib.exercises.sandbox import undisturbed
 
 __all__ = ["Draw", "sample", "search"]
 
-WORDS = ("the", "baker", "slept", ".", "saw", "[MASK]", "[PAD]")  # few, so that they come again
 NUMBERS = (0.0, 1.0, -1.0, 0.5, 2.0, -0.25, 3.0, 0.37, -1.62)  # few, so that there are ties
+LARGEST = 4  # of a size that is a letter
 
 
 class Draw:
     """Draw one input part by part; every method returns a fresh value."""
 
     def __init__(self, draw):
-        from hypothesis import strategies
+        from hypothesis import strategies  # a third of a second, which only a check pays
 
-        self._draw, self._st = draw, strategies
+        self._draw, self._st, self._sizes = draw, strategies, {}
 
     def integer(self, low, high):
         """Return a whole number from low to high, both included."""
         return self._draw(self._st.integers(low, high))
 
-    def boolean(self):
-        """Return False or True."""
-        return self._draw(self._st.booleans())
+    def size(self, letter):
+        """Return the size of this name, from 1 on: the same in all of one input."""
+        if letter not in self._sizes:
+            self._sizes[letter] = self.integer(1, LARGEST)
+        return self._sizes[letter]
 
     def choice(self, options):
         """Return one of the options, the simplest first."""
@@ -50,40 +55,32 @@ class Draw:
         """Return the items as a list in any order."""
         return self._draw(self._st.permutations(list(items)))
 
-    def words(self, low=1, high=7, options=WORDS):
-        """Return a list of words with repeats, special ones among them."""
-        return self.choices(options, low, high)
+    def tensor(self, options, *shape):
+        """Return a tensor of this shape, of numbers and letters, filled with the options."""
+        shape = torch.Size(self.size(size) if isinstance(size, str) else size for size in shape)
+        return torch.tensor(self.choices(options, shape.numel())).reshape(shape)
 
-    def floats(self, *shape, values=NUMBERS):
-        """Return a float tensor of this shape, with ties; `values` adds extremes."""
-        return torch.tensor(self.choices(values, _size(shape)), dtype=torch.float32).reshape(shape)
+    def floats(self, *shape, more=()):
+        """Return a float tensor of this shape, with ties; `more` adds extremes."""
+        return self.tensor((*NUMBERS, *more), *shape).float()
 
-    def ids(self, *shape, V=10, low=0):
-        """Return whole numbers from low to V - 1 in this shape: repeats and id 0 included."""
-        return torch.tensor(self.choices(range(low, V), _size(shape)), dtype=torch.long).reshape(shape)
+    def ids(self, *shape, V=10):
+        """Return whole numbers from 0 to V - 1 in this shape, repeats included."""
+        return self.tensor(range(V), *shape).long()
 
-    def mask(self, *shape, empty=False):
-        """Return a 0/1 tensor of this shape with zeros anywhere; every row has a 1 unless `empty` allows none."""
+    def mask(self, *shape):
+        """Return a 0/1 tensor of this shape with zeros anywhere; every row has a 1."""
         ones = self.ids(*shape, V=2)
-        if not empty:
-            for row in ones.view(-1, shape[-1]):
-                if not row.any():
-                    row[self.integer(0, shape[-1] - 1)] = 1
+        for row in ones.view(-1, ones.shape[-1]):
+            if not row.any():
+                row[self.integer(0, len(row) - 1)] = 1
         return ones
 
-    def probabilities(self, *shape, low=0):
-        """Return rows of probabilities in this shape, with ties, and with zeros unless low=1."""
-        weights = self.ids(*shape, V=5, low=low).float()
-        weights.view(-1, shape[-1])[:, -1] += (weights.view(-1, shape[-1]).sum(-1) == 0).float()
-        return weights / weights.sum(-1, keepdim=True)
-
-    def generator(self):
-        """Return a torch.Generator with a seed of its own."""
-        return torch.Generator().manual_seed(self.integer(0, 9))
-
-
-def _size(shape):
-    return torch.Size(shape).numel()
+    def probabilities(self, V):
+        """Return V probabilities, with ties and zeros."""
+        weights = self.ids(V, V=5).float()
+        weights[-1] += not weights.any()
+        return weights / weights.sum()
 
 
 def sample(make, count=100):
@@ -95,24 +92,15 @@ def sample(make, count=100):
 
 def search(make, condition, count=100):
     """Show `count` inputs to condition(input); once it returns True, go on to smaller ones. Errors end the search."""
-    from random import Random
-
     from hypothesis import HealthCheck, Phase, errors, find, settings, strategies
     from hypothesis.internal.conjecture.providers import HypothesisProvider
 
-    @strategies.composite
-    def inputs(draw):
-        return make(Draw(draw))
-
+    drawing = strategies.composite(lambda draw: make(Draw(draw)))
     how = settings(
         max_examples=count, database=None, deadline=None, phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    with undisturbed(), contextlib.suppress(errors.NoSuchExample, errors.Flaky):
-        # Hypothesis mixes in constants of whatever modules are imported: then the inputs would depend on the notebook.
-        mixing = HypothesisProvider._maybe_draw_constant
-        HypothesisProvider._maybe_draw_constant = lambda *args, **options: None
-        try:
-            find(inputs(), condition, settings=how, random=Random(0))
-        finally:
-            HypothesisProvider._maybe_draw_constant = mixing
+    # Hypothesis mixes in constants of whatever modules are imported: then the inputs would depend on the notebook.
+    unmixed = mock.patch.object(HypothesisProvider, "_maybe_draw_constant", lambda *args, **options: None)
+    with undisturbed(), unmixed, contextlib.suppress(errors.NoSuchExample, errors.Flaky):
+        find(drawing(), condition, settings=how, random=random.Random(0))

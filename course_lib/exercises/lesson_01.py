@@ -1,7 +1,5 @@
 """The exercises of lesson 01: pieces of words, and rows of tokens."""
 
-from itertools import groupby
-
 import torch
 
 from course_lib.exercises.engine import Exercise
@@ -48,21 +46,9 @@ def some_cut(word, vocabulary, mark=""):
     return None if word else []
 
 
-def longest_match_edges():
-    yield from ((word, set(KNOWN)) for word in ("reader", "unread", "readable", "readx", "dread", "r", "x", "readers"))
-    yield "abc", {"a", "ab", "##bc"}  # the longest first piece leads nowhere
-    yield "abc", {"ab", "a", "##bc", "##c"}
-    yield "aba", {"a", "ab", "##a", "##ba"}
-
-
 def segment_ids(length_a, length_b):
     second = [1] * (length_b + 1) if length_b else []
     return [0] * (length_a + 2) + second
-
-
-def segment_ids_by_tokens(length_a, length_b):
-    tokens = ["[CLS]", *["a"] * length_a, "[SEP]"] + ([*["b"] * length_b, "[SEP]"] if length_b else [])
-    return [int(position > length_a + 1) for position in range(len(tokens))]
 
 
 def first_pieces(word_ids):
@@ -74,18 +60,12 @@ def first_pieces(word_ids):
     return found
 
 
-def first_pieces_by_groups(word_ids):
-    lengths = [(word, len(list(group))) for word, group in groupby(word_ids)]
-    starts = [sum(length for _, length in lengths[:n]) for n in range(len(lengths))]
-    return [start for start, (word, _) in zip(starts, lengths, strict=True) if word is not None]
-
-
 def first_pieces_inputs(d):
     ids = [None] * d.integer(0, 2)
     for _ in range(d.integer(1, 2)):  # texts
         ids += [word for word in range(d.integer(1, 3)) for _ in range(d.integer(1, 3))]
         ids += [None] * d.integer(1, 2)
-    return (ids[:-1] if d.boolean() else ids,)
+    return (ids[:-1] if d.choice((False, True)) else ids,)
 
 
 def where(word_ids, first):
@@ -98,69 +78,39 @@ def roberta_positions(ids, pad):
     return real.cumsum(dim=1) * real + pad
 
 
-def roberta_positions_by_loop(ids, pad):
-    rows = ids.tolist()
-    return torch.tensor(
-        [[pad + (t != pad) * sum(s != pad for s in row[: i + 1]) for i, t in enumerate(row)] for row in rows]
-    )
-
-
-def positions_edges():
-    yield torch.tensor([[0, 7, 8, 2, 1, 1], [0, 9, 2, 1, 1, 1]]), 1
-    yield torch.tensor([[1, 1, 0, 5, 2]]), 1
-    yield torch.tensor([[3, 7, 0, 0], [0, 4, 0, 3]]), 0
-    yield torch.tensor([[0, 7, 7, 2]]), 1
-
-
 EXERCISES = (
-    Exercise(
-        longest_match,
-        second=cut,
-        edges=lambda: list(longest_match_edges()),
-        inputs=lambda d: ("".join(d.choices("abc", 1, 6)), set(d.choices(PIECES, 1, 14))),
-        mistakes={
-            "no ##": lambda word, vocabulary: cut(word, vocabulary, mark=""),
-            "shortest": lambda word, vocabulary: cut(word, vocabulary, pick=min),
-            "[UNK] inside": lambda word, vocabulary: cut(word, vocabulary, missing="[UNK]"),
-            "whole words": lambda word, vocabulary: [word] if word in vocabulary else ["[UNK]"],
-            "goes back": lambda word, vocabulary: some_cut(word, vocabulary) or ["[UNK]"],
-        },
-    ),
-    Exercise(
-        segment_ids,
-        second=segment_ids_by_tokens,
-        edges=lambda: [(3, 2), (1, 1), (5, 0), (2, 6)],
-        inputs=lambda d: (d.integer(1, 8), d.integer(0, 8)),
-        mistakes={
-            "separator with B": lambda a, b: [0] * (a + 1) + [1] * (b + 2 if b else 1),
-            "no last [SEP]": lambda a, b: [0] * (a + 2) + [1] * b,
-            "no [CLS]": lambda a, b: [0] * (a + 1) + [1] * (b + 1 if b else 0),
-            "empty B": lambda a, b: [0] * (a + 2) + [1] * (b + 1),
-        },
-    ),
-    Exercise(
-        first_pieces,
-        second=first_pieces_by_groups,
-        edges=lambda: [(ids,) for ids in ([None, 0, 0, 1, 2, 2, None], [None, 0, 1, 1, None, 0, 0, 1, None], [0, 0])],
-        inputs=first_pieces_inputs,
-        mistakes={
-            "all pieces": lambda ids: where(ids, lambda i: True),
-            "last pieces": lambda ids: where(ids, lambda i: [*ids, None][i + 1] != ids[i]),
-            "special tokens": lambda ids: [i for i, word in enumerate(ids) if i == 0 or ids[i - 1] != word],
-            "by index": lambda ids: where(ids, lambda i: ids.index(ids[i]) == i),
-            "round the corner": lambda ids: where(ids, lambda i: ids[i - 1] != ids[i]),
-        },
-    ),
-    Exercise(
-        roberta_positions,
-        second=roberta_positions_by_loop,
-        edges=lambda: list(positions_edges()),
-        inputs=lambda d: (d.ids(d.integer(1, 3), d.integer(1, 5), V=4), d.integer(0, 3)),
-        mistakes={
-            "from zero": lambda ids, pad: torch.arange(ids.shape[1]).repeat(len(ids), 1),
-            "padding counted": lambda ids, pad: torch.arange(pad + 1, pad + 1 + ids.shape[1]).repeat(len(ids), 1),
-            "padding not parked": lambda ids, pad: (ids != pad).long().cumsum(dim=1) + pad,
-            "one too low": lambda ids, pad: ((ids != pad).long().cumsum(dim=1) - 1) * (ids != pad) + pad,
-        },
-    ),
+    Exercise(longest_match, inputs=lambda d: ("".join(d.choices("abc", 1, 6)), set(d.choices(PIECES, 1, 14))),
+             edges=[*((word, KNOWN) for word in ("reader", "unread", "readable", "readx", "dread", "r", "x")),
+                    ("abc", {"a", "ab", "##bc"}),  # the longest first piece leads nowhere
+                    ("abc", {"ab", "a", "##bc", "##c"}), ("aba", {"a", "ab", "##a", "##ba"})], mistakes={
+        "no ##": lambda word, vocabulary: cut(word, vocabulary, mark=""),
+        "shortest": lambda word, vocabulary: cut(word, vocabulary, pick=min),
+        "[UNK] inside": lambda word, vocabulary: cut(word, vocabulary, missing="[UNK]"),
+        "whole words": lambda word, vocabulary: [word] if word in vocabulary else ["[UNK]"],
+        "goes back": lambda word, vocabulary: some_cut(word, vocabulary) or ["[UNK]"],
+    }),
+    Exercise(segment_ids, inputs=lambda d: (d.integer(1, 8), d.integer(0, 8)), edges=[(3, 2), (1, 1), (5, 0), (2, 6)],
+             mistakes={
+        "separator with B": lambda a, b: [0] * (a + 1) + [1] * (b + 2 if b else 1),
+        "no last [SEP]": lambda a, b: [0] * (a + 2) + [1] * b,
+        "no [CLS]": lambda a, b: [0] * (a + 1) + [1] * (b + 1 if b else 0),
+        "empty B": lambda a, b: [0] * (a + 2) + [1] * (b + 1),
+    }),
+    Exercise(first_pieces, inputs=first_pieces_inputs,
+             edges=[(ids,) for ids in ([None, 0, 0, 1, 2, 2, None], [None, 0, 1, 1, None, 0, 0, 1, None], [0, 0])],
+             mistakes={
+        "all pieces": lambda ids: where(ids, lambda i: True),
+        "last pieces": lambda ids: where(ids, lambda i: [*ids, None][i + 1] != ids[i]),
+        "special tokens": lambda ids: [i for i, word in enumerate(ids) if i == 0 or ids[i - 1] != word],
+        "by index": lambda ids: where(ids, lambda i: ids.index(ids[i]) == i),
+        "round the corner": lambda ids: where(ids, lambda i: ids[i - 1] != ids[i]),
+    }),
+    Exercise(roberta_positions, inputs=lambda d: (d.ids("B", "T", V=4), d.integer(0, 3)),
+             edges=[(torch.tensor([[0, 7, 8, 2, 1, 1], [0, 9, 2, 1, 1, 1]]), 1), (torch.tensor([[1, 1, 0, 5, 2]]), 1),
+                    (torch.tensor([[3, 7, 0, 0], [0, 4, 0, 3]]), 0), (torch.tensor([[0, 7, 7, 2]]), 1)], mistakes={
+        "from zero": lambda ids, pad: torch.arange(ids.shape[1]).repeat(len(ids), 1),
+        "padding counted": lambda ids, pad: torch.arange(pad + 1, pad + 1 + ids.shape[1]).repeat(len(ids), 1),
+        "padding not parked": lambda ids, pad: (ids != pad).long().cumsum(dim=1) + pad,
+        "one too low": lambda ids, pad: ((ids != pad).long().cumsum(dim=1) - 1) * (ids != pad) + pad,
+    }),
 )

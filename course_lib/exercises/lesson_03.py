@@ -11,31 +11,22 @@ __all__ = ["EXERCISES"]
 
 LOWEST = torch.finfo(torch.float32).min
 HIDDEN = -1e4  # BERT's own code added -10000; anything as low hides a key as well as finfo.min does
+OUTPUTS = torch.arange(24.0).reshape(3, 4, 2)
+MASKS = ([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], [[0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1]],
+         [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]])  # fmt: skip
+SIX = torch.tensor([3, 1, 4, 1, 5, 9])
 
 
 def same_mask(got, expected, *args):
     """Accept any additive mask that hides the same keys: finfo.min, -inf, -1e9, in any float precision."""
-    if not isinstance(got, torch.Tensor) or not got.is_floating_point() or got.shape != expected.shape:
-        return compare.same(got, expected)
-    return compare.same(torch.where(got <= HIDDEN, LOWEST, got.float()), expected.float())
+    got = torch.where(got <= HIDDEN, LOWEST, got.float()) if got.is_floating_point() else got
+    return compare.same(got, expected)
 
 
 def padding_keys(lengths, T):
     real = torch.arange(T)[None, :] < lengths[:, None]  # [B, T]
     hidden = torch.finfo(torch.float32).min
     return torch.where(real, 0.0, hidden)[:, None, None, :]
-
-
-def padding_keys_by_loop(lengths, T):
-    mask = torch.zeros(len(lengths), 1, 1, T)
-    for row, length in enumerate(lengths.tolist()):
-        mask[row, :, :, length:] = float("-inf")
-    return mask
-
-
-def padding_inputs(d):
-    T = d.integer(1, 6)
-    return d.ids(d.integer(1, 4), V=T + 1, low=1), T
 
 
 def sliding_window(window, T):
@@ -50,18 +41,6 @@ def causal_weights(q, k):
     return scores.masked_fill(future, float("-inf")).softmax(dim=-1)
 
 
-def causal_weights_row_by_row(q, k):
-    weights = torch.zeros(len(q), len(k))
-    for i in range(len(q)):
-        weights[i, : i + 1] = (k[: i + 1] @ q[i] / q.shape[1] ** 0.5).softmax(0)
-    return weights
-
-
-def causal_weights_inputs(d):
-    T, D = d.integer(1, 5), d.integer(1, 4)
-    return d.floats(T, D), d.floats(T, D, values=(0.0, 1.0, -1.0, 0.5, 2.0, 0.37, 300.0, -300.0))
-
-
 def scaled(q, k):
     return q @ k.T / q.shape[1] ** 0.5
 
@@ -74,19 +53,6 @@ def last_real(outputs, attention_mask):
     B, T, D = outputs.shape
     last = (attention_mask * torch.arange(T)).argmax(dim=1)  # [B], wherever the padding is
     return outputs[torch.arange(B), last]
-
-
-def last_real_edges():
-    outputs = torch.arange(24.0).reshape(3, 4, 2)
-    for mask in ([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], [[0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1]],
-                 [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]]):  # fmt: skip
-        yield outputs, torch.tensor(mask)
-        yield -outputs, torch.tensor(mask)
-
-
-def last_real_inputs(d):
-    B, T, D = d.integer(1, 3), d.integer(1, 5), d.integer(1, 3)
-    return d.floats(B, T, D), d.mask(B, T)
 
 
 def leaking_positions(read, ids, V):
@@ -114,22 +80,8 @@ class Reader:
         return torch.stack([torch.ones(T), seen], dim=1)  # [T, 2]
 
 
-def leaking_edges():
-    def reader(T, sees, word=None):
-        return Reader(tuple(tuple(int(sees(i, j)) for j in range(T)) for i in range(T)), word)
-
-    ids = torch.tensor([3, 1, 4, 1, 5, 9])
-    for sees in (
-        lambda i, j: j <= i,  # honest
-        lambda i, j: True,
-        lambda i, j: j <= i + 1,
-        lambda i, j: j <= i or (i, j) == (1, 3),  # one hole in its mask
-        lambda i, j: j == i + 1,
-    ):
-        yield reader(6, sees), ids, 11
-    yield reader(6, lambda i, j: j <= i + 2, word=0), ids, 11  # reacts to one word only
-    yield reader(3, lambda i, j: True, word=2), torch.tensor([0, 1, 1]), 4
-    yield reader(3, lambda i, j: True, word=3), torch.tensor([0, 1, 1]), 4
+def reader(T, sees, word=None):
+    return Reader(tuple(tuple(int(sees(i, j)) for j in range(T)) for i in range(T)), word)
 
 
 def leaking_inputs(d):
@@ -147,86 +99,54 @@ def moves(read, ids, V, tries=range):
     return sorted(found)
 
 
-def leaking_positions_in_place(read, ids, V):
-    before, found = read(ids), set()
-    for j in range(len(ids)):
-        ids[j] = (ids[j] + 1) % V
-        found |= {i for i in range(j) if not torch.allclose(read(ids)[i], before[i])}
-    return sorted(found)
-
-
 EXERCISES = (
-    Exercise(
-        padding_keys,
-        second=padding_keys_by_loop,
-        edges=lambda: [(torch.tensor([2]), 3), (torch.tensor([4, 1, 3]), 4), (torch.tensor([6, 4]), 6)],
-        inputs=padding_inputs,
-        compare=same_mask,
-        mistakes={
-            "inverted": lambda lengths, T: (padding_keys(lengths, T) == 0) * LOWEST,
-            "0/1 mask": lambda lengths, T: (padding_keys(lengths, T) == 0).float(),
-            "bool mask": lambda lengths, T: padding_keys(lengths, T) == 0,
-            "rows": lambda lengths, T: padding_keys(lengths, T).transpose(-2, -1),
-            "one too many": lambda lengths, T: padding_keys(lengths + 1, T),
-        },
-    ),
-    Exercise(
-        sliding_window,
-        second=lambda w, T: torch.tensor([[0 <= i - j < w for j in range(T)] for i in range(T)]),
-        edges=lambda: [(2, 4), (1, 3), (3, 6), (9, 5), (1, 1)],
-        inputs=lambda d: (d.integer(1, 8), d.integer(1, 7)),
-        mistakes={
-            "one too many": lambda window, T: sliding_window(window + 1, T),
-            "two-sided": lambda window, T: torch.ones(T, T).tril(window - 1).triu(1 - window).bool(),
-            "no window": lambda window, T: torch.ones(T, T).tril().bool(),
-            "turned": lambda window, T: sliding_window(window, T).T,
-            "hides": lambda window, T: ~sliding_window(window, T),
-        },
-    ),
-    Exercise(
-        causal_weights,
-        second=causal_weights_row_by_row,
-        edges=lambda: [
-            (torch.eye(3), torch.eye(3) + 1),
-            (torch.ones(2, 1), torch.ones(2, 1)),
-            # a later key with a huge score: what is normalised after the softmax has underflowed to 0 before
-            (torch.ones(3, 4), torch.tensor([[0.0] * 4, [1.0] * 4, [1e6] * 4])),
-        ],
-        inputs=causal_weights_inputs,
-        mistakes={
-            "after the softmax": lambda q, k: scaled(q, k).softmax(-1).tril(),
-            "renormalised": lambda q, k: torch.nn.functional.normalize(scaled(q, k).softmax(-1).tril(), p=1, eps=0),
-            "zero scores": lambda q, k: scaled(q, k).tril().softmax(-1),
-            "not scaled": lambda q, k: (q @ k.T + upper(q @ k.T)).softmax(-1),
-            "hides itself": lambda q, k: (scaled(q, k) + upper(q @ k.T, 0)).softmax(-1),
-        },
-    ),
-    Exercise(
-        last_real,
-        second=lambda outputs, mask: torch.stack([row[real][-1] for row, real in zip(outputs, mask > 0, strict=True)]),
-        edges=lambda: list(last_real_edges()),
-        inputs=last_real_inputs,
-        mistakes={
-            "last column": lambda outputs, mask: outputs[:, -1],
-            "count": lambda outputs, mask: outputs[torch.arange(len(outputs)), mask.sum(1) - 1],
-            "zeroed padding": lambda outputs, mask: (outputs * mask[:, :, None])[:, -1],
-            "mean": lambda outputs, mask: (outputs * mask[:, :, None]).sum(1) / mask.sum(1)[:, None],
-            "all pairs": lambda outputs, mask: outputs[:, (mask * torch.arange(mask.shape[1])).argmax(1)],
-        },
-    ),
-    Exercise(
-        leaking_positions,
-        second=lambda read, ids, V: sorted({i for i, j in moves(read, ids, V) if j > i}),
-        edges=lambda: list(leaking_edges()),
-        inputs=leaking_inputs,
-        mistakes={
-            "itself": lambda read, ids, V: sorted({i for i, j in moves(read, ids, V) if j >= i}),
-            "last token only": lambda read, ids, V: [i for i, j in moves(read, ids, V) if i < j == len(ids) - 1],
-            "inputs": lambda read, ids, V: sorted({j for i, j in moves(read, ids, V) if j > i}),
-            "one other word": lambda read, ids, V: sorted(
-                {i for i, j in moves(read, ids, V, lambda V: [(ids + 1) % V]) if j > i}
-            ),
-            "in place": leaking_positions_in_place,
-        },
-    ),
+    Exercise(padding_keys, inputs=lambda d: (1 + d.ids("B", V=d.size("T")), d.size("T")), compare=same_mask,
+             edges=[(torch.tensor([2]), 3), (torch.tensor([4, 1, 3]), 4), (torch.tensor([6, 4]), 6)], mistakes={
+        "inverted": lambda lengths, T: (padding_keys(lengths, T) == 0) * LOWEST,
+        "0/1 mask": lambda lengths, T: (padding_keys(lengths, T) == 0).float(),
+        "bool mask": lambda lengths, T: padding_keys(lengths, T) == 0,
+        "rows": lambda lengths, T: padding_keys(lengths, T).transpose(-2, -1),
+        "one too many": lambda lengths, T: padding_keys(lengths + 1, T),
+    }),
+    Exercise(sliding_window, inputs=lambda d: (d.integer(1, 8), d.integer(1, 7)),
+             edges=[(2, 4), (1, 3), (3, 6), (9, 5), (1, 1)], mistakes={
+        "one too many": lambda window, T: sliding_window(window + 1, T),
+        "two-sided": lambda window, T: torch.ones(T, T).tril(window - 1).triu(1 - window).bool(),
+        "no window": lambda window, T: torch.ones(T, T).tril().bool(),
+        "turned": lambda window, T: sliding_window(window, T).T,
+        "hides": lambda window, T: ~sliding_window(window, T),
+    }),
+    Exercise(causal_weights, inputs=lambda d: (d.floats("T", "D"), d.floats("T", "D", more=(300.0, -300.0))),
+             edges=[(torch.eye(3), torch.eye(3) + 1),
+                    (torch.ones(2, 1), torch.ones(2, 1)),
+                    # a later key with a huge score: what is normalised after the softmax has underflowed to 0 before
+                    (torch.ones(3, 4), torch.tensor([[0.0] * 4, [1.0] * 4, [1e6] * 4]))], mistakes={
+        "after the softmax": lambda q, k: scaled(q, k).softmax(-1).tril(),
+        "renormalised": lambda q, k: torch.nn.functional.normalize(scaled(q, k).softmax(-1).tril(), p=1, eps=0),
+        "zero scores": lambda q, k: scaled(q, k).tril().softmax(-1),
+        "not scaled": lambda q, k: (q @ k.T + upper(q @ k.T)).softmax(-1),
+        "hides itself": lambda q, k: (scaled(q, k) + upper(q @ k.T, 0)).softmax(-1),
+    }),
+    Exercise(last_real, inputs=lambda d: (d.floats("B", "T", "D"), d.mask("B", "T")),
+             edges=[(sign * OUTPUTS, torch.tensor(mask)) for mask in MASKS for sign in (1, -1)], mistakes={
+        "last column": lambda outputs, mask: outputs[:, -1],
+        "count": lambda outputs, mask: outputs[torch.arange(len(outputs)), mask.sum(1) - 1],
+        "zeroed padding": lambda outputs, mask: (outputs * mask[:, :, None])[:, -1],
+        "mean": lambda outputs, mask: (outputs * mask[:, :, None]).sum(1) / mask.sum(1)[:, None],
+        "all pairs": lambda outputs, mask: outputs[:, (mask * torch.arange(mask.shape[1])).argmax(1)],
+    }),
+    Exercise(leaking_positions, inputs=leaking_inputs,
+             edges=[(reader(6, lambda i, j: j <= i), SIX, 11),  # honest
+                    (reader(6, lambda i, j: True), SIX, 11),
+                    (reader(6, lambda i, j: j <= i + 1), SIX, 11),
+                    (reader(6, lambda i, j: j <= i or (i, j) == (1, 3)), SIX, 11),  # one hole in its mask
+                    (reader(6, lambda i, j: j <= i + 2, word=0), SIX, 11),  # reacts to one word only
+                    (reader(3, lambda i, j: True, word=3), torch.tensor([0, 1, 1]), 4)], mistakes={
+        "itself": lambda read, ids, V: sorted({i for i, j in moves(read, ids, V) if j >= i}),
+        "last token only": lambda read, ids, V: [i for i, j in moves(read, ids, V) if i < j == len(ids) - 1],
+        "inputs": lambda read, ids, V: sorted({j for i, j in moves(read, ids, V) if j > i}),
+        "one other word": lambda read, ids, V: sorted(
+            {i for i, j in moves(read, ids, V, lambda V: [(ids + 1) % V]) if j > i}
+        ),
+    }),
 )

@@ -8,6 +8,19 @@ from course_lib.exercises.engine import Exercise
 __all__ = ["EXERCISES"]
 
 SPECIAL = ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]")
+DRAWS, WORDS = torch.Generator().manual_seed(3), torch.tensor([7, 0, 3])
+CORRUPT_EDGES = [
+    (torch.tensor([[0, 7, 9, 3, 2, 0]]), torch.tensor([[1, 1, 0, 1, 0, 1]]).bool(), 2, WORDS, DRAWS),
+    (torch.tensor([[5], [6]]), torch.tensor([[False], [True]]), 4, torch.tensor([6, 5]), DRAWS),
+    (torch.arange(40).view(4, 10) % 5, torch.ones(4, 10).bool(), 9, torch.arange(5), DRAWS),
+    (torch.tensor([[4, 1, 4, 0]]), torch.zeros(1, 4).bool(), 4, torch.arange(3), DRAWS),
+]
+FATES = ("are [MASK]", "are another word", "stay as they are"), (0.8, 0.1, 0.1)
+PATTERNS = {  # shares that a known mistake gives
+    (0.81, 0.09, 0.1): "two draws", (0.81, 0.1, 0.09): "two draws", (0.8, 0.02, 0.18): "a tenth of the rest",
+    (0.8, 0.2, 0.0): "none kept", (0.8, 0.08, 0.12): "the word itself",
+}  # fmt: skip
+P = torch.tensor([0.7, 0.2, 0.05, 0.05])
 
 
 def become(tokens, rate=0.15):
@@ -21,24 +34,11 @@ def count_fates(input_ids, labels, mask_id):
     return (asked & hidden).sum().item(), (asked & ~hidden & ~kept).sum().item(), kept.sum().item()
 
 
-def count_fates_by_loop(input_ids, labels, mask_id):
-    pairs = zip(input_ids.flatten().tolist(), labels.flatten().tolist(), strict=True)
-    fates = ["hidden" if seen == mask_id else seen == true for seen, true in pairs if true != -100]
-    return fates.count("hidden"), fates.count(False), fates.count(True)
-
-
 def fates_inputs(d):
-    B, T = d.integer(1, 3), d.integer(1, 6)
-    original, mask_id = d.ids(B, T, V=5), d.choice((4, 0, 2))
-    seen = torch.where(d.mask(B, T, empty=True) == 1, d.ids(B, T, V=5), original)
-    asked = (d.mask(B, T, empty=True) == 1) & (original != mask_id)
+    original, mask_id = d.ids("B", "T", V=5), d.choice((4, 0, 2))
+    seen = torch.where(d.ids("B", "T", V=2) == 1, d.ids("B", "T", V=5), original)
+    asked = (d.ids("B", "T", V=2) == 1) & (original != mask_id)
     return seen, torch.where(asked, original, -100), mask_id
-
-
-def fates_edges():
-    yield torch.tensor([[2, 9, 4, 8, 5, 4, 3]]), torch.tensor([[-100, -100, 7, 8, 6, -100, -100]]), 4
-    yield torch.tensor([[4, 0, 1, 1], [0, 0, 4, 2]]), torch.tensor([[0, 0, 0, -100], [1, -100, 2, 0]]), 4
-    yield torch.tensor([[0, 2]]), torch.tensor([[-100, -100]]), 0  # nothing is asked; [MASK] may have any id
 
 
 def corrupt_words(ids, selected, mask_id, ordinary, generator):
@@ -50,30 +50,10 @@ def corrupt_words(ids, selected, mask_id, ordinary, generator):
     return torch.where(selected & (fate >= 0.8) & (fate < 0.9), other, out)
 
 
-def corrupt_words_by_loop(ids, selected, mask_id, ordinary, generator):
-    out = ids.clone()
-    for b, t in selected.nonzero().tolist():
-        fate = torch.randint(10, (), generator=generator).item()
-        others = [word for word in ordinary.tolist() if word != ids[b, t]]
-        if fate == 0:
-            out[b, t] = others[torch.randint(len(others), (), generator=generator)]
-        elif fate > 1:
-            out[b, t] = mask_id
-    return out
-
-
-def corrupt_edges():
-    draws, words = torch.Generator().manual_seed(3), torch.tensor([7, 0, 3])
-    yield torch.tensor([[0, 7, 9, 3, 2, 0]]), torch.tensor([[1, 1, 0, 1, 0, 1]]).bool(), 2, words, draws
-    yield torch.tensor([[5], [6]]), torch.tensor([[False], [True]]), 4, torch.tensor([6, 5]), draws
-    yield torch.arange(40).view(4, 10) % 5, torch.ones(4, 10).bool(), 9, torch.arange(5), draws
-    yield torch.tensor([[4, 1, 4, 0]]), torch.zeros(1, 4).bool(), 4, torch.arange(3), draws
-
-
 def corrupt_inputs(d):
-    B, T, words = d.integer(1, 3), d.integer(1, 6), torch.tensor(d.shuffled(range(6))[: d.integer(2, 5)])
-    ids, places = d.ids(B, T, V=8), d.mask(B, T, empty=True) == 1
-    return ids, places & torch.isin(ids, words), 6, words, d.generator()
+    words = torch.tensor(d.shuffled(range(6))[: d.integer(2, 5)])
+    ids, places = d.ids("B", "T", V=8), d.ids("B", "T", V=2) == 1
+    return ids, places & torch.isin(ids, words), 6, words, torch.Generator().manual_seed(d.integer(0, 9))
 
 
 def corrupt_trial(seed):  # one text for all seeds: only the draws differ
@@ -90,13 +70,6 @@ def corrupt_compare(got, expected, ids, selected, mask_id, ordinary, generator):
         return f"{moved} of {int((~selected).sum())} tokens that were not selected have changed."
     strange = got[selected & (got != mask_id) & ~torch.isin(got, ordinary)]
     return f"it puts in id {int(strange[0])}, neither `mask_id` nor in `ordinary`." if len(strange) else None
-
-
-FATES = ("are [MASK]", "are another word", "stay as they are"), (0.8, 0.1, 0.1)
-PATTERNS = {  # shares that a known mistake gives
-    (0.81, 0.09, 0.1): "two draws", (0.81, 0.1, 0.09): "two draws", (0.8, 0.02, 0.18): "a tenth of the rest",
-    (0.8, 0.2, 0.0): "none kept", (0.8, 0.08, 0.12): "the word itself",
-}  # fmt: skip
 
 
 def corrupt_judge(outcomes):
@@ -175,12 +148,6 @@ def whole_words(pieces):
     return words
 
 
-def whole_words_by_starts(pieces):
-    starts = [t for t, piece in enumerate(pieces) if piece not in SPECIAL and piece[:2] != "##"]
-    ends = [next((t for t in range(a + 1, len(pieces)) if pieces[t][:2] != "##"), len(pieces)) for a in starts]
-    return [list(range(a, b)) for a, b in zip(starts, ends, strict=True)]
-
-
 def whole_words_inputs(d):
     pieces = d.choices((*SPECIAL, "play", "##ing", "##ing", "a", "#", "a"), 1, 9)
     return ([p if t and pieces[t - 1] not in SPECIAL else p.lstrip("#") or "#" for t, p in enumerate(pieces)],)
@@ -193,11 +160,6 @@ def answer_at_visible(p, shown, random, keep):
     return joint / joint.sum()
 
 
-def answer_by_loop(p, shown, random, keep):
-    joint = [p[w] * (random / len(p) + (keep if w == shown else 0.0)) for w in range(len(p))]
-    return torch.stack(joint) / sum(joint)
-
-
 def answer_inputs(d):
     V = d.integer(1, 5)
     p, shown, keep = d.probabilities(V), d.integer(0, V - 1), d.choice((0.1, 0.0, 0.2, 0.5))
@@ -205,87 +167,53 @@ def answer_inputs(d):
     return p, shown, d.choice((0.1, 0.2, 0.5, 0.0) if possible else (0.1, 0.2, 0.5)), keep
 
 
-def answer_edges():
-    p = torch.tensor([0.7, 0.2, 0.05, 0.05])
-    yield p, 1, 0.1, 0.1
-    yield p, 0, 0.1, 0.2
-    yield p, 3, 0.0, 0.2
-    yield p, 2, 0.2, 0.0
-    yield torch.tensor([0.0, 0.5, 0.25, 0.25]), 0, 0.1, 0.1  # the context rules out what is shown
-    yield torch.tensor([1.0]), 0, 0.1, 0.1
-
-
 EXERCISES = (
-    Exercise(
-        become,
-        second=lambda tokens, rate=0.15: tuple(share * rate * tokens for share in (0.8, 0.1, 0.1, 1)),
-        edges=lambda: [(1000,), (30_522,), (1000, 0.4), (1, 0.15), (7, 1.0), (7, 0.0), (0, 0.15)],
-        inputs=lambda d: (d.integer(0, 5000), d.choice((0.15, 0.4, 0.05, 1.0, 0.0))),
-        mistakes={
-            "all [MASK]": lambda tokens, rate=0.15: (tokens * rate, 0.0, 0.0, tokens * rate),
-            "shares of all": lambda tokens, rate=0.15: (0.8 * tokens, 0.1 * tokens, 0.1 * tokens, rate * tokens),
-            "loss at [MASK]": lambda tokens, rate=0.15: (*become(tokens, rate)[:3], 0.8 * rate * tokens),
-            "loss everywhere": lambda tokens, rate=0.15: (*become(tokens, rate)[:3], float(tokens)),
-            "rounded": lambda tokens, rate=0.15: tuple(map(round, become(tokens, rate))),
-        },
-    ),
-    Exercise(
-        count_fates,
-        second=count_fates_by_loop,
-        edges=lambda: list(fates_edges()),
-        inputs=fates_inputs,
-        mistakes={
-            "every [MASK]": lambda x, y, m: (int((x == m).sum()), *count_fates(x, y, m)[1:]),
-            "hidden too": lambda x, y, m: (
-                count_fates(x, y, m)[0], int(((x != y) & (y != -100)).sum()), count_fates(x, y, m)[2]),
-            "not asked": lambda x, y, m: (*count_fates(x, y, m)[:2], int(((x == y) | (y == -100)).sum())),
-            "labels above 0": lambda x, y, m: count_fates(x, torch.where(y > 0, y, -100), m),
-        },
-    ),
-    Exercise(
-        corrupt_words,
-        second=corrupt_words_by_loop,
-        edges=lambda: list(corrupt_edges()),
-        inputs=corrupt_inputs,
-        compare=corrupt_compare,
-        trial=corrupt_trial,
-        judge=corrupt_judge,
-        mistakes={
-            "any id": lambda ids, selected, m, words, g: corrupt_words(ids, selected, m, torch.arange(12), g),
-            "two draws": fated(lambda u, v: ((u >= 0.1) & (v >= 0.1), (u < 0.1) & (v >= 0.1))),
-            "a tenth of the rest": fated(lambda u, v: (u < 0.8, (u >= 0.8) & (v < 0.1))),
-            "none kept": fated(lambda u, v: (u < 0.8, u >= 0.8)),
-            "the word itself": fated(lambda u, v: (u < 0.8, (u >= 0.8) & (u < 0.9)), first=0),
-        },
-    ),
-    Exercise(
-        whole_words,
-        second=whole_words_by_starts,
-        edges=lambda: [(text.split(),) for text in (
-            "[CLS] play ##ing chess [SEP]", "[CLS] token ##i ##za ##tion is un ##fair . [SEP] [PAD] [PAD]",
-            "[CLS] a a [SEP] doc ##string ##s [SEP]", "[CLS] [SEP]", "go ##es [MASK] on [UNK] # ##1")],
-        inputs=whole_words_inputs,
-        mistakes={
-            "each alone": lambda pieces: [[t] for t, piece in enumerate(pieces) if piece not in SPECIAL],
-            "special tokens": lambda pieces: whole_words(["a" if piece in SPECIAL else piece for piece in pieces]),
-            "beginnings": lambda pieces: [word[:1] for word in whole_words(pieces)],
-            "shifted": lambda pieces: whole_words([piece for piece in pieces if piece not in SPECIAL]),
-            "three of five": lambda pieces: whole_words(["a" if p in SPECIAL[3:] else p for p in pieces]),
-        },
-    ),
-    Exercise(
-        answer_at_visible,
-        second=answer_by_loop,
-        edges=lambda: list(answer_edges()),
-        inputs=answer_inputs,
-        mistakes={
-            "context alone": lambda p, shown, random, keep: p.clone(),
-            "copy": lambda p, shown, random, keep: torch.eye(len(p))[shown],
-            "no context": lambda p, shown, random, keep: answer_at_visible(torch.ones_like(p), shown, random, keep),
-            "not divided": lambda p, shown, random, keep: p * (random / len(p) + keep * torch.eye(len(p))[shown]),
-            "random for each": lambda p, shown, random, keep: answer_at_visible(p, shown, random * len(p), keep),
-            "mixed alike": lambda p, shown, random, keep: (
-                random * p + keep * torch.eye(len(p))[shown]) / (random + keep),
-        },
-    ),
+    Exercise(become, inputs=lambda d: (d.integer(0, 5000), d.choice((0.15, 0.4, 0.05, 1.0, 0.0))),
+             edges=[(1000,), (30_522,), (1000, 0.4), (1, 0.15), (7, 1.0), (7, 0.0), (0, 0.15)], mistakes={
+        "all [MASK]": lambda tokens, rate=0.15: (tokens * rate, 0.0, 0.0, tokens * rate),
+        "shares of all": lambda tokens, rate=0.15: (0.8 * tokens, 0.1 * tokens, 0.1 * tokens, rate * tokens),
+        "loss at [MASK]": lambda tokens, rate=0.15: (*become(tokens, rate)[:3], 0.8 * rate * tokens),
+        "loss everywhere": lambda tokens, rate=0.15: (*become(tokens, rate)[:3], float(tokens)),
+        "rounded": lambda tokens, rate=0.15: tuple(map(round, become(tokens, rate))),
+    }),
+    Exercise(count_fates, inputs=fates_inputs,
+             edges=[(torch.tensor([[2, 9, 4, 8, 5, 4, 3]]), torch.tensor([[-100, -100, 7, 8, 6, -100, -100]]), 4),
+                    (torch.tensor([[4, 0, 1, 1], [0, 0, 4, 2]]), torch.tensor([[0, 0, 0, -100], [1, -100, 2, 0]]), 4),
+                    (torch.tensor([[0, 2]]), torch.tensor([[-100, -100]]), 0)],  # nothing is asked
+             mistakes={
+        "every [MASK]": lambda x, y, m: (int((x == m).sum()), *count_fates(x, y, m)[1:]),
+        "hidden too": lambda x, y, m: (
+            count_fates(x, y, m)[0], int(((x != y) & (y != -100)).sum()), count_fates(x, y, m)[2]),
+        "not asked": lambda x, y, m: (*count_fates(x, y, m)[:2], int(((x == y) | (y == -100)).sum())),
+        "labels above 0": lambda x, y, m: count_fates(x, torch.where(y > 0, y, -100), m),
+    }),
+    Exercise(corrupt_words, inputs=corrupt_inputs, compare=corrupt_compare, trial=corrupt_trial, judge=corrupt_judge,
+             edges=CORRUPT_EDGES, mistakes={
+        "two draws": fated(lambda u, v: ((u >= 0.1) & (v >= 0.1), (u < 0.1) & (v >= 0.1))),
+        "a tenth of the rest": fated(lambda u, v: (u < 0.8, (u >= 0.8) & (v < 0.1))),
+        "none kept": fated(lambda u, v: (u < 0.8, u >= 0.8)),
+        "the word itself": fated(lambda u, v: (u < 0.8, (u >= 0.8) & (u < 0.9)), first=0),
+    }),
+    Exercise(whole_words, inputs=whole_words_inputs,
+             edges=[(text.split(),) for text in (
+                    "[CLS] play ##ing chess [SEP]", "[CLS] token ##i ##za ##tion is un ##fair . [SEP] [PAD] [PAD]",
+                    "[CLS] a a [SEP] doc ##string ##s [SEP]", "[CLS] [SEP]", "go ##es [MASK] on [UNK] # ##1")],
+             mistakes={
+        "each alone": lambda pieces: [[t] for t, piece in enumerate(pieces) if piece not in SPECIAL],
+        "special tokens": lambda pieces: whole_words(["a" if piece in SPECIAL else piece for piece in pieces]),
+        "beginnings": lambda pieces: [word[:1] for word in whole_words(pieces)],
+        "shifted": lambda pieces: whole_words([piece for piece in pieces if piece not in SPECIAL]),
+        "three of five": lambda pieces: whole_words(["a" if p in SPECIAL[3:] else p for p in pieces]),
+    }),
+    Exercise(answer_at_visible, inputs=answer_inputs,
+             edges=[(P, 1, 0.1, 0.1), (P, 0, 0.1, 0.2), (P, 3, 0.0, 0.2), (P, 2, 0.2, 0.0),
+                    (torch.tensor([0.0, 0.5, 0.25, 0.25]), 0, 0.1, 0.1),  # the context rules out what is shown
+                    (torch.tensor([1.0]), 0, 0.1, 0.1)], mistakes={
+        "context alone": lambda p, shown, random, keep: p.clone(),
+        "copy": lambda p, shown, random, keep: torch.eye(len(p))[shown],
+        "no context": lambda p, shown, random, keep: answer_at_visible(torch.ones_like(p), shown, random, keep),
+        "not divided": lambda p, shown, random, keep: p * (random / len(p) + keep * torch.eye(len(p))[shown]),
+        "random for each": lambda p, shown, random, keep: answer_at_visible(p, shown, random * len(p), keep),
+        "mixed alike": lambda p, shown, random, keep: (random * p + keep * torch.eye(len(p))[shown]) / (random + keep),
+    }),
 )  # fmt: skip

@@ -11,6 +11,19 @@ from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
+PAIRS = (([10, 11, 12, 13], [20, 21], 8), ([10], [20, 21, 22, 23], 7), ([10, 11], [20, 21], 9),
+         ([5, 5, 2, 5], [5, 3, 6, 7], 8), ([8] * 9, [1, 2], 9), ([1, 2], [0] * 9, 6),
+         ([4, 5, 6], [7, 8, 9], 5), ([4], [7], 5), ([4, 0], [7, 0], 7))  # fmt: skip
+TOWN = [
+    ["it was hot .", "Ben took his hat ."],
+    ["Mia went home .", "she was glad .", "it was hot .", "she was glad .", "she slept .", "it rained ."],
+    ["Leo found a map .", "she slept .", "she was glad .", "he sang .", "it rained .", "Leo found a map .",
+     "it was hot .", "he ate .", "it rained .", "Leo left ."],
+    ["Ann called ."],
+]  # fmt: skip
+LOGITS = torch.tensor([[2.0, -1.0], [0.5, 0.5], [-1.0, 3.0]])
+SCORES = (0.0, 1.0, -1.0, 0.5, 3.0, 1e-9)
+
 
 def fitted_pair(a, b, length, cls, sep):
     a, b = list(a), list(b)
@@ -19,26 +32,6 @@ def fitted_pair(a, b, length, cls, sep):
     ids = [cls, *a, sep, *b, sep]
     segments = [0] * (len(a) + 2) + [1] * (len(b) + 1)
     return ids, segments
-
-
-def fitted_by_counting(a, b, length, cls, sep):
-    room = length - 3
-    in_a = min(len(a), max(room - len(b), (room + 1) // 2))
-    in_b = min(len(b), room - in_a)
-    ids = [cls] + [a[t] for t in range(in_a)] + [sep] + [b[t] for t in range(in_b)] + [sep]
-    return ids, [int(t > in_a + 1) for t in range(len(ids))]
-
-
-def fitted_edges():
-    for a, b, length in (([10, 11, 12, 13], [20, 21], 8), ([10], [20, 21, 22, 23], 7), ([10, 11], [20, 21], 9),
-                         ([5, 5, 2, 5], [5, 3, 6, 7], 8), ([8] * 9, [1, 2], 9), ([1, 2], [0] * 9, 6),
-                         ([4, 5, 6], [7, 8, 9], 5), ([4], [7], 5), ([4, 0], [7, 0], 7)):  # fmt: skip
-        yield a, b, length, 2, 3
-
-
-def fitted_inputs(d):
-    a, b = (d.choices(range(9), 1, 7) for _ in range(2))
-    return a, b, d.integer(5, 18), d.choice((2, 101)), d.choice((3, 102))
 
 
 def shortening(choose):
@@ -60,31 +53,6 @@ def draw_negatives(documents, d, i, n, rng):
     return rng.choices([sentence for sentence in elsewhere if sentence not in following], k=n)
 
 
-def draw_by_rejection(documents, d, i, n, rng):
-    places, here, drawn = [(j, k) for j in range(len(documents)) for k in range(len(documents[j]))], documents[d], []
-    while len(drawn) < n:
-        j, k = rng.choice(places)
-        follows = any(here[m] == here[i] and here[m + 1] == documents[j][k] for m in range(len(here) - 1))
-        if j != d and not follows:
-            drawn.append(documents[j][k])
-    return drawn
-
-
-TOWN = [
-    ["it was hot .", "Ben took his hat ."],
-    ["Mia went home .", "she was glad .", "it was hot .", "she was glad .", "she slept .", "it rained ."],
-    ["Leo found a map .", "she slept .", "she was glad .", "he sang .", "it rained .", "Leo found a map .",
-     "it was hot .", "he ate .", "it rained .", "Leo left ."],
-    ["Ann called ."],
-]  # fmt: skip
-
-
-def negative_edges():
-    for d, i in ((1, 1), (1, 3), (0, 1), (0, 0), (1, 5), (2, 0), (3, 0)):
-        yield TOWN, d, i, 30, random.Random(d + i)
-    yield [["a", "b"], ["b", "c"]], 0, 0, 1, random.Random(0)
-
-
 def negative_inputs(d):
     documents = [d.choices("abc", 1, 4) for _ in range(d.integer(2, 4))]
     own = d.integer(0, len(documents) - 1)
@@ -101,12 +69,11 @@ def good_ones(documents, d, i):
 def negatives_compare(got, expected, documents, d, i, n, rng):
     if not isinstance(got, list | tuple) or len(got) != n:
         return compare.same(got, expected)
-    elsewhere = {s for j, other in enumerate(documents) if j != d for s in other}
     for sentence in got:
-        if sentence not in elsewhere:
-            return f"it draws {sentence!r}, which is in no other document than number {d}."
-        if sentence not in good_ones(documents, d, i):
+        if (documents[d][i], sentence) in itertools.pairwise(documents[d]):
             return f"it draws {sentence!r}, which follows {documents[d][i]!r} in document {d}: a wrong label."
+        if sentence not in good_ones(documents, d, i):
+            return f"it draws {sentence!r}, which is in no other document than number {d}."
     return None
 
 
@@ -148,24 +115,6 @@ def pair_loss(logits, labels):
     return -log_p[torch.arange(len(labels)), labels].mean()
 
 
-def pair_loss_by_loop(logits, labels):
-    losses = [(row - row[label]).logsumexp(0) for row, label in zip(logits, labels.tolist(), strict=True)]
-    return sum(losses) / len(losses)
-
-
-def pair_edges():
-    logits = torch.tensor([[2.0, -1.0], [0.5, 0.5], [-1.0, 3.0]])
-    for labels in ([0, 1, 1], [1, 0, 0], [0, 0, 0]):
-        yield logits, torch.tensor(labels)
-    yield torch.tensor([[200.0, -200.0]]), torch.tensor([1])
-    yield logits[:1], torch.tensor([0])
-
-
-def pair_inputs(d):
-    B = d.integer(1, 5)
-    return d.floats(B, 2, values=(0.0, 1.0, -1.0, 2.5, 0.37, 150.0, -150.0)), d.ids(B, V=2)
-
-
 def area_under_curve(positives, negatives):
     wins = 0.0
     for high in positives:
@@ -174,85 +123,50 @@ def area_under_curve(positives, negatives):
     return wins / (len(positives) * len(negatives))
 
 
-def area_by_ranks(positives, negatives):
-    everything = sorted([*positives, *negatives])
-    ranks = [everything.index(s) + (everything.count(s) + 1) / 2 for s in positives]  # ties share their mean rank
-    n = len(positives)
-    return (sum(ranks) - n * (n + 1) / 2) / (n * len(negatives))
-
-
-def area_inputs(d):
-    values = (0.0, 1.0, -1.0, 0.5, 3.0, 1e-9)
-    return d.choices(values, 1, 5), d.choices(values, 1, 5)
-
-
 def won(positives, negatives, tie):
     wins = [float(p > n) + tie * (p == n) for p in positives for n in negatives]
     return sum(wins) / len(wins)
 
 
 EXERCISES = (
-    Exercise(
-        fitted_pair,
-        second=fitted_by_counting,
-        edges=lambda: list(fitted_edges()),
-        inputs=fitted_inputs,
-        mistakes={
-            "row cut off": lambda a, b, length, *ends: tuple(part[:length] for part in fitted_pair(a, b, 99, *ends)),
-            "only B": shortening(lambda a, b: b or a),
-            "ties from A": shortening(lambda a, b: a if len(a) >= len(b) else b),
-            "halves": lambda a, b, length, *ends: fitted_pair(
-                a[: (length - 2) // 2], b[: (length - 3) // 2], length, *ends),
-            "separator to B": lambda *pair: (fitted_pair(*pair)[0], [*fitted_pair(*pair)[1][1:], 1]),
-            "specials forgotten": lambda a, b, length, *ends: fitted_pair(a, b, length + 3, *ends),
-        },
-    ),
-    Exercise(
-        draw_negatives,
-        second=draw_by_rejection,
-        edges=lambda: list(negative_edges()),
-        inputs=negative_inputs,
-        compare=negatives_compare,
-        trial=lambda seed: ([*TOWN, TOWN[1]], 1, 1, 4000, random.Random(seed)),
-        judge=negatives_judge,
-        mistakes={
-            "any document": drawing(lambda others, here, i, good: here + sum(others, [])),
-            "follows by chance": drawing(lambda others, here, i, good: sum(others, [])),
-            "next place only": drawing(
-                lambda others, here, i, good: [s for s in sum(others, []) if s not in here[i + 1 : i + 2]]),
-            "document first": drawing(
-                lambda others, here, i, good: [s for one in others for s in one * (60 // len(one)) if s in good]),
-            "each text once": drawing(lambda others, here, i, good: sorted(set(good))),
-        },
-    ),
-    Exercise(
-        pair_loss,
-        second=pair_loss_by_loop,
-        edges=lambda: list(pair_edges()),
-        inputs=pair_inputs,
-        trains=True,
-        mistakes={
-            "ignore_index=0": lambda logits, labels: F.cross_entropy(logits, labels, ignore_index=0),
-            "the notes' labels": lambda logits, labels: F.cross_entropy(logits, 1 - labels),
-            "softmax twice": lambda logits, labels: F.cross_entropy(logits.softmax(dim=-1), labels),
-            "summed": lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"),
-            "log of the softmax": lambda logits, labels: F.nll_loss(logits.softmax(dim=-1).log(), labels),
-        },
-    ),
-    Exercise(
-        area_under_curve,
-        second=area_by_ranks,
-        edges=lambda: [([3.0], [1.0]), ([1.0], [3.0]), ([0.5], [0.5]), ([1.0, 2.0], [2.0, 2.0, 0.0]),
-                       ([0.1, 0.9, 0.4], [0.2, 0.4, 0.0, 0.7]), ([-2.0, -2.0], [1.0, -2.0, -3.0])],
-        inputs=area_inputs,
-        mistakes={
-            "ties lose": lambda positives, negatives: won(positives, negatives, 0),
-            "ties win": lambda positives, negatives: won(positives, negatives, 1),
-            "upside down": lambda positives, negatives: won(negatives, positives, 0.5),
-            "side by side": lambda positives, negatives: sum(
-                won([p], [n], 0.5) for p, n in zip(positives, negatives, strict=False)
-            ) / min(len(positives), len(negatives)),
-            "never below": lambda *scores: max(won(*scores, 0.5), won(*scores[::-1], 0.5)),
-        },
-    ),
+    Exercise(fitted_pair, inputs=lambda d: (
+                 *(d.choices(range(9), 1, 7) for _ in "ab"), d.integer(5, 18), *d.choice(((2, 3), (101, 102)))),
+             edges=[(*pair, 2, 3) for pair in PAIRS], mistakes={
+        "row cut off": lambda a, b, length, *ends: tuple(part[:length] for part in fitted_pair(a, b, 99, *ends)),
+        "only B": shortening(lambda a, b: b or a),
+        "ties from A": shortening(lambda a, b: a if len(a) >= len(b) else b),
+        "halves": lambda a, b, length, *ends: fitted_pair(
+            a[: (length - 2) // 2], b[: (length - 3) // 2], length, *ends),
+        "separator to B": lambda *pair: (fitted_pair(*pair)[0], [*fitted_pair(*pair)[1][1:], 1]),
+        "specials forgotten": lambda a, b, length, *ends: fitted_pair(a, b, length + 3, *ends),
+    }),
+    Exercise(draw_negatives, inputs=negative_inputs, compare=negatives_compare,
+             trial=lambda seed: ([*TOWN, TOWN[1]], 1, 1, 4000, random.Random(seed)), judge=negatives_judge,
+             edges=[*((TOWN, *at, 30, random.Random(1)) for at in ((1, 1), (1, 3), (0, 1), (0, 0), (1, 5), (2, 0))),
+                    ([["a", "b"], ["b", "c"]], 0, 0, 1, random.Random(0))], mistakes={
+        "follows by chance": drawing(lambda others, here, i, good: sum(others, [])),
+        "document first": drawing(
+            lambda others, here, i, good: [s for one in others for s in one * (60 // len(one)) if s in good]),
+        "each text once": drawing(lambda others, here, i, good: sorted(set(good))),
+    }),
+    Exercise(pair_loss, inputs=lambda d: (d.floats("B", 2, more=(150.0, -150.0)), d.ids("B", V=2)), trains=True,
+             edges=[*((LOGITS, torch.tensor(labels)) for labels in ([0, 1, 1], [1, 0, 0], [0, 0, 0])),
+                    (torch.tensor([[200.0, -200.0]]), torch.tensor([1]))], mistakes={
+        "ignore_index=0": lambda logits, labels: F.cross_entropy(logits, labels, ignore_index=0),
+        "the notes' labels": lambda logits, labels: F.cross_entropy(logits, 1 - labels),
+        "softmax twice": lambda logits, labels: F.cross_entropy(logits.softmax(dim=-1), labels),
+        "summed": lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"),
+        "log of the softmax": lambda logits, labels: F.nll_loss(logits.softmax(dim=-1).log(), labels),
+    }),
+    Exercise(area_under_curve, inputs=lambda d: (d.choices(SCORES, 1, 5), d.choices(SCORES, 1, 5)),
+             edges=[([3.0], [1.0]), ([1.0], [3.0]), ([0.5], [0.5]), ([1.0, 2.0], [2.0, 2.0, 0.0]),
+                    ([0.1, 0.9, 0.4], [0.2, 0.4, 0.0, 0.7]), ([-2.0, -2.0], [1.0, -2.0, -3.0])], mistakes={
+        "ties lose": lambda positives, negatives: won(positives, negatives, 0),
+        "ties win": lambda positives, negatives: won(positives, negatives, 1),
+        "upside down": lambda positives, negatives: won(negatives, positives, 0.5),
+        "side by side": lambda positives, negatives: sum(
+            won([p], [n], 0.5) for p, n in zip(positives, negatives, strict=False)
+        ) / min(len(positives), len(negatives)),
+        "never below": lambda *scores: max(won(*scores, 0.5), won(*scores[::-1], 0.5)),
+    }),
 )  # fmt: skip

@@ -11,8 +11,18 @@ from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
+HIDDEN = torch.arange(24.0).reshape(3, 4, 2)
+POOLED, CLASSES = [["bert.pooler.dense.weight", "bert.pooler.dense.bias"], ["classifier.weight", "classifier.bias"]]
+ANSWERS = ["qa_outputs.weight", "qa_outputs.bias"]
+BODY = ["bert.embeddings.word_embeddings.weight", "bert.encoder.layer.1.output.dense.bias",
+        "bert.encoder.layer.10.output.dense.bias", "bert.encoder.layer.1.output.dense"]  # fmt: skip
+EXTRA = "cls.predictions.bias"
+MODEL = [*BODY, *POOLED, *CLASSES]
+FALLING = [45.0 - i + (i == 22) / 2 for i in range(45)]  # with a rising end, the best is far below both tops
+TEXTS = ("dog", "Dog", "dog,", "cat", "the", "The", "a", "an", "U.S.", "us", "well-known", "wellknown", "(the)", "'a'",
+         "a-dog", "adog", "them", "\t", "!")  # fmt: skip
 
-# --- one tag for each word
+
 def word_tags(word_ids, scores):
     pieces = {}
     for t, word in enumerate(word_ids):
@@ -21,22 +31,13 @@ def word_tags(word_ids, scores):
     return [torch.stack(rows).mean(dim=0).argmax().item() for rows in pieces.values()]
 
 
-def word_tags_by_word(word_ids, scores):
-    found = []
-    for word in range(len({*word_ids} - {None})):
-        sums = [sum(row[label] for row, other in zip(scores.tolist(), word_ids, strict=True) if other == word)
-                for label in range(scores.shape[1])]  # fmt: skip
-        found.append(sums.index(max(sums)))
-    return found
-
-
 def word_tags_inputs(d):
     word_ids, n, L = [None] * d.integer(0, 2), d.integer(0, 3), d.integer(1, 4)
     for word in range(n):
         word_ids += [word] * d.integer(1, 3) + [None] * d.integer(0, 1)
     word_ids = word_ids or [None]
     apart = torch.tensor(d.shuffled(range(L))) / 100  # no ties
-    return word_ids, d.floats(len(word_ids), L, values=(0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -3.0)) + apart
+    return word_ids, d.floats(len(word_ids), L, more=(-3.0,)) + apart
 
 
 def tags_by(choose):
@@ -49,90 +50,26 @@ def tags_by(choose):
     return wrong
 
 
-# --- one vector for a text
 def mean_of_tokens(hidden, attention_mask):
     real = attention_mask[:, :, None]  # [B, T, 1]
     return (hidden * real).sum(dim=1) / real.sum(dim=1)
 
 
-def mean_of_tokens_by_row(hidden, attention_mask):
-    pairs = zip(hidden, attention_mask.bool(), strict=True)
-    return torch.stack([row[real].double().mean(dim=0) for row, real in pairs])
-
-
-def mean_edges():
-    hidden = torch.arange(24.0).reshape(3, 4, 2)
-    for mask in ([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], [[0, 0, 0, 1], [0, 1, 1, 0], [1, 0, 1, 1]]):
-        yield hidden, torch.tensor(mask)
-    yield torch.tensor([[[0.0, 2.0], [4.0, 0.0], [9.0, 9.0]]]), torch.tensor([[1, 1, 0]])  # zeros that count
-
-
-def mean_inputs(d):
-    B, T, D = d.integer(1, 3), d.integer(1, 5), d.integer(1, 3)
-    return d.floats(B, T, D), d.mask(B, T)
-
-
-def total(hidden, mask):
-    return (hidden * mask[:, :, None]).sum(1)
-
-
-# --- the weights of a head
 def head_parameters(names, loaded):
     return [name for name in names if name not in loaded]
 
 
-POOLED, CLASSES = [["bert.pooler.dense.weight", "bert.pooler.dense.bias"], ["classifier.weight", "classifier.bias"]]
-ANSWERS = ["qa_outputs.weight", "qa_outputs.bias"]
-BODY = ["bert.embeddings.word_embeddings.weight", "bert.encoder.layer.1.output.dense.bias",
-        "bert.encoder.layer.10.output.dense.bias", "bert.encoder.layer.1.output.dense"]  # fmt: skip
-MODEL = [*BODY, *POOLED, *CLASSES]
-
-
-def head_inputs(d):
-    names = d.shuffled([*MODEL, *ANSWERS])
-    loaded = set(d.choices([*names, "cls.predictions.bias"], 0, 12))
-    return names[: d.integer(1, len(names))], loaded
-
-
-# --- an answer in the text
 def best_answer(start, end, longest):
     spans = [(s, e) for s in range(len(start)) for e in range(s, min(s + longest, len(end)))]
     return max(spans, key=lambda span: start[span[0]] + end[span[1]])
 
 
-def best_answer_by_table(start, end, longest):
-    sums = torch.tensor(start, dtype=torch.float64)[:, None] + torch.tensor(end, dtype=torch.float64)
-    allowed = torch.ones_like(sums).triu().tril(longest - 1).bool()
-    return divmod(sums.masked_fill(~allowed, -torch.inf).argmax().item(), len(end))
-
-
 def equally_good(got, expected, start, end, longest):
     """Accept any allowed pair with as large a sum as the expected one's."""
-    problem = compare.same(got, expected)
-    if problem is None:
-        return None
     s, e = got
     allowed = 0 <= s <= e < min(s + longest, len(end))
-    return None if allowed and abs(start[s] + end[e] - start[expected[0]] - end[expected[1]]) < 1e-6 else problem
-
-
-def best_answer_edges():
-    yield [5.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 4.5], 2
-    yield [0.0, 4.0, 0.0, 0.0], [1.0, 2.0, 0.0, 3.0], 2
-    yield [0.0, 3.0, 1.0], [2.0, 0.5, 1.0], 3
-    yield [-1.0, -4.0, -2.0, -8.0], [-7.0, -3.0, -1.0, -5.0], 4
-    yield [-1.0, 2.0], [-3.0, -6.0], 1
-    yield [0.0], [0.0], 5
-    yield [45.0 - i + (i == 22) / 2 for i in range(45)], [float(i) for i in range(45)], 1  # far below both tops
-
-
-def best_answer_inputs(d):
-    T, values = d.integer(1, 7), (0.0, 1.0, -1.0, 0.5, 2.0, -2.5, 3.0, -4.0, -6.0)
-    return d.choices(values, T), d.choices(values, T), d.integer(1, 8)
-
-
-def highest(scores, low=0, high=None):
-    return max(range(len(scores))[low:high], key=scores.__getitem__)
+    right = allowed and abs(start[s] + end[e] - start[expected[0]] - end[expected[1]]) < 1e-6
+    return None if right else compare.same(got, expected)
 
 
 def above_zero(start, end, longest):
@@ -140,12 +77,6 @@ def above_zero(start, end, longest):
     return (s, e) if start[s] + end[e] > 0 else (0, 0)
 
 
-def start_first(start, end, longest):
-    s = highest(start)
-    return s, highest(end, s, s + longest)
-
-
-# --- how near is an answer?
 def answer_f1(answer, gold):
     bags = []
     for text in (answer, gold):
@@ -177,78 +108,65 @@ def f1_of_sets(answer, gold):
     return 2 * len(ours & theirs) / max(1, len(ours) + len(theirs))
 
 
-TEXTS = ("dog", "Dog", "dog,", "cat", "the", "The", "a", "an", "U.S.", "us", "well-known", "wellknown", "(the)", "'a'",
-         "a-dog", "adog", "them", "\t", "!")  # fmt: skip
-
-
 EXERCISES = (
-    Exercise(
-        word_tags, second=word_tags_by_word, inputs=word_tags_inputs,
-        edges=lambda: [
-            ([None, 0, 0, 1, None], torch.tensor([[9.0, 0, 0], [0, 0.6, 0.4], [0.6, 0, 0.4], [0, 0, 1], [0, 9, 0]])),
-            ([0, 0, 0], torch.tensor([[0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]])),
-            ([0, 0], torch.tensor([[-1.0, -2, -1.5], [-2.0, -3, -1]])),
-            ([None, None], torch.zeros(2, 3)),
+    Exercise(word_tags, inputs=word_tags_inputs,
+             edges=[([None, 0, 0, 1, None], torch.tensor([[9.0, 0, 0], [0, 6, 4], [6, 0, 4], [0, 0, 1], [0, 9, 0]])),
+                    ([0, 0, 0], torch.tensor([[0.6, 0.4, 0], [0.6, 0.4, 0], [0, 1, 0]])),
+                    ([0, 0], torch.tensor([[-1.0, -2, -1.5], [-2.0, -3, -1]])),
+                    ([None, None], torch.zeros(2, 3))], mistakes={
+        "first piece": tags_by(lambda rows: rows[0].argmax()),
+        "majority": tags_by(lambda rows: rows.argmax(1).mode().values),
+        "boldest piece": tags_by(lambda rows: rows.amax(0).argmax()),
+        "last piece": tags_by(lambda rows: rows[-1].argmax()),
+        "a tag a piece": lambda word_ids, scores: [
+            row.argmax().item() for row, word in zip(scores, word_ids, strict=True) if word is not None
         ],
-        mistakes={
-            "first piece": tags_by(lambda rows: rows[0].argmax()),
-            "majority": tags_by(lambda rows: rows.argmax(1).mode().values),
-            "boldest piece": tags_by(lambda rows: rows.amax(0).argmax()),
-            "last piece": tags_by(lambda rows: rows[-1].argmax()),
-            "a tag a piece": lambda word_ids, scores: [
-                row.argmax().item() for row, word in zip(scores, word_ids, strict=True) if word is not None
-            ],
-        },
-    ),
-    Exercise(
-        mean_of_tokens, second=mean_of_tokens_by_row, edges=lambda: list(mean_edges()), inputs=mean_inputs,
-        mistakes={
-            "padding": lambda hidden, mask: hidden.mean(1),
-            "row length": lambda hidden, mask: (hidden * mask[:, :, None]).mean(1),
-            "sum": total,
-            "batch": lambda hidden, mask: total(hidden, mask) * len(hidden) / mask.sum(),
-            "cut": lambda hidden, mask: mean_of_tokens(hidden, mask.sort(descending=True).values),
-        },
-    ),
-    Exercise(
-        head_parameters, second=lambda names, loaded: sorted({*names} - loaded, key=names.index), inputs=head_inputs,
-        edges=lambda: [(MODEL, {*BODY, "cls.predictions.bias"}), (MODEL, {*BODY, *POOLED, "cls.seq_relationship.bias"}),
-                       ([*CLASSES, *BODY], {*BODY}), ([*BODY, *ANSWERS], {*BODY, *POOLED}),
-                       (MODEL, {*MODEL}), (MODEL, set())],
-        mistakes={
-            "outside bert.": lambda names, loaded: [name for name in names if not name.startswith("bert.")],
-            "called classifier": lambda names, loaded: [name for name in names if "classif" in name or "pool" in name],
-            "pooler always": lambda names, loaded: [name for name in names if name[:5] != "bert." or "pool" in name],
-            "everything": lambda names, loaded: list(names),
-            "the frozen ones": lambda names, loaded: [name for name in names if name in loaded],
-            "in order of the alphabet": lambda names, loaded: sorted({*names} - loaded),
-        },
-    ),
-    Exercise(
-        best_answer, second=best_answer_by_table, edges=lambda: list(best_answer_edges()), inputs=best_answer_inputs,
-        compare=equally_good,
-        mistakes={
-            "each for itself": lambda start, end, longest: (highest(start), highest(end)),
-            "any length": lambda start, end, longest: best_answer(start, end, len(end)),
-            "start first": start_first,
-            "one too many": lambda start, end, longest: best_answer(start, end, longest + 1),
-            "above zero": above_zero,
-        },
-    ),
-    Exercise(
-        answer_f1, second=f1,
-        edges=lambda: [("The kitchen.", "in the old kitchen"), ("dog and dog", "dog and cat"), ("Anna", "Ben"),
-                       ("the", "a"), ("", "dog"), ("a dog", "dog"), ("(the) U.S.", "us"), ("A-team", "team")],
-        inputs=lambda d: (" ".join(d.choices(TEXTS, 0, 5)), " ".join(d.choices(TEXTS, 0, 5))),
-        mistakes={
-            "articles": lambda answer, gold: f1(answer, gold, keep="articles"),
-            "punctuation": lambda answer, gold: f1(answer, gold, keep="punctuation"),
-            "capitals": lambda answer, gold: f1(answer, gold, keep="capitals"),
-            "sets": f1_of_sets,
-            "exact match": lambda answer, gold: float(normalised(answer) == normalised(gold)),
-            "precision": lambda answer, gold: f1(answer, gold, lambda precision, recall: precision),
-            "recall": lambda answer, gold: f1(answer, gold, lambda precision, recall: recall),
-            "plain mean": lambda answer, gold: f1(answer, gold, lambda precision, recall: (precision + recall) / 2),
-        },
-    ),
+    }),
+    Exercise(mean_of_tokens, inputs=lambda d: (d.floats("B", "T", "D"), d.mask("B", "T")),
+             edges=[(HIDDEN, torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]])),
+                    (HIDDEN, torch.tensor([[0, 0, 0, 1], [0, 1, 1, 0], [1, 0, 1, 1]])),
+                    (torch.tensor([[[0.0, 2.0], [4.0, 0.0], [9.0, 9.0]]]), torch.tensor([[1, 1, 0]]))],
+             mistakes={
+        "padding": lambda hidden, mask: hidden.mean(1),
+        "row length": lambda hidden, mask: (hidden * mask[:, :, None]).mean(1),
+        "sum": lambda hidden, mask: (hidden * mask[:, :, None]).sum(1),
+        "batch": lambda hidden, mask: (hidden * mask[:, :, None]).sum(1) * len(hidden) / mask.sum(),
+        "cut": lambda hidden, mask: mean_of_tokens(hidden, mask.sort(descending=True).values),
+    }),
+    Exercise(head_parameters, inputs=lambda d: (
+                 d.shuffled([*MODEL, *ANSWERS])[: d.integer(1, 10)], {*d.choices([*MODEL, *ANSWERS, EXTRA], 0, 12)}),
+             edges=[(MODEL, {*BODY, EXTRA}), (MODEL, {*BODY, *POOLED, "cls.seq_relationship.bias"}),
+                    ([*CLASSES, *BODY], {*BODY}), ([*BODY, *ANSWERS], {*BODY, *POOLED}),
+                    (MODEL, {*MODEL}), (MODEL, set())], mistakes={
+        "outside bert.": lambda names, loaded: [name for name in names if not name.startswith("bert.")],
+        "called classifier": lambda names, loaded: [name for name in names if "classif" in name or "pool" in name],
+        "pooler always": lambda names, loaded: [name for name in names if name[:5] != "bert." or "pool" in name],
+        "everything": lambda names, loaded: list(names),
+        "the frozen ones": lambda names, loaded: [name for name in names if name in loaded],
+        "in order of the alphabet": lambda names, loaded: sorted({*names} - loaded),
+    }),
+    Exercise(best_answer, compare=equally_good,
+             inputs=lambda d: (d.floats("T").tolist(), d.floats("T").tolist(), d.integer(1, 5)),
+             edges=[([5.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 4.5], 2), ([0.0, 4.0, 0.0, 0.0], [1.0, 2.0, 0.0, 3.0], 2),
+                    ([0.0, 3.0, 1.0], [2.0, 0.5, 1.0], 3), ([-1.0, -4.0, -2.0, -8.0], [-7.0, -3.0, -1.0, -5.0], 4),
+                    ([-1.0, 2.0], [-3.0, -6.0], 1), ([0.0], [0.0], 5), (FALLING, FALLING[::-1], 1)], mistakes={
+        "each for itself": lambda start, end, longest: (start.index(max(start)), end.index(max(end))),
+        "any length": lambda start, end, longest: best_answer(start, end, len(end)),
+        "start first": lambda start, end, longest: best_answer(
+            [float(i == start.index(max(start))) * 99 for i in range(len(start))], end, longest),
+        "one too many": lambda start, end, longest: best_answer(start, end, longest + 1),
+        "above zero": above_zero,
+    }),
+    Exercise(answer_f1, inputs=lambda d: (" ".join(d.choices(TEXTS, 0, 5)), " ".join(d.choices(TEXTS, 0, 5))),
+             edges=[("The kitchen.", "in the old kitchen"), ("dog and dog", "dog and cat"), ("Anna", "Ben"),
+                    ("the", "a"), ("", "dog"), ("a dog", "dog"), ("(the) U.S.", "us"), ("A-team", "team")], mistakes={
+        "articles": lambda answer, gold: f1(answer, gold, keep="articles"),
+        "punctuation": lambda answer, gold: f1(answer, gold, keep="punctuation"),
+        "capitals": lambda answer, gold: f1(answer, gold, keep="capitals"),
+        "sets": f1_of_sets,
+        "exact match": lambda answer, gold: float(normalised(answer) == normalised(gold)),
+        "precision": lambda answer, gold: f1(answer, gold, lambda precision, recall: precision),
+        "recall": lambda answer, gold: f1(answer, gold, lambda precision, recall: recall),
+        "plain mean": lambda answer, gold: f1(answer, gold, lambda precision, recall: (precision + recall) / 2),
+    }),
 )  # fmt: skip

@@ -1,6 +1,5 @@
 """The exercises of lesson 09: the loop of generation, the cache, and what probabilities add up to."""
 
-import itertools
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +9,11 @@ from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
+PARITY = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]) / 4  # two words decide the third
+TWO = torch.tensor([[0.6, 0.1], [0.05, 0.25]])
+FOUR = TWO[:, :, None, None] * TWO
 
-# --- the loop, and what ends it
+
 def grow(read, prompt, n, end):
     ids = prompt
     for _ in range(n):
@@ -36,18 +38,13 @@ class Model:
         return -((torch.arange(self.V) - wanted[:, None]) % self.V).float()  # [T, V], no ties, none above 0
 
 
+STEP = Model(5, 1, 0, 0)
+
+
 def grow_inputs(d):
     V = d.integer(2, 6)
     model = Model(V, d.integer(0, 3), d.integer(0, 3), d.integer(0, 3))
     return model, d.ids(d.integer(1, 4), V=V), d.integer(0, 6), d.integer(0, V - 1)
-
-
-def grow_in_a_list(read, prompt, n, end):
-    ids, new = prompt.tolist(), []
-    while len(new) < n and end not in new:
-        scores = read(torch.tensor(ids + new)).tolist()[-1]
-        new.append(scores.index(max(scores)))
-    return torch.tensor(ids + new)
 
 
 def growing(choose):
@@ -60,7 +57,6 @@ def end_left_out(read, prompt, n, end):
     return ids[:-1] if len(ids) > len(prompt) and ids[-1] == end else ids
 
 
-# --- top-p
 def nucleus(p, top_p, least):
     largest, order = p.sort(descending=True)
     before = largest.cumsum(0) - largest  # the mass of the words that are more probable
@@ -70,22 +66,11 @@ def nucleus(p, top_p, least):
     return out
 
 
-def nucleus_one_by_one(p, top_p, least):
-    left, kept = sorted(range(len(p)), key=lambda word: p[word].item()), []
-    while left and (len(kept) < least or sum(p[word].item() for word in kept) < top_p):
-        kept.append(left.pop())
-    mass = sum(p[word].item() for word in kept)
-    return torch.tensor([p[word].item() / mass if word in kept else 0.0 for word in range(len(p))])
-
-
 def kept_alike(got, expected, p, *_):
     """Accept any choice among words of equal probability."""
-    problem = compare.same(got, expected)
-    if problem is None or got.shape != p.shape:
-        return problem
-    kept = got > 0
     sizes = compare.same(got.sort().values, expected.sort().values)
-    return problem if sizes or compare.same(got * p[kept].sum(), p * kept) else None
+    wrong = sizes or compare.same(got * p[got > 0].sum(), p * (got > 0))
+    return compare.same(got, expected) if wrong else None
 
 
 def nucleus_inputs(d):
@@ -110,26 +95,12 @@ def nucleus_by(keep=right_words, sort=True, divide=True, back=True):
     return wrong
 
 
-# --- several tokens at once, with a cache
 def attend_with_cache(q, k, v, past_k, past_v):
     n, t = len(q), len(past_k)
     keys, values = torch.cat([past_k, k]), torch.cat([past_v, v])  # [t + n, D]
     later = torch.ones(n, t + n).triu(t + 1).bool()  # new token i stands at t + i
     scores = (q @ keys.T / q.shape[1] ** 0.5).masked_fill(later, float("-inf"))
     return scores.softmax(dim=1) @ values, keys, values
-
-
-def attend_one_by_one(q, k, v, past_k, past_v):
-    rows, keys, values = [], past_k, past_v
-    for query, key, value in zip(q, k, v, strict=True):
-        keys, values = torch.vstack([keys, key]), torch.vstack([values, value])
-        rows.append((keys @ query / len(query) ** 0.5).softmax(0) @ values)
-    return torch.stack(rows), keys, values
-
-
-def cache_inputs(d):
-    n, t, D = d.integer(1, 3), d.integer(0, 3), d.integer(1, 3)
-    return tuple(d.floats(rows, D) for rows in (n, n, n, t, t))
 
 
 def attending(diagonal):
@@ -143,18 +114,9 @@ def attending(diagonal):
     return wrong
 
 
-# --- what fits into memory
 def tokens_that_fit(memory, layers, width, rows=1, bytes_each=2):
     token = 2 * layers * width * bytes_each  # a key and a value in every layer
     return memory // (rows * token)
-
-
-def tokens_by_counting(memory, layers, width, rows=1, bytes_each=2):
-    tokens, used = -1, 0
-    while used <= memory:
-        tokens += 1
-        used += sum(width * bytes_each for _ in range(rows) for _ in range(layers) for _ in "KV")
-    return tokens
 
 
 def fitting(token):
@@ -168,30 +130,11 @@ def memory_inputs(d):
     return max(0, d.integer(0, 5) * token + d.integer(-1, token)), layers, width, rows, bytes_each
 
 
-# --- no probability
 def pseudo_mass(joint):
     product = torch.ones_like(joint)
     for axis in range(joint.dim()):
         product = product * joint / joint.sum(dim=axis, keepdim=True)  # P(this word | the others)
     return product.sum()
-
-
-def pseudo_mass_by_loops(joint):
-    total = 0.0
-    for words in itertools.product(range(len(joint)), repeat=joint.dim()):
-        term = 1.0
-        for axis, word in enumerate(words):
-            others = [joint[(*words[:axis], other, *words[axis + 1 :])].item() for other in range(len(joint))]
-            term *= others[word] / sum(others)
-        total += term
-    return total
-
-
-def joint_edges():
-    parity = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]) / 4  # two words decide the third
-    two = torch.tensor([[0.6, 0.1], [0.05, 0.25]])
-    four = two[:, :, None, None] * two
-    return [(two,), (torch.eye(2) / 2,), (parity,), (two[0] / 0.7,), (four[0] / 0.7,), (four,)]
 
 
 def joint_inputs(d):
@@ -205,96 +148,69 @@ def conditionals(joint):
     return torch.stack([joint / joint.sum(axis, keepdim=True) for axis in range(joint.dim())])
 
 
-# --- the best possible in context
 def best_in_context(shown, keys, values):
     unseen = (1 - 1 / keys) ** shown  # none of the pairs had the letter
     return (1 - unseen) + unseen / values
 
 
-def best_in_context_pair_by_pair(shown, keys, values):
-    known = 0.0
-    for _ in range(shown):
-        known += (1 - known) / keys
-    return known + (1 - known) / values
-
-
 EXERCISES = (
-    Exercise(
-        grow, second=grow_in_a_list, inputs=grow_inputs,
-        edges=lambda: [(Model(11, 3, 2, 1), torch.tensor([2, 9, 4]), 6, 10),
-                       (Model(6, 1, 1, 1), torch.tensor([1, 1]), 1, 5),
-                       *((Model(5, 1, 0, 0), torch.tensor(ids), n, end)
-                         for ids, n, end in (([0, 3], 4, 0), ([3], 4, 4), ([3], 0, 4)))],
-        mistakes={
-            "first position": growing(lambda read, prompt, ids: read(ids)[:1]),
-            "only the last token": growing(lambda read, prompt, ids: read(ids[-1:])),
-            "not fed back": growing(lambda read, prompt, ids: read(prompt)),
-            "prompt lost": lambda read, prompt, n, end: grow(read, prompt, n, end)[len(prompt) :],
-            "never stops": lambda read, prompt, n, end: grow(read, prompt, n, None),
-            "end left out": end_left_out,
-            "end in the prompt": lambda read, prompt, n, end: prompt if end in prompt else grow(read, prompt, n, end),
-        },
-    ),
-    Exercise(
-        nucleus, second=nucleus_one_by_one, inputs=nucleus_inputs, compare=kept_alike,
-        edges=lambda: [(torch.tensor([0.125, 0.0625, 0.5, 0.3125]), 0.6, 1), (torch.tensor([0.25, 0.5, 0.25]), 0.5, 1),
-                       (torch.tensor([0.125, 0.75, 0.125]), 0.3, 2), (torch.tensor([0.0, 1.0]), 0.9, 2),
-                       (2.0 ** -torch.tensor([5.0, 1.0, 2.0, 3.0, 4.0, 5.0]), 0.95, 1), (torch.tensor([1.0]), 0.5, 1),
-                       (torch.tensor([0.5, 0.25, 0.125, 0.125]), 0.875, 1)],
-        mistakes={
-            "the crossing word": nucleus_by(lambda upto, p, top_p, rank, least: (upto <= top_p) | (rank < least)),
-            "one too many": nucleus_by(lambda upto, p, top_p, rank, least: (upto - p <= top_p) | (rank < least)),
-            "top-p alone": nucleus_by(lambda upto, p, top_p, rank, least: upto - p < top_p),
-            "not renormalised": nucleus_by(divide=False),
-            "not sorted": nucleus_by(sort=False),
-            "order of size": nucleus_by(back=False),
-        },
-    ),
-    Exercise(
-        attend_with_cache, second=attend_one_by_one, inputs=cache_inputs,
-        edges=lambda: [tuple(torch.arange(rows * 2.0).reshape(rows, 2).sin() + part for part, rows in enumerate(sizes))
-                       for sizes in ((2, 2, 2, 3, 3), (1, 1, 1, 2, 2), (3, 3, 3, 0, 0), (1, 1, 1, 0, 0))],
-        mistakes={  # given: q, k, v, past_k, past_v
-            "top-left mask": attending(lambda t: 1),
-            "no mask": attending(lambda t: 99),
-            "blind to itself": attending(lambda t: t),
-            "no scaling": lambda q, *given: attend_with_cache(q * q.shape[1] ** 0.5, *given),
-            "cache not grown": lambda *given: (attend_with_cache(*given)[0], *given[3:]),
-            "only the new": lambda *given: (attend_with_cache(*given)[0], *given[1:3]),
-            "in front": lambda *given: (attend_with_cache(*given)[0], torch.cat(given[1::2]), torch.cat(given[2::2])),
-        },
-    ),
-    Exercise(
-        tokens_that_fit, second=tokens_by_counting, inputs=memory_inputs,
-        edges=lambda: [(100, 2, 3), (96, 2, 3), (95, 2, 3, 2, 4), (0, 1, 1), (10**9, 12, 768, 4),
-                       (8 * 10**10, 96, 12288)],
-        mistakes={
-            "keys only": fitting(lambda numbers, rows, size: numbers * rows * size),
-            "queries too": fitting(lambda numbers, rows, size: 3 * numbers * rows * size),
-            "one text": fitting(lambda numbers, rows, size: 2 * numbers * size),
-            "numbers": fitting(lambda numbers, rows, size: 2 * numbers * rows),
-            "rounded up": lambda memory, *others: -tokens_that_fit(-memory, *others),
-        },
-    ),
-    Exercise(
-        pseudo_mass, second=pseudo_mass_by_loops, edges=joint_edges, inputs=joint_inputs,
-        mistakes={
-            "chain rule": lambda joint: joint.sum(),
-            "two words": lambda joint: conditionals(joint)[:2].prod(0).sum(),
-            "same side": lambda joint: (conditionals(joint)[0] ** joint.dim()).sum(),
-            "added": lambda joint: conditionals(joint).sum(),
-        },
-    ),
-    Exercise(
-        best_in_context, second=best_in_context_pair_by_pair,
-        edges=lambda: [(1, 2, 4), (0, 8, 8), (8, 8, 8), (40, 26, 2), (2, 1, 5), (0, 1, 3), (3, 4, 1)],
-        inputs=lambda d: (d.integer(0, 20), d.integer(1, 12), d.integer(1, 12)),
-        mistakes={
-            "no luck": lambda shown, keys, values: 1 - (1 - 1 / keys) ** shown,
-            "no repeats": lambda shown, keys, values: 1 - max(0, 1 - shown / keys) * (1 - 1 / values),
-            "a guess": lambda shown, keys, values: 1 / values,
-            "counted twice": lambda shown, keys, values: 1 - (1 - 1 / keys) ** shown + 1 / values,
-            "keys for values": lambda shown, keys, values: best_in_context(shown, values, keys),
-        },
-    ),
+    Exercise(grow, inputs=grow_inputs,
+             edges=[(Model(11, 3, 2, 1), torch.tensor([2, 9, 4]), 6, 10), (STEP, torch.tensor([0, 3]), 4, 0),
+                    (STEP, torch.tensor([3]), 4, 4), (STEP, torch.tensor([3]), 0, 4)], mistakes={
+        "first position": growing(lambda read, prompt, ids: read(ids)[:1]),
+        "only the last token": growing(lambda read, prompt, ids: read(ids[-1:])),
+        "not fed back": growing(lambda read, prompt, ids: read(prompt)),
+        "prompt lost": lambda read, prompt, n, end: grow(read, prompt, n, end)[len(prompt) :],
+        "never stops": lambda read, prompt, n, end: grow(read, prompt, n, None),
+        "end left out": end_left_out,
+        "end in the prompt": lambda read, prompt, n, end: prompt if end in prompt else grow(read, prompt, n, end),
+    }),
+    Exercise(nucleus, inputs=nucleus_inputs, compare=kept_alike,
+             edges=[(torch.tensor([0.125, 0.0625, 0.5, 0.3125]), 0.6, 1), (torch.tensor([0.25, 0.5, 0.25]), 0.5, 1),
+                    (torch.tensor([0.125, 0.75, 0.125]), 0.3, 2), (torch.tensor([0.0, 1.0]), 0.9, 2),
+                    (2.0 ** -torch.tensor([5.0, 1.0, 2.0, 3.0, 4.0, 5.0]), 0.95, 1), (torch.tensor([1.0]), 0.5, 1),
+                    (torch.tensor([0.5, 0.25, 0.125, 0.125]), 0.875, 1)], mistakes={
+        "the crossing word": nucleus_by(lambda upto, p, top_p, rank, least: (upto <= top_p) | (rank < least)),
+        "one too many": nucleus_by(lambda upto, p, top_p, rank, least: (upto - p <= top_p) | (rank < least)),
+        "top-p alone": nucleus_by(lambda upto, p, top_p, rank, least: upto - p < top_p),
+        "not renormalised": nucleus_by(divide=False),
+        "not sorted": nucleus_by(sort=False),
+        "order of size": nucleus_by(back=False),
+    }),
+    Exercise(attend_with_cache, inputs=lambda d: (
+                 *(d.floats("n", "D") for _ in "qkv"), *(d.floats(d.size("t") - 1, "D") for _ in "kv")),
+             edges=[tuple(torch.arange(rows * 2.0).reshape(rows, 2).sin() + part for part, rows in enumerate(sizes))
+                    for sizes in ((2, 2, 2, 3, 3), (1, 1, 1, 2, 2), (3, 3, 3, 0, 0), (1, 1, 1, 0, 0))],
+             mistakes={  # given: q, k, v, past_k, past_v
+        "top-left mask": attending(lambda t: 1),
+        "no mask": attending(lambda t: 99),
+        "blind to itself": attending(lambda t: t),
+        "no scaling": lambda q, *given: attend_with_cache(q * q.shape[1] ** 0.5, *given),
+        "cache not grown": lambda *given: (attend_with_cache(*given)[0], *given[3:]),
+        "only the new": lambda *given: (attend_with_cache(*given)[0], *given[1:3]),
+        "in front": lambda *given: (attend_with_cache(*given)[0], torch.cat(given[1::2]), torch.cat(given[2::2])),
+    }),
+    Exercise(tokens_that_fit, inputs=memory_inputs,
+             edges=[(100, 2, 3), (96, 2, 3), (95, 2, 3, 2, 4), (0, 1, 1), (10**9, 12, 768, 4)], mistakes={
+        "keys only": fitting(lambda numbers, rows, size: numbers * rows * size),
+        "queries too": fitting(lambda numbers, rows, size: 3 * numbers * rows * size),
+        "one text": fitting(lambda numbers, rows, size: 2 * numbers * size),
+        "numbers": fitting(lambda numbers, rows, size: 2 * numbers * rows),
+        "rounded up": lambda memory, *others: -tokens_that_fit(-memory, *others),
+    }),
+    Exercise(pseudo_mass, inputs=joint_inputs,
+             edges=[(TWO,), (torch.eye(2) / 2,), (PARITY,), (TWO[0] / 0.7,), (FOUR[0] / 0.7,), (FOUR,)], mistakes={
+        "chain rule": lambda joint: joint.sum(),
+        "two words": lambda joint: conditionals(joint)[:2].prod(0).sum(),
+        "same side": lambda joint: (conditionals(joint)[0] ** joint.dim()).sum(),
+        "added": lambda joint: conditionals(joint).sum(),
+    }),
+    Exercise(best_in_context, inputs=lambda d: (d.integer(0, 20), d.integer(1, 12), d.integer(1, 12)),
+             edges=[(1, 2, 4), (0, 8, 8), (8, 8, 8), (40, 26, 2), (2, 1, 5), (0, 1, 3), (3, 4, 1)], mistakes={
+        "no luck": lambda shown, keys, values: 1 - (1 - 1 / keys) ** shown,
+        "no repeats": lambda shown, keys, values: 1 - max(0, 1 - shown / keys) * (1 - 1 / values),
+        "a guess": lambda shown, keys, values: 1 / values,
+        "counted twice": lambda shown, keys, values: 1 - (1 - 1 / keys) ** shown + 1 / values,
+        "keys for values": lambda shown, keys, values: best_in_context(shown, values, keys),
+    }),
 )  # fmt: skip

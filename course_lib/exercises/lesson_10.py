@@ -7,31 +7,13 @@ from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
+QUERIES_KEYS = torch.arange(16.0).sin().reshape(2, 2, 4), torch.arange(32.0).cos().reshape(2, 4, 4)
 
-# --- one look at the source
+
 def look_at_source(queries, keys, source_mask):
     scores = queries @ keys.transpose(1, 2) / keys.shape[2] ** 0.5
     scores = scores.masked_fill(source_mask[:, None, :] == 0, float("-inf"))
     return scores.softmax(dim=2)
-
-
-def look_row_by_row(queries, keys, source_mask):
-    weights = torch.zeros(len(queries), queries.shape[1], keys.shape[1])
-    for b, t in torch.cartesian_prod(torch.arange(len(queries)), torch.arange(queries.shape[1])):
-        real = source_mask[b].bool()
-        weights[b, t, real] = (keys[b, real] @ queries[b, t] / keys.shape[2] ** 0.5).softmax(0)
-    return weights
-
-
-def look_edges():
-    for B, T, S, mask in ((1, 2, 3, [[1, 1, 0]]), (2, 2, 4, [[1, 1, 1, 1], [0, 1, 0, 1]]), (1, 1, 1, [[1]])):
-        queries, keys = torch.arange(B * T * 4.0).sin(), torch.arange(B * S * 4.0).cos()
-        yield queries.reshape(B, T, 4), keys.reshape(B, S, 4), torch.tensor(mask)
-
-
-def look_inputs(d):
-    B, T, S, D = d.integer(1, 3), d.integer(1, 4), d.integer(1, 4), d.integer(1, 3)
-    return d.floats(B, T, D), d.floats(B, S, D), d.mask(B, S)
 
 
 def scaled(queries, keys):
@@ -43,41 +25,20 @@ def closed(scores, mask, later=False):
     return scores.masked_fill(hidden | (mask[:, None] == 0), -1e9)
 
 
-# --- what the decoder reads
 def decoder_inputs(labels, start, pad):
     shifted = torch.full_like(labels, start)
     shifted[:, 1:] = labels[:, :-1]
     return shifted.masked_fill(shifted == -100, pad)
 
 
-def decoder_inputs_by_loop(labels, start, pad):
-    return torch.tensor([[start, *(pad if t == -100 else t for t in row[:-1])] for row in labels.tolist()])
-
-
-def decoder_inputs_drawn(d):
-    B, T = d.integer(1, 3), d.integer(1, 5)
-    labels = torch.tensor(d.choices([0, 1, 2, 3, -100], B * T)).reshape(B, T)
-    return labels, d.integer(0, 4), d.integer(0, 4)
-
-
 def filled(labels, pad):
     return labels.masked_fill(labels == -100, pad)
 
 
-# --- the loss on the target alone
 def target_labels(rows, sep, pad):
     labels = rows.roll(-1, dims=1)  # the next token
     seps_so_far = (rows == sep).cumsum(dim=1)
     return labels.masked_fill(seps_so_far != 1, -100)
-
-
-def target_labels_by_loop(rows, sep, pad):
-    labels = torch.full_like(rows, -100)
-    for b, row in enumerate(rows.tolist()):
-        first = row.index(sep)
-        last = row.index(sep, first + 1)
-        labels[b, first:last] = rows[b, first + 1 : last + 1]
-    return labels
 
 
 def pair_rows(d):
@@ -95,15 +56,9 @@ def so_far(rows, sep):
     return (rows == sep).cumsum(1)
 
 
-# --- the alignment that cross-attention shows
 def aligned_share(weights, gold):
     looked_at = weights[: len(gold)].argmax(dim=1) - 1  # row t writes word t; column 0 is [CLS]
     return (looked_at == torch.tensor(gold)).float().mean().item()
-
-
-def aligned_share_by_loop(weights, gold):
-    rows = weights[:-1].tolist()
-    return sum(row.index(max(row)) == place + 1 for row, place in zip(rows, gold, strict=True)) / len(gold)
 
 
 def weights_of(rows):
@@ -121,56 +76,45 @@ def share(looked, gold):
 
 
 EXERCISES = (
-    Exercise(
-        look_at_source, second=look_row_by_row, edges=lambda: list(look_edges()), inputs=look_inputs,
-        mistakes={
-            "looks at padding": lambda queries, keys, mask: scaled(queries, keys).softmax(2),
-            "mask after the softmax": lambda queries, keys, mask: scaled(queries, keys).softmax(2) * mask[:, None],
-            "zero scores": lambda queries, keys, mask: (scaled(queries, keys) * mask[:, None]).softmax(2),
-            "wrong axis": lambda queries, keys, mask: closed(scaled(queries, keys), mask).softmax(1),
-            "no scale": lambda queries, keys, mask: closed(queries @ keys.mT, mask).softmax(2),
-            "causal": lambda queries, keys, mask: closed(scaled(queries, keys), mask, later=True).softmax(2),
-        },
-    ),
-    Exercise(
-        decoder_inputs, second=decoder_inputs_by_loop, inputs=decoder_inputs_drawn,
-        edges=lambda: [(torch.tensor([[7, 8, 9, 3], [5, 3, -100, -100]]), 3, 0),
-                       (torch.tensor([[-100, 0, -100, 6]]), 0, 9), (torch.tensor([[4]]), 2, 1)],
-        mistakes={
-            "no shift": lambda labels, start, pad: filled(labels, pad),
-            "-100 stays": lambda labels, start, pad: F.pad(labels[:, :-1], (1, 0), value=start),
-            "round the corner": lambda labels, start, pad: filled(labels, pad).roll(1, 1),
-            "wrong way": lambda labels, start, pad: F.pad(filled(labels, pad)[:, 1:], (0, 1), value=pad),
-            "start in place": lambda labels, start, pad: F.pad(filled(labels, pad)[:, 1:], (1, 0), value=start),
-        },
-    ),
-    Exercise(
-        target_labels, second=target_labels_by_loop, inputs=pair_rows,
-        edges=lambda: [
-            (torch.tensor([[2, 10, 11, 3, 20, 21, 3, 0, 0], [2, 12, 3, 22, 23, 24, 25, 3, 0]]), 3, 0),
-            (torch.tensor([[1, 30, 31, 9, 31, 31, 9, 5], [1, 33, 9, 41, 42, 43, 44, 9]]), 9, 5),
-            (torch.tensor([[2, 4, 0, 4, 0]]), 0, 1),
-        ],
-        mistakes={
-            "source too": lambda rows, sep, pad: next_tokens(rows).masked_fill(so_far(rows, sep) > 1, -100),
-            "first word missing": lambda rows, sep, pad: target_labels(rows, sep, pad).masked_fill(rows == sep, -100),
-            "end missing": lambda rows, sep, pad: torch.where(
-                next_tokens(rows) == sep, -100, target_labels(rows, sep, pad)),
-            "padding asked": lambda rows, sep, pad: next_tokens(rows).masked_fill(so_far(rows, sep) < 1, -100),
-            "no shift": lambda rows, sep, pad: rows.masked_fill(so_far(rows, sep) - (rows == sep).int() != 1, -100),
-        },
-    ),
-    Exercise(
-        aligned_share, second=aligned_share_by_loop, inputs=aligned_inputs,
-        edges=lambda: [(weights_of([[1, 2, 6, 3], [2, 7, 1, 3], [9, 4, 1, 2], [1, 2, 3, 8]]), [1, 0, 0]),
-                       (weights_of([[1, 8, 2, 3], [1, 2, 3, 8]]), [0]),
-                       (weights_of([[5, 4, 2, 1], [1, 2, 4, 9], [1, 2, 8, 5]]), [0, 1])],
-        mistakes={
-            "[CLS] forgotten": lambda weights, gold: share(weights[:-1].argmax(1), gold),
-            "reading, not writing": lambda weights, gold: share(weights[1:].argmax(1) - 1, gold),
-            "mass": lambda weights, gold: weights[range(len(gold)), torch.tensor(gold) + 1].mean().item(),
-            "by column": lambda weights, gold: share(weights.argmax(0)[torch.tensor(gold) + 1], range(len(gold))),
-            "words only": lambda weights, gold: share(weights[:-1, 1:-1].argmax(1), gold),
-        },
-    ),
+    Exercise(look_at_source, inputs=lambda d: (d.floats("B", "T", "D"), d.floats("B", "S", "D"), d.mask("B", "S")),
+             edges=[(*QUERIES_KEYS, torch.tensor([[1, 1, 1, 1], [0, 1, 0, 1]])),
+                    (*QUERIES_KEYS, torch.tensor([[1, 1, 0, 0], [1, 0, 0, 0]])),
+                    (torch.ones(1, 1, 4), torch.ones(1, 1, 4), torch.ones(1, 1).long())], mistakes={
+        "looks at padding": lambda queries, keys, mask: scaled(queries, keys).softmax(2),
+        "mask after the softmax": lambda queries, keys, mask: scaled(queries, keys).softmax(2) * mask[:, None],
+        "zero scores": lambda queries, keys, mask: (scaled(queries, keys) * mask[:, None]).softmax(2),
+        "wrong axis": lambda queries, keys, mask: closed(scaled(queries, keys), mask).softmax(1),
+        "no scale": lambda queries, keys, mask: closed(queries @ keys.mT, mask).softmax(2),
+        "causal": lambda queries, keys, mask: closed(scaled(queries, keys), mask, later=True).softmax(2),
+    }),
+    Exercise(decoder_inputs, inputs=lambda d: (d.tensor([*range(4), -100], "B", "T"), d.integer(0, 4), d.integer(0, 4)),
+             edges=[(torch.tensor([[7, 8, 9, 3], [5, 3, -100, -100]]), 3, 0),
+                    (torch.tensor([[-100, 0, -100, 6]]), 0, 9), (torch.tensor([[4]]), 2, 1)], mistakes={
+        "no shift": lambda labels, start, pad: filled(labels, pad),
+        "-100 stays": lambda labels, start, pad: F.pad(labels[:, :-1], (1, 0), value=start),
+        "round the corner": lambda labels, start, pad: filled(labels, pad).roll(1, 1),
+        "wrong way": lambda labels, start, pad: F.pad(filled(labels, pad)[:, 1:], (0, 1), value=pad),
+        "start in place": lambda labels, start, pad: F.pad(filled(labels, pad)[:, 1:], (1, 0), value=start),
+    }),
+    Exercise(target_labels, inputs=pair_rows,
+             edges=[(torch.tensor([[2, 10, 11, 3, 20, 21, 3, 0, 0], [2, 12, 3, 22, 23, 24, 25, 3, 0]]), 3, 0),
+                    (torch.tensor([[1, 30, 31, 9, 31, 31, 9, 5], [1, 33, 9, 41, 42, 43, 44, 9]]), 9, 5),
+                    (torch.tensor([[2, 4, 0, 4, 0]]), 0, 1)], mistakes={
+        "source too": lambda rows, sep, pad: next_tokens(rows).masked_fill(so_far(rows, sep) > 1, -100),
+        "first word missing": lambda rows, sep, pad: target_labels(rows, sep, pad).masked_fill(rows == sep, -100),
+        "end missing": lambda rows, sep, pad: torch.where(
+            next_tokens(rows) == sep, -100, target_labels(rows, sep, pad)),
+        "padding asked": lambda rows, sep, pad: next_tokens(rows).masked_fill(so_far(rows, sep) < 1, -100),
+        "no shift": lambda rows, sep, pad: rows.masked_fill(so_far(rows, sep) - (rows == sep).int() != 1, -100),
+    }),
+    Exercise(aligned_share, inputs=aligned_inputs,
+             edges=[(weights_of([[1, 2, 6, 3], [2, 7, 1, 3], [9, 4, 1, 2], [1, 2, 3, 8]]), [1, 0, 0]),
+                    (weights_of([[1, 8, 2, 3], [1, 2, 3, 8]]), [0]),
+                    (weights_of([[5, 4, 2, 1], [1, 2, 4, 9], [1, 2, 8, 5]]), [0, 1])], mistakes={
+        "[CLS] forgotten": lambda weights, gold: share(weights[:-1].argmax(1), gold),
+        "reading, not writing": lambda weights, gold: share(weights[1:].argmax(1) - 1, gold),
+        "mass": lambda weights, gold: weights[range(len(gold)), torch.tensor(gold) + 1].mean().item(),
+        "by column": lambda weights, gold: share(weights.argmax(0)[torch.tensor(gold) + 1], range(len(gold))),
+        "words only": lambda weights, gold: share(weights[:-1, 1:-1].argmax(1), gold),
+    }),
 )  # fmt: skip

@@ -8,21 +8,27 @@ from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
+KINDS = ("causal", "bidirectional", "prefix", "window", "causal window", "future", "nothing")
+NAMES = [
+    "bert.encoder.layer.0.attention.self.query.weight", "bert.encoder.layer.0.crossattention.self.query.weight",
+    "bert.encoder.layer.1.crossattention.output.LayerNorm.bias", "cls.predictions.decoder.weight",
+    "transformer.h.0.attn.c_attn.weight", "transformer.h.0.crossattention.q_attn.weight",
+    "transformer.h.0.ln_cross_attn.weight", "transformer.h.1.ln_1.weight",
+    "encoder.block.0.layer.0.SelfAttention.q.weight", "decoder.block.0.layer.0.SelfAttention.k.weight",
+    "decoder.block.0.layer.1.EncDecAttention.q.weight", "decoder.block.0.layer.1.layer_norm.weight",
+    "model.encoder.layers.0.self_attn.k_proj.weight", "model.decoder.layers.0.self_attn.k_proj.weight",
+    "model.decoder.layers.0.encoder_attn.k_proj.weight", "model.decoder.layers.1.encoder_attn_layer_norm.weight",
+    "model.encoder.layers.1.self_attn_layer_norm.weight", "model.decoder.layers.0.fc1.bias",
+]  # fmt: skip
+ORIGINAL = torch.tensor([[4, 5, 6, 7, 0], [9, 8, 7, 6, 5]])
+SAMPLED = torch.tensor([[4, 9, 9, 7, 1], [2, 8, 0, 6, 5]])
+PARTY = ["Thank", "you", "for", "inviting", "me", "to", "your", "party", "last", "week", "."]
+
 
 def query_stream(order, n):
     turn = torch.tensor(order).argsort()  # [T]: when each position is predicted
     now = torch.arange(len(order) - n, len(order))  # [n]: when the last n are
     return turn[None, :] < now[:, None]  # [n, T]
-
-
-def query_stream_by_loop(order, n):
-    first = len(order) - n
-    return torch.tensor([[j in order[: first + row] for j in range(len(order))] for row in range(n)])
-
-
-def query_stream_inputs(d):
-    T = d.integer(1, 6)
-    return d.shuffled(range(T)), d.integer(1, T)
 
 
 def before(turn, n, first=0):
@@ -42,21 +48,6 @@ def kind_of_mask(seen):
     return next((kind for kind, mask in known if torch.equal(mask, seen)), "other")
 
 
-def kind_of_mask_by_rows(seen):
-    T = len(seen)
-    spans = [[j for j in range(T) if row[j]] or [-1] for row in seen.tolist()]
-    if any(i not in span or len(span) <= span[-1] - span[0] for i, span in enumerate(spans)):
-        return "other"  # an output without its own input, or with a hole in what it sees
-    left, right = [i - span[0] for i, span in enumerate(spans)], [span[-1] - i for i, span in enumerate(spans)]
-    mirrored, one_sided = right == left[::-1], not any(right)
-    if left == list(range(T)) and (mirrored or right == [max(right[0] - i, 0) for i in range(T)]):
-        return "bidirectional" if mirrored else "causal" if one_sided else "prefix"
-    return "window" if left == [min(i, max(left)) for i in range(T)] and (mirrored or one_sided) else "other"
-
-
-KINDS = ("causal", "bidirectional", "prefix", "window", "causal window", "future", "nothing")
-
-
 def mask_of(kind, T, reach):
     query, key = torch.arange(T)[:, None], torch.arange(T)[None, :]
     past, near = key <= query, (query - key).abs() <= reach
@@ -64,18 +55,11 @@ def mask_of(kind, T, reach):
     return masks[KINDS.index(kind)]
 
 
-def mask_edges():
-    yield from ((mask_of(kind, T, reach),) for T in (5, 2) for reach in range(T) for kind in KINDS)
-    yield (mask_of("causal", 4, 0) | torch.eye(4).roll(2, 1).bool(),)  # two holes into the future
-    yield (mask_of("causal", 4, 0) & ~torch.eye(4).roll(-2, 1).bool(),)  # and two in the past
-
-
 def mask_inputs(d):
     T = d.integer(2, 5)
     seen = mask_of(d.choice(KINDS), T, d.integer(0, T - 1))
-    if d.boolean():  # one entry turned
-        i, j = d.integer(0, T - 1), d.integer(0, T - 1)
-        seen[i, j] = ~seen[i, j]
+    if d.choice((False, True)):
+        seen[d.integer(0, T - 1), d.integer(0, T - 1)] ^= True  # one entry turned
     return (seen,)
 
 
@@ -84,34 +68,9 @@ def cross_tensors(names):
     return [name for name in names if any(mark in name.lower() for mark in marks)]
 
 
-NAMES = [
-    "bert.encoder.layer.0.attention.self.query.weight", "bert.encoder.layer.0.crossattention.self.query.weight",
-    "bert.encoder.layer.1.crossattention.output.LayerNorm.bias", "cls.predictions.decoder.weight",
-    "transformer.h.0.attn.c_attn.weight", "transformer.h.0.crossattention.q_attn.weight",
-    "transformer.h.0.ln_cross_attn.weight", "transformer.h.1.ln_1.weight",
-    "encoder.block.0.layer.0.SelfAttention.q.weight", "decoder.block.0.layer.0.SelfAttention.k.weight",
-    "decoder.block.0.layer.1.EncDecAttention.q.weight", "decoder.block.0.layer.1.layer_norm.weight",
-    "model.encoder.layers.0.self_attn.k_proj.weight", "model.decoder.layers.0.self_attn.k_proj.weight",
-    "model.decoder.layers.0.encoder_attn.k_proj.weight", "model.decoder.layers.1.encoder_attn_layer_norm.weight",
-    "model.encoder.layers.1.self_attn_layer_norm.weight", "model.decoder.layers.0.fc1.bias",
-]  # fmt: skip
-
-
 def electra_labels(original, sampled, selected):
     corrupted = torch.where(selected, sampled, original)  # [B, T]: what the second model reads
     return (corrupted != original).long()
-
-
-def electra_edges():
-    original = torch.tensor([[4, 5, 6, 7, 0], [9, 8, 7, 6, 5]])
-    sampled = torch.tensor([[4, 9, 9, 7, 1], [2, 8, 0, 6, 5]])
-    yield original, sampled, torch.tensor([[1, 1, 0, 1, 0], [0, 1, 1, 0, 1]]).bool()
-    yield original, sampled, torch.zeros(2, 5).bool()
-
-
-def electra_inputs(d):
-    B, T = d.integer(1, 3), d.integer(1, 4)
-    return d.ids(B, T, V=3), d.ids(B, T, V=3), d.ids(B, T, V=2).bool()
 
 
 def span_corruption(tokens, spans):
@@ -124,20 +83,6 @@ def span_corruption(tokens, spans):
     return inputs + tokens[at:], [*targets, f"<extra_id_{len(spans)}>"]
 
 
-def span_corruption_from_the_end(tokens, spans):
-    inputs, targets = list(tokens), [f"<extra_id_{len(spans)}>"]
-    for number, (start, end) in reversed(list(enumerate(spans))):
-        targets = [f"<extra_id_{number}>", *inputs[start:end], *targets]
-        inputs[start:end] = [f"<extra_id_{number}>"]
-    return inputs, targets
-
-
-def span_edges():
-    party = ["Thank", "you", "for", "inviting", "me", "to", "your", "party", "last", "week", "."]
-    yield from [(party, [(2, 4), (8, 9)]), (party, [(0, 1), (4, 7), (9, 11)])]
-    yield from [(["a", "a", "b"], [(0, 3)]), (["a"], [(0, 1)])]
-
-
 def span_inputs(d):
     hidden = [0, *d.mask(d.integer(1, 7)).tolist(), 0]
     at = range(len(hidden) - 1)
@@ -145,74 +90,50 @@ def span_inputs(d):
     return d.choices(("the", "hat", "red", "."), len(at) - 1), list(zip(starts, ends, strict=True))
 
 
-def one_sentinel(tokens, spans):
-    parts = span_corruption(tokens, spans)
-    return tuple([re.sub(r"extra_id_\d+", "extra_id_0", token) for token in part] for part in parts)
-
-
 EXERCISES = (
-    Exercise(
-        query_stream,
-        second=query_stream_by_loop,
-        edges=lambda: [([4, 1, 5, 0, 3, 2], 3), ([2, 0, 1], 3), ([2, 0, 1], 1), ([0, 1, 2, 3], 2), ([0], 1)],
-        inputs=query_stream_inputs,
-        mistakes={
-            "order for turns": before,
-            "sees itself": lambda order, n: before(torch.tensor(order).argsort(), n, first=1),
-            "context only": lambda order, n: query_stream(order, n)[:1].repeat(n, 1),
-            "rows in reading order": lambda order, n: query_stream(order, n)[torch.tensor(order)[-n:].argsort()],
-            "reading order": lambda order, n: before(range(len(order)), n),
-        },
-    ),
-    Exercise(
-        kind_of_mask,
-        second=kind_of_mask_by_rows,
-        edges=lambda: list(mask_edges()),
-        inputs=mask_inputs,
-        mistakes={
-            "turned": lambda seen: kind_of_mask(seen.T),
-            "one corner": lambda seen: "bidirectional" if seen[0, -1] else "causal",
-            "no future": lambda seen: kind_of_mask(seen) if seen.triu(1).any() else "causal",
-            "no prefix": lambda seen: kind_of_mask(seen).replace("prefix", "other"),
-        },
-    ),
-    Exercise(
-        cross_tensors,
-        second=lambda names: list(filter(re.compile(r"\.(crossatt|ln_cross|EncDec|encoder_attn)").search, names)),
-        edges=lambda: [(NAMES[8:12],), (NAMES[12:18],), (NAMES[:4],), (NAMES[4:8],), (NAMES[:1],), ([],)],
-        inputs=lambda d: (d.shuffled(NAMES)[: d.integer(0, 8)],),
-        mistakes={
-            "one library": lambda names: [name for name in names if "cross" in name],
-            "every encoder": lambda names: [name for name in names if "cross" in name or "enc" in name.lower()],
-            "small letters": lambda names: [name for name in names if re.search("cross|encdec|encoder_attn", name)],
-            "all attention": lambda names: [name for name in names if "att" in name.lower()],
-            "no layer norms": lambda names: [n for n in cross_tensors(names) if "norm" not in n and "ln_" not in n],
-        },
-    ),
-    Exercise(
-        electra_labels,
-        second=lambda original, sampled, selected: selected.long() * (sampled != original),
-        edges=lambda: list(electra_edges()),
-        inputs=electra_inputs,
-        mistakes={
-            "selected": lambda original, sampled, selected: selected.long(),
-            "inverted": lambda *given: 1 - electra_labels(*given),
-            "sampled everywhere": lambda original, sampled, selected: (sampled != original).long(),
-            "only selected": lambda *given: electra_labels(*given).masked_fill(~given[2], -100),
-        },
-    ),
-    Exercise(
-        span_corruption,
-        second=span_corruption_from_the_end,
-        edges=lambda: list(span_edges()),
-        inputs=span_inputs,
-        mistakes={
-            "no end": lambda tokens, spans: (span_corruption(tokens, spans)[0], span_corruption(tokens, spans)[1][:-1]),
-            "one per token": lambda tokens, spans: span_corruption(
-                tokens, [(i, i + 1) for start, end in spans for i in range(start, end)]
-            ),
-            "one sentinel": one_sentinel,
-            "whole text": lambda tokens, spans: (span_corruption(tokens, spans)[0], list(tokens)),
-        },
-    ),
+    Exercise(query_stream, inputs=lambda d: (d.shuffled(range(d.size("T"))), d.integer(1, d.size("T"))),
+             edges=[([4, 1, 5, 0, 3, 2], 3), ([2, 0, 1], 3), ([2, 0, 1], 1), ([0, 1, 2, 3], 2), ([0], 1)], mistakes={
+        "order for turns": before,
+        "sees itself": lambda order, n: before(torch.tensor(order).argsort(), n, first=1),
+        "context only": lambda order, n: query_stream(order, n)[:1].repeat(n, 1),
+        "rows in reading order": lambda order, n: query_stream(order, n)[torch.tensor(order)[-n:].argsort()],
+        "reading order": lambda order, n: before(range(len(order)), n),
+    }),
+    Exercise(kind_of_mask, inputs=mask_inputs,
+             edges=[*((mask_of(kind, T, reach),) for T in (5, 2) for reach in range(T) for kind in KINDS),
+                    (mask_of("causal", 4, 0) | torch.eye(4).roll(2, 1).bool(),),  # two holes into the future
+                    (mask_of("causal", 4, 0) & ~torch.eye(4).roll(-2, 1).bool(),)],  # and two in the past
+             mistakes={
+        "turned": lambda seen: kind_of_mask(seen.T),
+        "one corner": lambda seen: "bidirectional" if seen[0, -1] else "causal",
+        "no future": lambda seen: kind_of_mask(seen) if seen.triu(1).any() else "causal",
+        "no prefix": lambda seen: kind_of_mask(seen).replace("prefix", "other"),
+    }),
+    Exercise(cross_tensors, inputs=lambda d: (d.shuffled(NAMES)[: d.integer(0, 8)],),
+             edges=[(NAMES[8:12],), (NAMES[12:18],), (NAMES[:4],), (NAMES[4:8],), (NAMES[:1],), ([],)], mistakes={
+        "one library": lambda names: [name for name in names if "cross" in name],
+        "every encoder": lambda names: [name for name in names if "cross" in name or "enc" in name.lower()],
+        "small letters": lambda names: [name for name in names if re.search("cross|encdec|encoder_attn", name)],
+        "all attention": lambda names: [name for name in names if "att" in name.lower()],
+        "no layer norms": lambda names: [n for n in cross_tensors(names) if "norm" not in n and "ln_" not in n],
+    }),
+    Exercise(electra_labels, inputs=lambda d: (*(d.ids("B", "T", V=3) for _ in "12"), d.ids("B", "T", V=2).bool()),
+             edges=[(ORIGINAL, SAMPLED, torch.tensor([[1, 1, 0, 1, 0], [0, 1, 1, 0, 1]]).bool()),
+                    (ORIGINAL, SAMPLED, torch.zeros(2, 5).bool())], mistakes={
+        "selected": lambda original, sampled, selected: selected.long(),
+        "inverted": lambda *given: 1 - electra_labels(*given),
+        "sampled everywhere": lambda original, sampled, selected: (sampled != original).long(),
+        "only selected": lambda *given: electra_labels(*given).masked_fill(~given[2], -100),
+    }),
+    Exercise(span_corruption, inputs=span_inputs,
+             edges=[(PARTY, [(2, 4), (8, 9)]), (PARTY, [(0, 1), (4, 7), (9, 11)]), (["a", "a", "b"], [(0, 3)]),
+                    (["a"], [(0, 1)])], mistakes={
+        "no end": lambda tokens, spans: (span_corruption(tokens, spans)[0], span_corruption(tokens, spans)[1][:-1]),
+        "one per token": lambda tokens, spans: span_corruption(
+            tokens, [(i, i + 1) for start, end in spans for i in range(start, end)]
+        ),
+        "one sentinel": lambda tokens, spans: tuple(
+            [re.sub(r"_\d+>", "_0>", token) for token in part] for part in span_corruption(tokens, spans)),
+        "whole text": lambda tokens, spans: (span_corruption(tokens, spans)[0], list(tokens)),
+    }),
 )

@@ -4,7 +4,7 @@ import difflib
 import functools
 import importlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -117,7 +117,7 @@ def _read(kind, number):
         raise ValueError(f"lesson {number:02d} has {[e.name for e in made]}, and texts for {list(entries)}")
     for exercise in made:
         exercise.reference.__doc__ = entries[exercise.name]["contract"].strip()
-    return {exercise.name: exercise.with_texts(entries[exercise.name]) for exercise in made}
+    return {exercise.name: replace(exercise, texts=entries[exercise.name]) for exercise in made}
 
 
 def question(name, entry):

@@ -2,7 +2,9 @@
 
 import builtins
 import contextlib
+import copy
 import ctypes
+import functools
 import inspect
 import io
 import linecache
@@ -18,28 +20,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from course_lib.exercises import compare
-
-__all__ = ["Outcome", "Sandbox", "TooLong", "delegating", "limited", "timer", "undisturbed"]
+__all__ = ["Outcome", "TooLong", "delegating", "run", "timer", "undisturbed"]
 
 SECONDS = 3.0  # for one call
-_delegated: list[str] = []  # names of the references that were called since the list was last cleared
+_delegated: list = []  # the references that were called since the list was last cleared
 
-GENERATORS = {  # (read, write, what of the state can be compared)
-    "Python's": (random.getstate, random.setstate, lambda state: state),
-    "NumPy's": (np.random.get_state, np.random.set_state, lambda state: (state[1].tobytes(), state[2])),
-    "PyTorch's": (torch.get_rng_state, torch.set_rng_state, lambda state: state.numpy().tobytes()),
-}
-SWITCHES = (  # (read, write): put back where a call has changed them
+SWITCHES = (  # (read, write): the global generators, and what else is put back
+    (random.getstate, random.setstate),
+    (np.random.get_state, np.random.set_state),
+    (torch.get_rng_state, torch.set_rng_state),
     (torch.get_default_dtype, torch.set_default_dtype),
     (torch.is_grad_enabled, torch.set_grad_enabled),
     (torch.get_num_threads, torch.set_num_threads),
     (torch.get_default_device, lambda device: torch.set_default_device(None if device.type == "cpu" else device)),
-    (
-        lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
-        lambda flags: torch.use_deterministic_algorithms(flags[0], warn_only=flags[1]),
-    ),
-    (np.geterr, lambda flags: np.seterr(**flags)),
 )
 PATCHABLE = (torch, torch.Tensor, torch.nn.functional, np, np.random, random, math, builtins)
 
@@ -62,72 +55,62 @@ class Outcome:
     gradients: tuple | None = None  # where asked for: by each float input; None if nothing can be trained
 
 
-class Sandbox:
-    """Run functions on the inputs of one exercise; what torch and numpy are when it is made, they are afterwards."""
-
-    def __init__(self, name, reference, trains=False):
-        self.name, self.trains = name, trains
-        self.parameters = list(inspect.signature(reference).parameters)
-        self.held = [
-            (it, {k: v for k, v in vars(it).items() if k[0] != "_" and (callable(v) or it is torch.Tensor)})
-            for it in PATCHABLE
-        ]
-
-    def run(self, function, args):
-        """Call function(*args) on copies of args and return the Outcome; only Ctrl-C gets through."""
-        before, given = compare.copied(args), compare.copied(args)
-        leaves = [leaf for value in given for leaf in trainable(value)] if self.trains else []
-        handed = tuple(arg.clone() if any(arg is leaf for leaf in leaves) else arg for arg in given)
-        _delegated.clear()
-        value, error, line, printed = None, None, "", io.StringIO()
-        with undisturbed() as touched:
-            try:
-                with contextlib.redirect_stdout(printed):
-                    value = limited(lambda: function(*handed), SECONDS)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as problem:  # whatever the learner's code raises is a result, exit() too
-                error, line = problem, own_line(problem, function)
-            finally:
-                self.mend()
-            drawn = touched()
-        named = zip(self.parameters, before, handed, strict=False)  # some have defaults
-        mutated = tuple(name for name, old, new in named if spoilt(old, new))
-        slopes = gradients(value, leaves) if self.trains else None
-        return Outcome(value, error, line, mutated, self.name in _delegated, printed.getvalue(), drawn, slopes)
-
-    def mend(self):
-        """Put back every public function of torch, numpy and Python that was patched."""
-        for holder, values in self.held:
-            now = vars(holder)
-            for key in [key for key, value in values.items() if now.get(key) is not value]:
-                setattr(holder, key, values[key])
-            for key in [key for key in now if key[0] != "_" and key not in values] if holder is torch.Tensor else ():
-                delattr(holder, key)  # it hides a method of the class below
+def run(function, args, reference, trains=False):
+    """Call function(*args) on copies of args in the reference's place and return the Outcome; Ctrl-C gets through."""
+    before, given = copy.deepcopy(args), copy.deepcopy(args)
+    leaves = [arg.requires_grad_() for arg in given if trains and arg.is_floating_point()]  # a loss has tensors only
+    handed = tuple(arg.clone() if arg.requires_grad else arg for arg in given) if trains else given
+    _delegated.clear()
+    value, error, line, printed = None, None, "", io.StringIO()
+    with undisturbed() as touched:
+        try:
+            with contextlib.redirect_stdout(printed):
+                value = limited(lambda: function(*handed), SECONDS)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as problem:  # whatever the learner's code raises is a result, exit() too
+            error, line = problem, own_line(problem, function)
+        drawn = touched()
+    named = zip(inspect.signature(reference).parameters, before, handed, strict=False)  # some have defaults
+    mutated = tuple(name for name, old, new in named if changed(old, new))
+    slopes = gradients(value, leaves) if trains else None
+    return Outcome(value, error, line, mutated, reference in _delegated, printed.getvalue(), drawn, slopes)
 
 
 @contextlib.contextmanager
 def undisturbed():
-    """Seed the global generators, and put them and all switches back whatever happens; yields who was drawn from."""
-    states = [read() for read, _, _ in GENERATORS.values()]
-    switches = [read() for read, _ in SWITCHES]
+    """Seed the global generators, and put them, switches and patched functions back; yields who was drawn from."""
+    kept = [(write, read()) for read, write in SWITCHES]
+    functions = [(holder, dict(vars(holder))) for holder in PATCHABLE]
     random.seed(0)
     np.random.seed(0)
     torch.default_generator.manual_seed(0)  # torch.manual_seed also remembers a traceback for each device
-    seeded = [mark(read()) for read, _, mark in GENERATORS.values()]
-
-    def touched():
-        marks = [mark(read()) for read, _, mark in GENERATORS.values()]
-        return next((name for name, old, new in zip(GENERATORS, seeded, marks, strict=True) if old != new), "")
-
+    seeded = states()
     try:
-        yield touched
+        yield lambda: next((name for name, state in states().items() if state != seeded[name]), "")
     finally:
-        for (_, write, _), state in zip(GENERATORS.values(), states, strict=True):
-            write(state)
-        for (read, write), state in zip(SWITCHES, switches, strict=True):
-            if read() != state:
-                write(state)
+        for holder, values in functions:
+            unpatch(holder, values)
+        for write, value in kept:
+            write(value)
+
+
+def states():
+    """Return what decides the next draws of the global generators, by whose they are."""
+    _, key, position, *_ = np.random.get_state()
+    numpys, torchs = (key.tobytes(), position), torch.get_rng_state().numpy().tobytes()
+    return {"Python's": random.getstate(), "NumPy's": numpys, "PyTorch's": torchs}
+
+
+def unpatch(holder, values):
+    """Put back what was patched in a module, or in the class of tensors."""
+    for key, now in list(vars(holder).items()):
+        if now is values.get(key) or key.startswith("_"):
+            continue
+        if key in values:
+            setattr(holder, key, values[key])
+        elif holder is torch.Tensor:
+            delattr(holder, key)  # it hides a method of the class below
 
 
 def timer(seconds):
@@ -181,22 +164,15 @@ def _limited_by_thread(call, seconds):
     return future.result()
 
 
-def delegating(name, function):
+def delegating(function):
     """Return the function, wrapped so that a run notices that it was called."""
 
+    @functools.wraps(function)
     def reference_answer(*args, **kwargs):
-        _delegated.append(name)
+        _delegated.append(function)
         return function(*args, **kwargs)
 
-    reference_answer.__name__ = name
     return reference_answer
-
-
-def trainable(value):
-    """Return what gradients are taken by: a float tensor, made to require one, or a module's parameters."""
-    if isinstance(value, torch.nn.Module):
-        return list(value.parameters())
-    return [value.requires_grad_()] if isinstance(value, torch.Tensor) and value.is_floating_point() else []
 
 
 def gradients(loss, leaves):
@@ -204,17 +180,22 @@ def gradients(loss, leaves):
     if not isinstance(loss, torch.Tensor) or loss.grad_fn is None or loss.numel() != 1:
         return None
     try:
-        found = torch.autograd.grad(loss.sum(), leaves, allow_unused=True)
+        return torch.autograd.grad(loss.sum(), leaves, allow_unused=True, materialize_grads=True)
     except RuntimeError:  # its graph is used up
         return None
-    return tuple(torch.zeros_like(leaf) if slope is None else slope for leaf, slope in zip(leaves, found, strict=True))
 
 
-def spoilt(before, after):
-    """Return whether an argument has changed; one that can no longer be compared has."""
+def changed(before, after):
+    """Return whether a call has changed one of its arguments (generators are meant to change)."""
     try:
-        return compare.changed(before, after)
-    except Exception:
+        if isinstance(before, torch.Generator | random.Random):
+            return False
+        if isinstance(before, torch.Tensor):
+            return before.dtype != after.dtype or not torch.equal(before, after)
+        if isinstance(before, list | tuple):
+            return len(before) != len(after) or any(map(changed, before, after))
+        return bool(before != after)
+    except Exception:  # it can no longer be compared
         return True
 
 

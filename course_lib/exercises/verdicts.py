@@ -1,12 +1,13 @@
 """What a check found, and how it is shown."""
 
+import inspect
 import textwrap
 from dataclasses import dataclass
 
 from course_lib.exercises.compare import brief
 from course_lib.notes.cards import Card, inline, plain, pre
 
-__all__ = ["Verdict", "described", "first_line"]
+__all__ = ["Verdict", "described"]
 
 LEADS = {"right": "Right: ", "not attempted": "Not attempted yet: ", "not yet": "Not yet, because "}
 
@@ -37,19 +38,11 @@ class Verdict:
         return Card(body, text, {"not attempted": "open"}.get(self.status, self.status))
 
 
-def described(name, names, args):
+def described(reference, args):
     """Return the call as text, name(lengths=[2, 3], T=4); an argument of several lines stands on its own."""
-    parts = [f"{label}={brief(value)}" for label, value in zip(names, args, strict=False)]
+    named = zip(inspect.signature(reference).parameters, args, strict=False)  # some have defaults
+    parts = [f"{label}={brief(value)}" for label, value in named]
     if not any("\n" in part for part in parts):
-        return f"{name}({', '.join(parts)})"
+        return f"{reference.__name__}({', '.join(parts)})"
     lines = [part.replace("\n", "\n" + " " * (part.index("=") + 1)) for part in parts]
-    return f"{name}(\n" + "".join(textwrap.indent(line, "  ") + ",\n" for line in lines) + ")"
-
-
-def first_line(error):
-    """Return the first line of an error's text, shortened."""
-    try:
-        text = (str(error).strip() or "no message").splitlines()[0]
-    except Exception:  # an error of the learner's own whose text is another error
-        text = "no message"
-    return text if len(text) <= 160 else text[:157] + "..."
+    return f"{reference.__name__}(\n" + "".join(textwrap.indent(line, "  ") + ",\n" for line in lines) + ")"
