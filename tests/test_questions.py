@@ -1,6 +1,7 @@
 """Hints come one by one, solutions are complete, the first guess counts, right stays right."""
 
 import re
+from dataclasses import replace
 
 import pytest
 

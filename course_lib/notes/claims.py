@@ -12,6 +12,7 @@ from statistics import fmean
 import yaml
 
 from course_lib.intervals import t_interval
+from course_lib.notes.cards import chinese
 from course_lib.places import DATA
 
 __all__ = ["Claim", "Comparison", "Reference", "find", "load", "search", "show_claim"]
