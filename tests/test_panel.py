@@ -96,3 +96,10 @@ def test_the_links_are_written_without_a_change_elsewhere(tmp_path, monkeypatch)
                 before.pop("source"), after.pop("source")
         assert old == new
         assert (tmp_path / file.name).read_text().endswith("}\n")
+
+
+@pytest.mark.parametrize("file", WAYS, ids=lambda file: file.stem)
+def test_each_lesson_shows_its_own_panel_in_its_first_cell(file):
+    code = ["".join(cell["source"]) for cell in way._read(file)["cells"] if cell["cell_type"] == "code"]
+    assert code[0].rstrip().endswith(f"\npanel({int(file.name[:2])})"), "end the setup cell with its lesson's panel"
+    assert not any("panel(" in source for source in code[1:])
