@@ -1,4 +1,4 @@
-"""The command line of an installed course: `python -m course_lib doctor` and `python -m course_lib evidence`."""
+"""The command line of an installed course: `python -m course_lib doctor`, `evidence` and `real`."""
 
 import argparse
 import sys
@@ -17,12 +17,22 @@ def main(arguments=None):
     evidence.add_argument("--seeds", type=int, help="seeds per arm (default: the experiment's own)")
     evidence.add_argument("--jobs", type=int, default=2, help="processes at once, one thread each (default 2)")
     evidence.add_argument("--list", action="store_true", help="only show what is recorded, outdated or missing")
+    real = commands.add_parser("real", help="fetch the world's checkpoints once, into the cache")
+    real.add_argument("names", nargs="*", help="checkpoints to fetch; all that can be had if none is named")
+    real.add_argument("--list", action="store_true", help="only show what there is, how large, and what is here")
     options = parser.parse_args(arguments)
     try:
         if options.command == "doctor":  # imported here, so that --help answers at once
             from course_lib.doctor import run
 
             return run(training=not options.no_training)
+        if options.command == "real":
+            from course_lib.model import real
+
+            try:
+                return real.run(options.names, options.list)
+            except ValueError as unknown:
+                parser.error(unknown)
         from course_lib.experiments import EXPERIMENTS, find, recording
 
         if options.jobs < 1 or (options.seeds or 2) < 2:

@@ -77,7 +77,7 @@ def open_checkpoint(place: str | Path, name: str | None = None, download: bool =
         kind = next((kind for kind in KINDS if type(config) in kind._model_mapping), None)
         if kind is None:
             raise ValueError(f"a {config.model_type} has no head for words")
-        model, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True,
+        model, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True, dtype=torch.float32,
                                            trust_remote_code=False, local_files_only=not download)  # fmt: skip
     except (OSError, ValueError) as error:
         raise OSError(f"the model {str(place)!r} cannot be opened: {tokenization.first_line(error)}") from None
