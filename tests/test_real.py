@@ -352,7 +352,7 @@ def test_without_the_reader_of_gguf_nothing_large_is_fetched(index, downloads, m
 @pytest.fixture(scope="module")
 def gpt():
     """A random GPT-2 with a byte-level vocabulary, as a checkpoint."""
-    runtime.seed_all(0)
+    runtime.seed_all(7)
     tokenizer = tokenization.train_byte_bpe(TEXTS, vocab_size=320)
     end = tokenizer.sep_token_id
     model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=600,
@@ -412,7 +412,7 @@ def test_the_sentences_are_balanced_and_none_is_told_twice():
     assert len(reviews) == len(set(reviews)) == 84
     assert [len(kind) for kind in data["reviews"].values()] == [30, 30] and list(data["reviews"]) == list(data["shown"])
     said = Counter(word for text in reviews for word in text.lower().strip(".").split())
-    assert not [word for pair in lesson_11.LABELS for word in pair if said[word] and word != "happy"]
+    assert not [word for pair in lesson_11.LABELS for word in pair if said[word]]
 
 
 @pytest.fixture
