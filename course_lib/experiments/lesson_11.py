@@ -28,12 +28,12 @@ def english() -> dict:
     return yaml.safe_load((places.DATA / "real_english.yaml").read_text(encoding="utf-8"))
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=3)
 def opened(name: str, untrained: int | None = None) -> Checkpoint:
     """Open a fetched checkpoint; with a seed, ``untrained``, the same shape with weights drawn anew."""
-    found = probes.open_checkpoint(real.folder(name), name)
     if untrained is None:
-        return found
+        return probes.open_checkpoint(real.folder(name), name)
+    found = opened(name)
     runtime.seed_all(untrained)
     model = type(found.model)(found.model.config)
     return Checkpoint(f"{name}, untrained", model.float().eval(), found.tokenizer, found.file)

