@@ -27,7 +27,7 @@ def main(arguments=None):
 
             return run(training=not options.no_training)
         if options.command == "real":
-            from course_lib.model import real
+            from course_lib.apply import real
 
             try:
                 return real.run(options.names, options.list)

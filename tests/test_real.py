@@ -18,11 +18,10 @@ from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, Lla
 
 from course_lib import __main__ as cli
 from course_lib import runtime
-from course_lib.apply import choosing, probes
+from course_lib.apply import choosing, probes, real
 from course_lib.apply.probes import GAP, Checkpoint
+from course_lib.apply.real import NotFetched, Source
 from course_lib.experiments import EXPERIMENTS, lesson_11
-from course_lib.model import real
-from course_lib.model.real import NotFetched, Source
 from course_lib.text import tokenization
 
 TEXTS = ["The capital of France is Paris. The capital of Italy is Rome. She was hungry, so she ate."] * 4
@@ -160,7 +159,7 @@ def test_a_kill_leaves_nothing_that_looks_like_a_checkpoint(toy, monkeypatch):
 def test_two_processes_fetch_once(toy, tmp_path):
     code = f"""
 import time
-from course_lib.model import real
+from course_lib.apply import real
 real.MODELS = {{"toy": real.Source(**{vars(real.MODELS["toy"])})}}
 download = real._download
 def slow(*args):

@@ -26,7 +26,8 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import cached_file
 
-from course_lib.model import attention, real
+from course_lib.apply import real
+from course_lib.model import attention
 from course_lib.text import tokenization
 
 __all__ = ["GAP", "Checkpoint", "choose", "cross_attention", "examine", "fill_in", "follows", "open_checkpoint",

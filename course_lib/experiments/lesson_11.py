@@ -10,9 +10,8 @@ import yaml
 from safetensors import safe_open
 
 from course_lib import places, runtime
-from course_lib.apply import choosing, probes
+from course_lib.apply import choosing, probes, real
 from course_lib.apply.probes import GAP, Checkpoint
-from course_lib.model import real
 
 __all__ = ["FREE", "LABELS", "WAYS", "capital", "english", "fill_gap", "label_reviews", "move_earlier", "opened",
            "spectrum"]  # fmt: skip
