@@ -17,7 +17,9 @@ __all__ = ["FREE", "LABELS", "WAYS", "capital", "english", "fill_gap", "label_re
            "spectrum"]  # fmt: skip
 
 WAYS = {"one pass": (1.0, 0.0), "whole sentence": (1.0, 1.0), "what follows": (0.0, 1.0)}  # of prior and likelihood
-LABELS = [("positive", "negative"), ("good", "bad"), ("great", "terrible"), ("happy", "sad"), ("love", "hate")]
+LABELS = [("positive", "negative"), ("good", "bad"), ("great", "terrible"), ("happy", "sad"), ("love", "hate"),
+          ("fantastic", "horrible"), ("satisfied", "disappointed"), ("praise", "criticism"), ("success", "failure"),
+          ("pleased", "angry")]  # fmt: skip
 FREE = ["N/A", "", "[MASK]"]  # texts without content: what a model says of them is its bias (arXiv 2102.09690, §4)
 
 
