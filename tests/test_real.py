@@ -17,7 +17,7 @@ import torch
 from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from course_lib import __main__ as cli
-from course_lib import runtime
+from course_lib import experiments, runtime
 from course_lib.apply import choosing, probes, real
 from course_lib.apply.probes import GAP, Checkpoint
 from course_lib.apply.real import NotFetched, Source
@@ -532,9 +532,12 @@ def test_untrained_weights_differ_by_seed_and_keep_the_shape(gpt, tmp_path, monk
 
 
 # --- the real ones, where they are
-def test_the_real_ones_still_give_the_recorded_numbers():
-    from course_lib import experiments
-
+@pytest.mark.slow
+def test_the_real_ones_still_give_the_recorded_numbers(monkeypatch):
+    """Looks into the cache that COURSE_TEST_CACHE names, else the user's own."""
+    monkeypatch.delenv("COURSE_CACHE")
+    if kept := os.environ.get("COURSE_TEST_CACHE"):
+        monkeypatch.setenv("COURSE_CACHE", kept)
     if not {"smollm2", "minilm"} <= set(real.available()):
         pytest.skip("needs python -m course_lib real smollm2 minilm, once")
     for name, arm in (("real-gaps", "what follows"), ("real-later-words", "MiniLM, bidirectional"),
