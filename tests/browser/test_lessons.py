@@ -138,10 +138,6 @@ def test_an_answer_opens_by_the_keyboard(opened):
         page.keyboard.press("Shift+Enter")
     fold = page.locator(FOLD, has_text="he run says").first
     fold.wait_for(timeout=240_000)
-    for key in ("Enter", "Space"):
-        fold.scroll_into_view_if_needed()
-        fold.locator("summary").focus()
-        page.keyboard.press(key)
-        page.wait_for_timeout(500)
-        print(key, fold.get_attribute("open"), page.evaluate("document.activeElement.outerHTML.slice(0, 200)"))
+    fold.locator("summary").focus()
+    page.keyboard.press("Enter")
     assert fold.get_attribute("open") is not None
