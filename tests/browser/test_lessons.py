@@ -5,6 +5,7 @@
 
 import os
 import re
+import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -31,8 +32,9 @@ LEFT, RIGHT = "    return words[position:]", "    return words[:position]"
 def opened(lab, visit):
     """Return opened(name of a lesson): its page, ready, with nothing run."""
 
-    def open_(name, **options):
-        page = visit(f"{lab}/lab/tree/my-course/{name}", **({"width": 1300, "height": 900} | options))
+    def open_(name):
+        workspace = f"{name[:2]}-{time.monotonic_ns()}"  # one that remembers no other test
+        page = visit(f"{lab}/lab/workspaces/{workspace}/tree/my-course/{name}", width=1300, height=900)
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=120_000)
         page.wait_for_function(READY, timeout=120_000)
         return page
@@ -93,9 +95,8 @@ def write(page, cell, line):
     """Put a line in the place of the function's last one, as a learner would, and run the cell."""
     cell.scroll_into_view_if_needed()
     cell.locator(".cm-line", has_text=re.compile(r"^    return ")).last.click()
-    page.keyboard.press("Home")
-    page.keyboard.press("Home")
-    page.keyboard.press("Shift+End")
+    page.keyboard.press("End")
+    page.keyboard.press("Shift+Home")  # up to the line's indentation
     page.keyboard.type(line.strip())
     page.keyboard.press("Shift+Enter")
 
