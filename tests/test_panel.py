@@ -60,12 +60,12 @@ def test_the_panel_counts_what_is_left_and_names_the_next_open_exercise(progress
     ]
     predict("first-training", guess="b")
     quiz("floor-and-ceiling", answer="a")
-    check(lessons.find("exercises", "left_context").second, "left_context")
+    check(lessons.find("exercises", "left_context").reference, "left_context")
     assert lines() == ["Lesson 0 of 11. Left here: 1 of 2 predictions, 1 of 2 exercises.",
                        "Next open exercise: hide (3 minutes)"]  # fmt: skip
     others = set(lessons.read("predictions", 0)) - {"first-training"}
     predict(others.pop(), guess="a")
-    check(lessons.find("exercises", "hide").second, "hide")
+    check(lessons.find("exercises", "hide").reference, "hide")
     assert lines() == ["Lesson 0 of 11. Nothing is left here: all is predicted and solved."]
 
 
@@ -96,3 +96,10 @@ def test_the_links_are_written_without_a_change_elsewhere(tmp_path, monkeypatch)
                 before.pop("source"), after.pop("source")
         assert old == new
         assert (tmp_path / file.name).read_text().endswith("}\n")
+
+
+@pytest.mark.parametrize("file", WAYS, ids=lambda file: file.stem)
+def test_each_lesson_shows_its_own_panel_in_its_first_cell(file):
+    code = ["".join(cell["source"]) for cell in way._read(file)["cells"] if cell["cell_type"] == "code"]
+    assert code[0].rstrip().endswith(f"\npanel({int(file.name[:2])})"), "end the setup cell with its lesson's panel"
+    assert not any("panel(" in source for source in code[1:])

@@ -28,10 +28,10 @@ TASKS = {  # task: the extras of pyproject.toml that it needs
 USAGE = """usage: make TASK, or python tools/bootstrap.py TASK [options]; each task sets up what it needs first
 
   lab        check this machine, open JupyterLab at your copy of the lessons (my-course/)
+  copy       lay or renew that copy without opening it, and say where it is
   test       ruff, all tests, every notebook under strict nbval
   setup      install all that lessons and tests need, so that neither needs the network again
   browser-test   install a browser if there is none, then try the pages in it
-  copy       lay or renew that copy without opening it, and say where it is
   update     fetch the newest course; what you changed in notebooks/ is kept in my-notebooks/
   doctor     check this machine: versions, device, memory, disk, a five-second training run
   lint       ruff over the library, the tools, the tests and the notebooks
