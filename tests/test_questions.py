@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from course_lib import plots
-from course_lib.exercises import hint, lessons, predict, questions, quiz, reveal, solution
+from course_lib.exercises import hint, lessons, predict, questions, quiz, reveal, solution, try_it
 from course_lib.exercises.help import solution_source
 from course_lib.notes import progress as store
 from course_lib.notes.cards import inline
@@ -24,6 +24,28 @@ def test_hints_come_one_by_one_or_by_number(capsys):
     for number in (0, 4, "1", 1.5, True, 1.0):
         with pytest.raises(ValueError, match="numbered 1 to 3"):
             hint("hide", number)
+
+
+@pytest.mark.parametrize("name", [name for n in lessons.numbers() for name in lessons.texts(n)["exercises"]])
+def test_the_example_of_an_exercise_can_be_tried(capsys, name):
+    try_it(lessons.find("exercises", name).reference)
+    said = capsys.readouterr().out.split("yours:    ")
+    assert len(said) > 1
+    for part in said[1:]:
+        got, want = part.split("\nexpected: ")
+        assert want.startswith(got), f"{name}: the contract's example"
+
+
+def test_try_it_shows_what_a_wrong_function_gives(capsys):
+    try_it(lambda words, position: words[position:], "left_context")
+    assert capsys.readouterr().out == (
+        'left_context(["the", "baker", "slept", "."], 2)\nyours:    [\'slept\', \'.\']\n'
+        "expected: ['the', 'baker']\n"
+    )
+    with pytest.raises(ZeroDivisionError):
+        try_it(lambda words, position: 1 / 0, "left_context")
+    with pytest.raises(TypeError, match="without brackets"):
+        try_it(["the"])
 
 
 def test_a_solution_is_folded_and_complete(capsys):

@@ -1,15 +1,35 @@
-"""Help with an exercise: its hints, one after the other, and its solution, folded."""
+"""Help with an exercise: what your function gives on its example, its hints one by one, and its solution, folded."""
 
 import ast
+import doctest
 import inspect
+import sys
 import textwrap
 
 from course_lib.exercises import lessons
+from course_lib.exercises.engine import name_of
 from course_lib.notes.cards import Card, inline, plain, pre, show, slip
 
-__all__ = ["hint", "solution", "solution_source"]
+__all__ = ["hint", "solution", "solution_source", "try_it"]
 
 _given: dict[str, int] = {}  # how many hints of an exercise this kernel has shown
+
+
+def try_it(function, name=None):
+    """Show what your function gives on the example of its docstring, beside what the exercise says; nothing is checked.
+
+    The exercise is the one with the function's own name unless `name` is given. An error of your function is yours to
+    see, with its traceback.
+    """
+    exercise = lessons.find("exercises", name or name_of(function))
+    names = {**vars(sys.modules[exercise.reference.__module__]), exercise.name: function}
+    for example in doctest.DocTestParser().get_examples(exercise.texts["contract"]):
+        if not example.want:
+            exec(example.source, names)
+            continue
+        asked, want, got = example.source.strip(), example.want.strip(), repr(eval(example.source, names))
+        text = f"{asked}\nyours:    {got}\nexpected: {want}"
+        show(Card(pre(text), text, "right" if got == want else "note"))
 
 
 def hint(name, number=None):
