@@ -4,7 +4,7 @@ import html
 import re
 
 import mistune
-from IPython.display import HTML, Markdown, display
+from IPython.display import HTML, display
 
 from course_lib.kernel import slip
 
@@ -38,8 +38,9 @@ def show(card, updatable=False):
 
 def texts(shown):
     """Return what is shown as (HTML, plain text): Markdown, or an object that a notebook can display."""
-    if isinstance(shown, str | Markdown):
-        shown = getattr(shown, "data", shown)
+    if hasattr(shown, "_repr_markdown_"):
+        shown = shown.data
+    if isinstance(shown, str):
         return markdown(shown), plain(shown).strip()
     if hasattr(shown, "_repr_html_"):
         return f'<div style="margin:0.5em 0">{shown._repr_html_()}</div>', repr(shown)
