@@ -40,9 +40,9 @@ class TownPairs:
         """Pack the training stories, one in a row, two where it is long."""
         return doc_sentences(self.tokenizer, self.encoded(0), LENGTH)
 
-    def training(self, kind: str) -> Pairs:
-        """Make pairs of the training stories with one kind of negative."""
-        return self._pairs(0, kind, None)
+    def training(self, kind: str, pairs: int | None = None) -> Pairs:
+        """Make pairs of the training stories with one kind of negative: so many, or all that they give."""
+        return self._pairs(0, kind, pairs)
 
     def held_out(self, kind: str, pairs: int = ASKED) -> Pairs:
         """Make so many pairs of held-out stories with one kind of negative."""
