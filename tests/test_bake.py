@@ -91,6 +91,14 @@ def test_normal_form_drops_what_differs_between_machines():
     nbformat.validate(new)
 
 
+def test_a_lesson_has_slides():
+    raw = notebook('predict("x")', "# a comment", 'answer = "a"\nreveal("x", answer)')
+    raw.cells.insert(0, nbformat.v4.new_markdown_cell("## 1 Title", metadata={"slideshow": {"slide_type": "skip"}}))
+    raw.cells.append(nbformat.v4.new_markdown_cell("text", metadata={"slideshow": {"slide_type": "skip"}}))
+    kinds = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in bake.normalise(raw).cells]
+    assert kinds == ["slide", "subslide", None, "fragment", None]
+
+
 def test_what_a_click_folded_is_not_stored():
     raw = notebook("x = 1")
     raw.cells[0].metadata["jupyter"] = {"outputs_hidden": True, "source_hidden": True}

@@ -25,6 +25,10 @@ __all__ = ["execute", "fingerprint", "main", "normalise", "problems"]
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 KEPT_CELL_METADATA = ("tags", "jupyter", "slideshow", "editable", "deletable")
+SLIDES = {  # a cell with such a line begins a slide, or comes into one at a click (`jupyter nbconvert --to slides`)
+    "markdown": {"# ": "slide", "## ": "slide", "### ": "subslide"},
+    "code": {"predict(": "subslide", "reveal(": "fragment"},
+}
 WIDGET = "application/vnd.jupyter.widget-"
 
 
@@ -119,6 +123,11 @@ def normalise(notebook):
             }
         )
         cell.source = cell.source.rstrip()
+        cell.metadata.pop("slideshow", None)
+        for start, kind in SLIDES.get(cell.cell_type, {}).items():
+            if f"\n{start}" in f"\n{cell.source}":
+                cell.metadata["slideshow"] = {"slide_type": kind}
+                break
         if cell.cell_type == "code":
             cell.outputs = [_normal_output(output) for output in cell.outputs]
             cell.metadata.get("jupyter", {}).pop("outputs_hidden", None)
