@@ -20,7 +20,8 @@ def test_terms_are_whole_and_unique():
     ("kv", "KV cache"),
 ])  # fmt: skip
 def test_a_word_is_found_in_either_language(word, term):
-    assert term in repr(glossary.look_up(word))
+    found = glossary.look_up(word)
+    assert term in repr(found) and f"{term}<br><span lang" in found.data
 
 
 def test_several_words_and_none():

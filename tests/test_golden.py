@@ -21,9 +21,9 @@ import pytest
 import torch
 
 from course_lib import runtime
-from course_lib.apply import fine_tuning, generation, in_context_data
+from course_lib.apply import fine_tuning, generation, in_context_data, probes
 from course_lib.apply import translation as pairs_of_sentences
-from course_lib.experiments import EXPERIMENTS, lesson_05, lesson_06, lesson_08, material, materials
+from course_lib.experiments import EXPERIMENTS, lesson_05, lesson_06, lesson_08, lesson_11, material, materials
 from course_lib.experiments.town_pairs import TownPairs
 from course_lib.model import bodies
 from course_lib.text import corpora, packing, tokenization
@@ -229,6 +229,25 @@ ARMS = {  # of each runner one arm, with what is smaller
 }  # fmt: skip
 
 
+REAL = {  # runner -> (experiment, arm); here they ask a small random GPT
+    "capital": ("real-capitals", "whole sentence"), "fill_gap": ("real-gaps", "what follows"),
+    "label_reviews": ("real-in-context", "2 examples"), "spectrum": ("real-pooler", "fresh"),
+    "move_earlier": ("real-later-words", "SmolLM2, bidirectional mask"),
+}  # fmt: skip
+
+
+def real_arm(name):
+    experiment = EXPERIMENTS[REAL[name][0]]
+    pieces = tokenization.train_byte_bpe([" ".join(word for pair in lesson_11.LABELS for word in pair)] * 9, 500)
+    runtime.seed_all(0)
+    gpt = bodies.tiny_gpt(pieces, n_embd=64, n_layer=1, n_head=4, n_positions=512, initializer_range=0.05).eval()
+    tiny = probes.Checkpoint("tiny", gpt, pieces, None)
+    with (mock.patch.object(lesson_11, "opened", lambda *_: tiny),
+          mock.patch.object(lesson_11, "_scores", lesson_11._scores.__wrapped__)):  # fmt: skip
+        [found] = evidence.train_arm(experiment.run, [1], experiment.settings(REAL[name][1]))
+    return evidence.rounded(found)
+
+
 @contextlib.contextmanager
 def little():
     """Cap stories, labelled rows, steps and the size of the models: what is measured is the same."""
@@ -269,6 +288,7 @@ GOLDEN = {
     "pre-training": pre_training, "any rate": any_rate, "loss everywhere": loss_everywhere, "translation": translation,
     "fine-tuning": fine_tuned, "masking": masking, "packing": packed, "oracle": oracle, "texts": texts,
     **{f"measured: {name}": functools.partial(arm, name) for name in ARMS},
+    **{f"measured: {name}": functools.partial(real_arm, name) for name in REAL},
 }  # fmt: skip
 
 
@@ -371,7 +391,7 @@ def test_the_tolerance_forgives_another_processor_and_nothing_else():
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
 def test_every_runner_has_a_golden_run(name):
-    assert EXPERIMENTS[name].run in {EXPERIMENTS[experiment].run for experiment, _, _ in ARMS.values()}
+    assert EXPERIMENTS[name].run in {EXPERIMENTS[run].run for run, *_ in [*ARMS.values(), *REAL.values()]}
 
 
 def renew(names):

@@ -60,12 +60,12 @@ def test_the_panel_counts_what_is_left_and_names_the_next_open_exercise(progress
     ]
     predict("first-training", guess="b")
     quiz("floor-and-ceiling", answer="a")
-    check(lessons.find("exercises", "left_context").second, "left_context")
+    check(lessons.find("exercises", "left_context").reference, "left_context")
     assert lines() == ["Lesson 0 of 11. Left here: 1 of 2 predictions, 1 of 2 exercises.",
                        "Next open exercise: hide (3 minutes)"]  # fmt: skip
     others = set(lessons.read("predictions", 0)) - {"first-training"}
     predict(others.pop(), guess="a")
-    check(lessons.find("exercises", "hide").second, "hide")
+    check(lessons.find("exercises", "hide").reference, "hide")
     assert lines() == ["Lesson 0 of 11. Nothing is left here: all is predicted and solved."]
 
 

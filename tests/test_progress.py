@@ -15,6 +15,8 @@ from course_lib.notes import progress as store
 
 EMPTY = {section: {} for section in store.SECTIONS}
 
+RUN = dict(tokens=1000, end=0.4, way=0.5, floor=0.1, ceiling=0.8, scale="quick")  # the values that its reading names
+
 
 pytestmark = pytest.mark.usefixtures("progress_file")
 
@@ -29,7 +31,7 @@ def test_progress_counts():
 
     assert counts() == "00 Start here 0 of 2 0 of 0 0 of 2 0 of 1"
     predict("first-training", guess="b")
-    reveal("first-training", "a")
+    reveal("first-training", "a", **RUN)
     check(right("hide"), "hide")
     quiz("floor-and-ceiling", answer="a")
     assert counts() == "00 Start here 1 of 2 0 of 1 1 of 2 1 of 1"
@@ -131,8 +133,8 @@ def test_where_nothing_can_be_written_the_kernel_remembers(monkeypatch, tmp_path
     predict("first-training", guess="b")
     said = capsys.readouterr().out
     assert said.count("cannot be saved") == 1 and str(tmp_path) not in said
-    reveal("first-training", "a")
-    assert "Your guess was right" in capsys.readouterr().out
+    reveal("first-training", "a", **RUN)
+    assert "You were right" in capsys.readouterr().out
 
 
 def test_the_file_lies_with_the_learner_s_copy(monkeypatch, tmp_path):
@@ -153,7 +155,7 @@ def test_an_entry_of_a_wrong_type_is_kept_aside_and_the_others_go_on(progress_fi
     progress(0)
     assert json.loads(progress_file.read_text(encoding="utf-8")) == content, "reading writes nothing"
     predict("first-training", guess="a")
-    reveal("first-training", "b")
+    reveal("first-training", "b", **RUN)
     quiz("floor-and-ceiling", answer="a")
     check(right("hide"), "hide")
     drill.ask("1", said=[1])

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from course_lib import plots
 from course_lib.exercises import hint, lessons, predict, questions, quiz, reveal, solution
 from course_lib.exercises.help import solution_source
 from course_lib.notes import progress as store
@@ -101,6 +102,12 @@ def test_the_answer_is_folded_until_there_is_a_guess(made_up):
     assert "It is larger." in inside and "Shown <em>too</em>." in inside
     predict("made-up", "a")
     assert "<details open>" in answer.card().data and "You said a) yes. It is smaller." in answer.card().data
+
+
+def test_computed_markdown_is_shown_as_markdown_in_the_fold(made_up):
+    reveal("made-up", "b", plots.markdown("Expected:\n\n> *more*"))
+    shown = questions._answers["made-up"].card()
+    assert "<blockquote>\n<p><em>more</em>" in shown.data and "> *more*" in repr(shown)
 
 
 def test_a_run_that_was_stopped_answers_nothing(made_up, monkeypatch, capsys, progress_file):

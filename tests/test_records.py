@@ -214,6 +214,13 @@ def test_recorded_numbers_are_those_of_the_file(name):
         assert tuple(row[1:4]) == pytest.approx(record.difference(metric, arm, EXPERIMENTS[name].control))
 
 
+def test_a_record_can_be_shown_under_other_names():
+    record, renamed = made_up(), made_up().called({"two-sided": "bidirectional"})
+    assert [*renamed.runs] == ["bidirectional", "left-only"] and [*record.runs] == ["two-sided", "left-only"]
+    assert renamed.final("bidirectional", "score") == record.final("two-sided", "score")
+    assert renamed.difference("score", "bidirectional", "left-only") == record.difference("score", *record.runs)
+
+
 def test_bars_take_the_colours_of_the_table(drawn):
     picture = plots.ends(made_up(), "score", alt=ALT)
     shown = [to_hex(patch.get_edgecolor()).upper() for patch in drawn[0].patches]

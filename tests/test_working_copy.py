@@ -334,7 +334,7 @@ def test_the_lesson_that_opens_is_the_first_and_then_the_one_worked_on_last(cour
 
 def test_a_lesson_begins_again_beside_the_old_copy_and_what_is_solved_stays(course, progress_file, capsys):
     working_copy.lay()
-    check(lessons.find("exercises", "hide").second, "hide")
+    check(lessons.find("exercises", "hide").reference, "hide")
     change(left="mine")
     capsys.readouterr()
     restart_lesson(4)

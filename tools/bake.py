@@ -2,11 +2,9 @@
 
 Normal form: stable cell ids, no widget state, no timestamps, no absolute paths, one kernel name, LF ends;
 and a fingerprint of the code that made the outputs, by which `bake --check` finds stale ones without a run.
-What answers a prediction is stored folded: it opens when the learner runs the cell, and not before the guess.
 """
 
 import argparse
-import ast
 import copy
 import hashlib
 import os
@@ -22,14 +20,12 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from course_lib import places
 
-__all__ = ["execute", "fingerprint", "main", "normalise", "problems", "spoilers"]
+__all__ = ["execute", "fingerprint", "main", "normalise", "problems"]
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 KEPT_CELL_METADATA = ("tags", "jupyter", "slideshow", "editable", "deletable")
 WIDGET = "application/vnd.jupyter.widget-"
-# JupyterLab shows the first line of a folded output. Without this one, that line would be the answer.
-FOLDED = "<!-- Folded: run this cell to see the answer, or click here. -->\n"
 
 
 def main(arguments=None):
@@ -128,8 +124,6 @@ def normalise(notebook):
             cell.metadata.get("jupyter", {}).pop("outputs_hidden", None)
             if not cell.metadata.get("jupyter", True):
                 del cell.metadata["jupyter"]
-    for number in spoilers(new):
-        _fold(new.cells[number])
     new.metadata = nbformat.from_dict(
         {
             "kernelspec": KERNEL,
@@ -146,47 +140,6 @@ def fingerprint(notebook):
     """Return a short hash of the code cells' sources: what the outputs were made by."""
     sources = [cell.source.rstrip() for cell in notebook.cells if cell.cell_type == "code"]
     return hashlib.sha256("\x00".join(sources).encode()).hexdigest()[:16]
-
-
-def spoilers(notebook):
-    """Return the numbers of the cells whose outputs would give the answer of a predict() away.
-
-    Those from a predict() on, up to its reveal() and the code cells that follow it without text between.
-    """
-    calls = [_asked(cell) for cell in notebook.cells]
-    answered = {name for called, name in set().union(*calls) if called == "reveal"}
-    found, waiting, evidence = [], set(), False
-    for number, (cell, here) in enumerate(zip(notebook.cells, calls, strict=True)):
-        asked, told = ({name for called, name in here if called == word} for word in ("predict", "reveal"))
-        evidence = cell.cell_type == "code" and (evidence or bool(told))
-        if cell.cell_type == "code" and not asked and (waiting or evidence):
-            found.append(number)
-        waiting = (waiting | asked & answered) - told
-    return found
-
-
-def _asked(cell):
-    """Return {('predict' or 'reveal', name)} for the calls in a code cell."""
-    try:
-        tree = ast.parse(cell.source if cell.cell_type == "code" else "")
-    except SyntaxError:  # a cell magic
-        return set()
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
-    return {
-        (call.func.id, call.args[0].value)
-        for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id in ("predict", "reveal")
-        if isinstance(call.args[0], ast.Constant)
-    }
-
-
-def _fold(cell):
-    """Fold a cell's outputs in place, if the first one can carry the line to be read instead (plain text cannot)."""
-    data = cell.outputs[0].get("data", {}) if cell.outputs else {}
-    kind = next((kind for kind in ("text/html", "text/markdown") if kind in data), None)
-    if kind:
-        data[kind] = FOLDED + data[kind]
-        cell.metadata["jupyter"] = {**cell.metadata.get("jupyter", {}), "outputs_hidden": True}
 
 
 def problems(file):
@@ -212,9 +165,6 @@ def _normal_output(output):
         output.data = {
             kind: _relative(value) for kind, value in output.data.items() if not kind.startswith(WIDGET)
         }
-        for kind in ("text/html", "text/markdown"):
-            if kind in output.data:
-                output.data[kind] = output.data[kind].removeprefix(FOLDED)
         output.metadata = {}
     if "text" in output:
         output.text = _relative(output.text)

@@ -26,6 +26,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import cached_file
 
+from course_lib.apply import real
 from course_lib.model import attention
 
 __all__ = ["GAP", "Checkpoint", "choose", "cross_attention", "examine", "fill_in", "follows", "open_checkpoint",
@@ -77,7 +78,7 @@ def open_checkpoint(place: str | Path, download: bool = False) -> Checkpoint:
         kind = next((kind for kind in KINDS if type(config) in kind._model_mapping), None)
         if kind is None:
             raise ValueError(f"a {config.model_type} has no head for words")
-        model, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True,
+        model, told = kind.from_pretrained(place, use_safetensors=True, output_loading_info=True, dtype=torch.float32,
                                            trust_remote_code=False, local_files_only=not download)  # fmt: skip
     except Exception as error:  # a damaged file makes tokenizers raise a bare Exception
         why = str(error).strip().splitlines() or [type(error).__name__]  # transformers says it in ten lines
@@ -96,8 +97,9 @@ def choose(own: Mapping[str, Checkpoint], published: bool = False) -> dict[str, 
         found, why = None, "not asked for"
         if published:
             try:
-                found = open_checkpoint(name, download=True)
-            except OSError as error:
+                place = real.folder(name) if name in real.available() else name
+                found = open_checkpoint(place, download=True)
+            except (OSError, ValueError) as error:
                 why = str(error)
         kept = found or stand_in
         print(f"{name}: opened." if found else f"{name}: {why}. In its place: {stand_in.name}.")

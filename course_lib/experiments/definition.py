@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -76,6 +76,10 @@ class Record:
     dates: list[str]
     margins: dict[str, float] = field(default_factory=dict)
     own_text: bool = False  # every seed drew its own text
+
+    def called(self, names: dict[str, str]) -> Record:
+        """The same record with arms under other names, {name in the record: name to show}."""
+        return replace(self, runs={names.get(arm, arm): seeds for arm, seeds in self.runs.items()})
 
     def lists(self, arm: str, metric: str) -> list[list[float]]:
         """A metric over training, one list for each seed of an arm; ValueError names what there is."""

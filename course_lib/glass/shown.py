@@ -7,6 +7,7 @@ import html
 from urllib.parse import quote
 
 from course_lib.glass import picture, reading
+from course_lib.plots.figure import PAPER
 
 __all__ = ["STAGES", "show", "show_pair"]
 
@@ -58,9 +59,10 @@ def _glass(found: reading.Reading, state: dict) -> Glass:
     alt, png = picture.describe(found), picture.png(picture.draw(found))
     address = PAGE + "#embed=1&" + "&".join(f"{name}={quote(str(value))}" for name, value in state.items())
     code = base64.b64encode(png).decode()
-    image = f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{code}">'
+    look = "max-width:100%;border-radius:8px;mix-blend-mode:multiply"  # with the paper beneath, no glare on a dark page
+    image = f'<img alt="{html.escape(alt)}" style="{look}" src="data:image/png;base64,{code}">'
     frame = (
         f'<iframe title="Glass model, live" src="{html.escape(address)}" loading="lazy" '
         'style="position:absolute;inset:0;width:100%;height:100%;border:0;visibility:hidden"></iframe>'
     )
-    return Glass(f'<div style="position:relative;min-height:{HEIGHT}px">{image}{frame}</div>', png, alt)
+    return Glass(f'<div style="position:relative;min-height:{HEIGHT}px;{PAPER}">{image}{frame}</div>', png, alt)

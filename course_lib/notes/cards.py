@@ -38,6 +38,8 @@ def show(card, updatable=False):
 
 def texts(shown):
     """Return what is shown as (HTML, plain text): Markdown, or an object that a notebook can display."""
+    if hasattr(shown, "_repr_markdown_"):
+        shown = shown.data
     if isinstance(shown, str):
         return markdown(shown), plain(shown).strip()
     if hasattr(shown, "_repr_html_"):

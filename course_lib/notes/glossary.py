@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from course_lib.notes.cards import chinese, inline
 from course_lib.places import DATA
 
 __all__ = ["Term", "load", "look_up"]
@@ -43,4 +44,13 @@ def look_up(*words: str):
         some = ", ".join(repr(term.en) for term in load()[:4])
         raise ValueError(f"no term holds {' or '.join(map(repr, words))}; there are {some} and others: look_up()")
     rows = [[term.en, term.zh, term.says, term.says_zh, term.lesson] for term in found]
-    return table(rows, ["English", "中文", "in one line", "一句话", "lesson"])
+    shown = table(rows, ["English", "中文", "in one line", "一句话", "lesson"])
+    left = 'style="text-align:left"'  # on a page the two languages stand one below the other, for a narrow window
+    body = "".join(
+        f'<tr><th scope="row" {left}>{inline(term.en)}<br>{chinese(term.zh)}</th>'
+        f"<td {left}>{inline(term.says)}<br>{chinese(term.says_zh)}</td><td>{term.lesson}</td></tr>"
+        for term in found
+    )
+    head = "".join(f'<th scope="col" {left}>{name}</th>' for name in ("term", "in one line", "lesson"))
+    shown.data = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return shown

@@ -17,7 +17,7 @@ from PIL import Image
 
 from course_lib.plots.colours import INK, PALE
 
-__all__ = ["LONGEST_NAME", "WIDTH", "Picture", "figure", "inches", "legible", "named", "style", "whole"]
+__all__ = ["LONGEST_NAME", "PAPER", "WIDTH", "Picture", "figure", "inches", "legible", "named", "style", "whole"]
 
 LONGEST_NAME = 40  # letters of a name on an axis or beside a line: more would break the layout
 DPI, EDGE = 110, 0.1  # EDGE: the inches that are left around a figure
@@ -25,10 +25,13 @@ WIDTH = 6.8  # inches: with a list of contents beside the lesson, half a window 
 COLOURS = 256  # of an image: a third of the bytes, and no difference that one sees
 FONT = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")  # comes with matplotlib: the same everywhere
 # A card that is white on a light page and greyish on a dark one: images are multiplied with what lies beneath them.
-CARD = (
-    "margin:0;width:fit-content;max-width:100%;box-sizing:border-box;padding:8px;border-radius:8px;isolation:isolate;"
-    "display:flex;flex-wrap:wrap;align-items:flex-end;gap:8px;"
+PAPER = (
+    "border-radius:8px;isolation:isolate;"
     "background:color-mix(in srgb,#fff 82%,var(--jp-layout-color0,var(--pst-color-background,#fff)))"
+)
+CARD = (
+    "margin:0;width:fit-content;max-width:100%;box-sizing:border-box;padding:8px;"
+    f"display:flex;flex-wrap:wrap;align-items:flex-end;gap:8px;{PAPER}"
 )
 
 

@@ -61,7 +61,8 @@ def lab(home):
     """A JupyterLab as `make lab` starts it, for a learner who has no settings yet: its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "XDG_"))}
+    ours = ("JUPYTER", "XDG_", "PYTEST_", "COURSE_")  # under pytest a kernel would be quiet
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment |= {"HOME": str(home), "COURSE_HOME": str(home / "course"), "PYTHONPATH": str(ROOT)}
     options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--no-browser",
                "--LabApp.expose_app_in_browser=True"]  # fmt: skip
