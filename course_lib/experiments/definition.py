@@ -71,7 +71,7 @@ class Record:
 
     name: str
     definition: str
-    runs: dict[str, dict[str, dict]]
+    runs: dict[str, dict[str, dict]] = field(repr=False)  # long
     made_with: list[dict]  # the environments it was made in
     dates: list[str]
     margins: dict[str, float] = field(default_factory=dict)
