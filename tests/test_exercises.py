@@ -130,6 +130,7 @@ def test_names_are_unique(kind):
 
 
 ENTRY = {"minutes": 3, "stars": 1, "contract": "c", "hints": ["a", "b"], "mistakes": {"x": "y"}}
+READ = {"text": "Why?", "read": "r", "secrets": ["s", "t"]}
 ASKED = {"text": "Why?", "options": {key: {"says": "s" + key, "because": "t"} for key in "ab"}}
 
 
@@ -139,9 +140,11 @@ ASKED = {"text": "Why?", "options": {key: {"says": "s" + key, "because": "t"} fo
     ("exercises", {**ENTRY, "minutes": "3"}, "minutes is '3', which is no int"),
     ("exercises", {**ENTRY, "hint": "a"}, "needs"),
     ("exercises", {**ENTRY, "mistakes": {"x": 2}}, "2 is no text: put it in quotes"),
-    ("predictions", {"text": "Why?", "options": {"b": {}, "c": {}}}, "lettered"),
-    ("predictions", {"text": "Why?", "options": {"a": "one", "b": "two"}}, "`says` and `because`"),
-    ("predictions", {"text": "Why?", "options": {k: {"says": True, "because": "t"} for k in "ab"}}, "True is no text"),
+    ("predictions", {**READ, "options": {"b": {}, "c": {}}}, "lettered"),
+    ("predictions", {**READ, "options": {"a": "one", "b": "two"}}, "`says` and `because`"),
+    ("predictions", {**READ, "options": {k: {"says": True, "because": "t"} for k in "ab"}}, "True is no text"),
+    ("predictions", {**READ, **ASKED, "holds": [True]}, "True is no text"),
+    ("predictions", ASKED, "needs"),
     ("quizzes", {**ASKED, "answer": "c"}, "none of the options"),
 ])  # fmt: skip
 def test_texts_that_are_wrong_are_named(kind, entry, said):

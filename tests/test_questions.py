@@ -66,6 +66,7 @@ QUIZ = lessons.Question("made-quiz", "One?", OPTIONS, {"a": "One is one.", "b": 
 @pytest.fixture
 def made_up(monkeypatch):
     monkeypatch.setattr(questions, "_answers", {})
+    monkeypatch.setattr(questions, "_cut_before", {})
     items = {"predictions": QUESTION, "quizzes": QUIZ}
     monkeypatch.setattr(lessons, "find", lambda kind, name: items[kind])
 
@@ -137,6 +138,8 @@ def test_a_run_that_was_stopped_answers_nothing(made_up, monkeypatch, capsys, pr
     text = said(capsys, reveal, "made-up", "b")
     assert text == "tiny BERT was stopped early, so there is no answer yet: run its cell again, then this one.\n"
     assert not progress_file.exists() and "made-up" not in questions._answers
+    predict("made-up")  # asked after the stop: it is about something else
+    assert "the run says" in said(capsys, reveal, "made-up", "b").lower()
 
 
 def test_a_click_records_the_guess_and_opens_the_answer(made_up, monkeypatch):

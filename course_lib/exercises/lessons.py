@@ -17,10 +17,10 @@ FOLDER = Path(__file__).parent
 KINDS = {"exercises": "exercise", "predictions": "prediction", "quizzes": "quiz"}
 FIELDS = {  # what an entry of each kind must have, and of what type
     "exercises": {"minutes": int, "stars": int, "contract": str, "hints": list, "mistakes": dict},
-    "predictions": {"text": str, "options": dict},
+    "predictions": {"text": str, "options": dict, "read": str, "secrets": list},
     "quizzes": {"text": str, "options": dict, "answer": str},
 }
-OPTIONAL = {"holds": list, "read": str, "secrets": list}
+OPTIONAL = {"holds": list}  # of a prediction
 SAFE = {function.__name__: function for function in (abs, all, any, len, max, min, round, sum, zip)}  # in conditions
 
 
@@ -76,7 +76,7 @@ def texts(number):
 
 def checked(place, entry, fields):
     """Raise ValueError where an entry of a lesson's texts lacks something, has too much, or text is no text."""
-    fields = fields | {field: kind for field, kind in OPTIONAL.items() if "text" in fields and field in entry}
+    fields = fields | {field: kind for field, kind in OPTIONAL.items() if "secrets" in fields and field in entry}
     if set(entry) != set(fields):
         raise ValueError(f"{place} has {sorted(entry)}, and needs {sorted(fields)}")
     for field, kind in fields.items():

@@ -22,11 +22,13 @@ HOW = {
 LATE = "The answer was on the page before it, so it does not count."
 
 _answers: dict[str, "Answer"] = {}  # the answers on the page of this kernel, by the prediction's name
+_cut_before: dict[str, str | None] = {}  # the training that was cut short before a question: not the one it is about
 
 
 def predict(name, guess=None):
     """Ask a question before its experiment; a guess (a letter, clicked or typed) is recorded. The first one counts."""
     question = lessons.find("predictions", name)
+    _cut_before[name] = cut_short()
     if guess is not None:
         _commit(question, guess)
     entry = load()["predictions"].get(name)
@@ -46,7 +48,7 @@ def reveal(name, answer, *shown, **values):
     """
     question = lessons.find("predictions", name)
     letter = valid(question, answer, "answer")
-    if stopped := cut_short():
+    if (stopped := cut_short()) and _cut_before.get(name) != stopped:
         text = f"{stopped} was stopped early, so there is no answer yet: run its cell again, then this one."
         show(Card(inline(text), text, "open"))
         return
