@@ -19,14 +19,14 @@ NAMES = {
     "blue": """two-sided; bidirectional; bidirectional attention; both sides; BERT; tiny BERT; encoder; WordPiece;
         masked, two-sided; BERT, left to right; word pieces; dynamic; selected words; 80/10/10; 17%; 32; fine-tuned;
         fine-tuned, [CLS]; from BERT; fresh text; other document; words and pairs; words first; whole words;
-        ever new mappings; SEGMENT-PAIR + NSP; T = 0.3; scaled; is_decoder=False:;
+        ever new mappings; SEGMENT-PAIR + NSP; T = 0.3; scaled; is_decoder=False;
         MiniLM, bidirectional; what follows; pooler; 8 examples;
         town, cheat, in view; valid sentences; sentences; masked, bidirectional""",
     "vermilion": """left-only; causal; causal attention; causal mask; left to right; GPT; tiny GPT; decoder;
         masked, left-only; GPT, left to right; one static mask; every word; 100/0/0; 63%; swapped; SENTENCE-PAIR + NSP;
-        200 rows, 160 times; both from the start; single pieces; one mapping; T = 1.3; not scaled; is_decoder=True:;
+        200 rows, 160 times; both from the start; single pieces; one mapping; T = 1.3; not scaled; is_decoder=True;
         SmolLM2, causal; one pass; no examples;
-        noise, cheat, in view; distinct sentences; whole stories; 512, rate kept; from scratch;
+        noise, cheat, in view; distinct sentences; whole stories; stories; 512, rate kept; from scratch;
         masked, causal""",
     "green": """prefix mask; prefix; RoBERTa; tiny RoBERTa; convolutions; frozen, mean; same document; DOC-SENTENCES;
         80% [MASK], 20% kept; the same text twice; BERT, random order, 2 sweeps; ever new mappings, one layer; T = 1.0;
