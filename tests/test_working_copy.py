@@ -93,13 +93,13 @@ def kept():
 # --- what is laid ------------------------------------------------------------------------------------------
 
 
-def test_a_copy_is_cleared_and_trusted_and_its_answers_are_not_opened_by_a_double_click(course):
+def test_a_copy_is_cleared_and_trusted(course):
     assert working_copy.lay() == []
     notebook = mine()
     assert sources(notebook) == sources(FIRST)
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
-    assert [cell["metadata"] for cell in notebook["cells"]] == [{}, {}, {"tags": ["exercise"]}, {"editable": False}]
+    assert [cell["metadata"] for cell in notebook["cells"]] == [{}, {}, {"tags": ["exercise"]}, {}]
     read = nbformat.read(working_copy.folder() / LESSON, as_version=4)
     nbformat.validate(read)
     assert NotebookNotary().check_signature(read), "or its widgets are gone when it is opened again"

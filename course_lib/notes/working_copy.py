@@ -150,14 +150,12 @@ def _joined(new, mine, base):
 
 
 def _cleared(notebook):
-    """Return a notebook as it is handed out: no outputs, no counts; a double click opens no folded answers."""
+    """Return a notebook as it is handed out: no outputs, no counts, no marks of an editor."""
     cells = []
     for cell in notebook["cells"]:
         metadata = {key: value for key, value in cell["metadata"].items() if key in KEPT}
         if cell["cell_type"] == "code":
             cell = cell | {"outputs": [], "execution_count": None}
-        elif "<details" in _source(cell):
-            metadata["editable"] = False
         cells.append(cell | {"metadata": metadata})
     about = {key: value for key, value in notebook["metadata"].items() if key == "kernelspec"}
     return notebook | {"cells": cells, "metadata": about | {"language_info": LANGUAGE}}

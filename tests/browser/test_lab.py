@@ -31,15 +31,6 @@ def test_the_first_lesson_opens_beside_its_table_of_contents(lab, home, visit):
     assert not (home / ".jupyter" / "lab" / "workspaces").exists()
 
 
-def test_a_double_click_does_not_open_the_answers(lab, visit):
-    page = visit(f"{lab}/lab/workspaces/double-click/tree/my-course/03_attention_masks.ipynb")
-    page.wait_for_selector(f"{PANEL} .jp-CodeCell", timeout=120_000)
-    cell = page.locator(f"{PANEL} .jp-MarkdownCell", has=page.locator("details")).last
-    cell.scroll_into_view_if_needed()
-    cell.dblclick(position={"x": 200, "y": 8})
-    assert cell.locator(".jp-RenderedMarkdown").is_visible()
-
-
 def test_what_is_run_and_saved_stays_trusted_and_a_closed_tab_ends_its_kernel(lab, home, visit):
     page = visit(f"{lab}/lab/workspaces/trust/tree/my-course/02_attention_by_hand.ipynb")
     page.wait_for_selector(f"{PANEL} .jp-CodeCell", timeout=120_000)

@@ -140,4 +140,5 @@ def test_an_answer_opens_by_the_keyboard(opened):
     fold.wait_for(timeout=240_000)
     fold.locator("summary").focus()
     page.keyboard.press("Enter")
+    page.wait_for_timeout(1000)
     assert fold.get_attribute("open") is not None
