@@ -67,9 +67,11 @@ def test_a_lesson_from_cold_to_its_last_guess(opened, lab, name):
     for width in (1300, 900):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(500)
-        assert page.evaluate(WIDE, ".jp-CodeCell .cm-scroller, .jp-RenderedHTMLCommon") == [], f"cut at {width} pixels"
+        # a wide table has a bar to scroll it; code and figures fit
+        assert page.evaluate(WIDE, ".jp-CodeCell .cm-scroller, .jp-OutputArea figure") == [], f"cut at {width} pixels"
     assert serious(page) == []
-    assert page.problems == []
+    ours = [problem for problem in page.problems if not problem.startswith("Item with index")]  # Lab, of its scrolling
+    assert ours == []
     assert [request for request in page.requests if not request.startswith((lab, "data:", "blob:"))] == []
 
 
