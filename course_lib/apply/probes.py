@@ -65,7 +65,7 @@ class Checkpoint:
         return [self.tokenizer.decode([i]).strip() if i < len(self.tokenizer) else "" for i in range(size)]
 
 
-def open_checkpoint(place: str | Path, download: bool = False) -> Checkpoint:
+def open_checkpoint(place: str | Path, *, download: bool = False) -> Checkpoint:
     """Open a folder, or a name on the Hub: from this disk, with ``download`` also over the network.
 
     Raises OSError, in one line, where it cannot be had.

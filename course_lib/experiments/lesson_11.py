@@ -33,7 +33,7 @@ def english() -> dict:
 def opened(name: str, untrained: int | None = None) -> Checkpoint:
     """Open a fetched checkpoint; with a seed, ``untrained``, the same shape with weights drawn anew."""
     if untrained is None:
-        return probes.open_checkpoint(real.folder(name), name)
+        return probes.open_checkpoint(real.folder(name))
     found = opened(name)
     runtime.seed_all(untrained)
     model = type(found.model)(found.model.config)
