@@ -16,7 +16,7 @@ import sys
 import threading
 from pathlib import Path
 
-__all__ = ["begin", "cut_short", "install", "quiet", "ready", "slip", "unfinished"]
+__all__ = ["begin", "cut_short", "install", "quiet", "ready", "slip", "unfinished", "whole"]
 
 TOLD = (NameError, KeyboardInterrupt, MemoryError, OSError, RuntimeError, AssertionError, AttributeError, LookupError)
 LOADING = "Loading torch and transformers: about ten seconds, the first time more ..."
@@ -46,6 +46,11 @@ def slip(error):
     """Return the error of a learner's slip, of which a notebook shows the message and no line of our own code."""
     error._render_traceback_ = lambda: [f"{type(error).__name__}: {error}"]
     return error
+
+
+def whole(text):
+    """Return text without halves of characters, which no front end can be sent: each is a question mark."""
+    return str(text).encode("utf-8", "replace").decode()
 
 
 def cut_short():

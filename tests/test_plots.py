@@ -485,6 +485,33 @@ def test_cells_are_short(value, text):
 # --- tables ------------------------------------------------------------------------------------------------
 
 
+def test_two_ways_to_a_result_are_shown_and_held_to_be_the_same():
+    ways = {"by hand": torch.tensor([[1.0, -2.5], [0.25, 7.0]]), "library": [[1.0, -2.5], [0.25, 7.00001]]}
+    assert repr(plots.beside(ways, atol=1e-4)) == (
+        "4 of 4 the same, to within 0.0001\n"
+        "         shape  the first of them\n"
+        "-------  -----  --------------------\n"
+        "by hand  2×2    1.00 -2.50 0.25 7.00\n"
+        "library  2×2    1.00 -2.50 0.25 7.00"
+    )
+    assert "first" not in repr(plots.beside(ways, 1e-4, numbers=False))
+    with pytest.raises(AssertionError, match="3 of 4 the same"):
+        plots.beside(ways)
+    assert "3 of 4 the same" in repr(plots.beside(ways, apart=True))
+    with pytest.raises(AssertionError, match="4 of 4 the same"):
+        plots.beside(ways, 1e-4, apart=True)
+    with pytest.raises(AssertionError, match="1 of 2 the same"):
+        plots.beside({"a": [1, 2], "b": [1, 2], "c": [1, 3]})
+    with pytest.raises(ValueError, match=r"\['b'\] have another shape than 'a', which is \(2,\)"):
+        plots.beside({"a": [1, 2], "b": [1]})
+
+
+def test_a_table_scrolls_where_the_page_is_narrow():
+    markup = plots.table([["x", 1]], ["a", "b"], "What <it> holds")._repr_html_()
+    assert markup.startswith('<div role="region" tabindex="0" aria-label="table: What &lt;it&gt; holds"')
+    assert "overflow-x:auto" in markup and 'aria-label="table"' in plots.table([["x", 1]], ["", "b"])._repr_html_()
+
+
 def test_a_table_has_scopes_and_aligned_text():
     table = plots.table([["two-sided", 0.72134, 1234567], ["左", None, 3]], ["arm", "accuracy", "tokens"], "A <c>")
     assert repr(table) == (

@@ -80,7 +80,7 @@ def test_a_prediction_from_question_to_reveal(made_up, capsys):
     asked = said(capsys, predict, "made-up", guess=None)
     assert asked == (
         "Predict: Does `x` < y?\n  a) yes\n  b) no\n"
-        'What do you expect? Click an option, or type its letter: predict("made-up", "a").\n'
+        'What do you expect? Click an option, or type its letter: `predict("made-up", "a")`.\n'
     )
     assert said(capsys, predict, "made-up", guess=" B ").endswith("Your guess: b) no.\n")
     assert said(capsys, predict, "made-up").endswith("Your guess: b) no.\n")

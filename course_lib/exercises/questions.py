@@ -16,8 +16,8 @@ from course_lib.notes.progress import load, now, record
 __all__ = ["predict", "quiz", "reveal"]
 
 HOW = {
-    "predictions": 'What do you expect? Click an option, or type its letter: predict("{name}", "a").',
-    "quizzes": 'Click an option, or type its letter: quiz("{name}", "a").',
+    "predictions": 'What do you expect? Click an option, or type its letter: `predict("{name}", "a")`.',
+    "quizzes": 'Click an option, or type its letter: `quiz("{name}", "a")`.',
 }
 LATE = "The answer was on the page before it, so it does not count."
 

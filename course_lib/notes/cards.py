@@ -6,7 +6,7 @@ import re
 import mistune
 from IPython.display import HTML, display
 
-from course_lib.kernel import slip
+from course_lib.kernel import slip, whole
 
 __all__ = ["Card", "chinese", "inline", "markdown", "plain", "show", "slip", "texts"]
 
@@ -24,11 +24,6 @@ class Card(HTML):
 
     def __repr__(self):
         return self.text
-
-
-def whole(text):
-    """Return text without halves of characters, which no front end can be sent: each is a question mark."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def show(card, updatable=False):

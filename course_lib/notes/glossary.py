@@ -35,7 +35,7 @@ def look_up(*words: str):
 
     Raises ValueError where nothing is found, with words that would find something.
     """
-    from course_lib.plots.tables import table
+    from course_lib.plots.tables import scrolled, table
 
     asked = [word.strip().casefold() for word in words] or [""]
     said = {term: " ".join((term.en, term.zh, term.says, term.says_zh)).casefold() for term in load()}
@@ -52,5 +52,5 @@ def look_up(*words: str):
         for term in found
     )
     head = "".join(f'<th scope="col" {left}>{name}</th>' for name in ("term", "in one line", "lesson"))
-    shown.data = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    shown.data = scrolled(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", "terms")
     return shown

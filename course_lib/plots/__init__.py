@@ -12,10 +12,10 @@ from course_lib.plots.findings import averages, by_seed, contrasts, expected, he
 from course_lib.plots.graph import graph
 from course_lib.plots.heat import heatmap, heatmaps
 from course_lib.plots.records import along, curves, effects, ends, grid
-from course_lib.plots.tables import markdown, table
+from course_lib.plots.tables import beside, markdown, table
 
 __all__ = [
-    "against", "along", "averages", "bars", "by_seed", "contrasts", "curve", "curves", "differences", "effects", "ends",
-    "expected", "figure", "graph", "grid", "heatmap", "heatmaps", "held", "interval", "markdown", "means", "said",
-    "share", "spelled", "style", "table",
+    "against", "along", "averages", "bars", "beside", "by_seed", "contrasts", "curve", "curves", "differences",
+    "effects", "ends", "expected", "figure", "graph", "grid", "heatmap", "heatmaps", "held", "interval",
+    "markdown", "means", "said", "share", "spelled", "style", "table",
 ]  # fmt: skip

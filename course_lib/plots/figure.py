@@ -15,9 +15,10 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 from PIL import Image
 
+from course_lib.kernel import whole
 from course_lib.plots.colours import INK, PALE
 
-__all__ = ["LONGEST_NAME", "PAPER", "WIDTH", "Picture", "figure", "inches", "legible", "named", "style", "whole"]
+__all__ = ["LONGEST_NAME", "PAPER", "WIDTH", "Picture", "figure", "inches", "legible", "named", "style"]
 
 LONGEST_NAME = 40  # letters of a name on an axis or beside a line: more would break the layout
 DPI, EDGE = 110, 0.1  # EDGE: the inches that are left around a figure
@@ -82,11 +83,6 @@ def named(name):
     """Return a name as it stands on an axis: legible, on one line, cut with an ellipsis where it is too long."""
     name = legible(name).replace("\n", "\\n")
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-
-
-def whole(text):
-    """Return text without halves of characters, which no front end can be sent: each is a question mark."""
-    return str(text).encode("utf-8", "replace").decode()
 
 
 def inches(text, size):

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from IPython.display import HTML, Markdown
 
-from course_lib.plots.figure import whole
+from course_lib.kernel import whole
 
-__all__ = ["Table", "markdown", "table"]
+__all__ = ["Table", "beside", "markdown", "scrolled", "table"]
 
 
 class Table(HTML):
@@ -54,10 +54,38 @@ def table(rows, header, caption=None, digits=3):
     head = line(header, ['th scope="col"'] * len(header))
     tags = ['th scope="row"', *["td"] * (len(header) - 1)]
     body = "".join(f"<tr>{line(row, tags)}</tr>" for row in cells)
-    markup = f"<table>{over}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    markup = scrolled(f"<table>{over}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", caption or header[0])
     widths = [max(map(width, column)) for column in zip(header, *cells, strict=True)]
     lines = [padded(row, widths, sides) for row in (header, ["-" * size for size in widths], *cells)]
     return Table(markup, "\n".join(([caption] if caption else []) + lines), rows)
+
+
+def scrolled(markup, name):
+    """Return a table's HTML in a box that scrolls where the page is too narrow, by keyboard too; name: read aloud."""
+    label = html.escape(f"table: {name}".rstrip(": "))
+    return f'<div role="region" tabindex="0" aria-label="{label}" style="overflow-x:auto">{markup}</div>'
+
+
+def beside(values, atol=0.0, *, apart=False, numbers=True):
+    """Show numbers that were reached in several ways, one below the other, and how many of them are the same.
+
+    values: {way: tensor, array or nested list}, all of one shape. The same means: no further than atol from the first
+    way's. AssertionError unless all are the same; with apart=True, if all are. numbers=False shows shapes alone, where
+    the numbers are those of a model that was trained on this machine.
+    """
+    found = {name: np.asarray(v.detach().cpu() if hasattr(v, "detach") else v) for name, v in values.items()}
+    first = next(iter(found.values()))
+    if wrong := [name for name, value in found.items() if value.shape != first.shape]:
+        raise ValueError(f"{wrong} have another shape than {next(iter(found))!r}, which is {first.shape}")
+    same = int(np.min([np.isclose(value, first, rtol=0, atol=atol).sum() for value in found.values()]))
+    caption = f"{same:,} of {first.size:,} the same" + (f", to within {atol:g}" if atol else "")
+    assert apart == (same < first.size), caption
+    header = ["", "shape", *["the first of them"] * numbers]
+    rows = [
+        [name, "×".join(map(str, value.shape)), *[" ".join(written(x, 2) for x in value.flat[:6])] * numbers]
+        for name, value in found.items()
+    ]
+    return table(rows, header, caption)
 
 
 def _spread(rows):

@@ -1,5 +1,6 @@
 """A real browser for the tests in this folder: Debian's chromium, or the one that `make browser-test` fetched."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -57,16 +58,28 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def lab(home):
+def lab(home, served):
     """A JupyterLab as `make lab` starts it, for a learner who has no settings yet: its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    with served("-c", START, HOME=str(home), COURSE_HOME=str(home / "course")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def served():
+    """Return served(what follows `python`, NAME=value of the environment): a block with a JupyterLab, its address."""
+    return _served
+
+
+@contextlib.contextmanager
+def _served(*started, **variables):
     ours = ("JUPYTER", "XDG_", "PYTEST_", "COURSE_")  # under pytest a kernel would be quiet
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment |= {"HOME": str(home), "COURSE_HOME": str(home / "course"), "PYTHONPATH": str(ROOT)}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     options = [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--no-browser",
                "--LabApp.expose_app_in_browser=True"]  # fmt: skip
-    server = subprocess.Popen([sys.executable, "-c", START, *options], cwd=ROOT, env=environment)
+    server = subprocess.Popen([sys.executable, *started, *options], cwd=ROOT,
+                              env=environment | {"PYTHONPATH": str(ROOT)} | variables)  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     for _ in range(240):
         try:
