@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from course_lib.experiments import docstrings
 from course_lib.text import corpora, sentences
 from course_lib.text.corpora import Corpus, python_docs, text_files, tiny_town
-from tools.bench import package_docs
 
 RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -515,7 +515,7 @@ def packages(tmp_path, monkeypatch):
 
 
 def test_docstrings_are_the_prose_in_the_order_of_the_source(packages):
-    corpus = package_docs.docstrings(["drawing", "modelling"], packages)
+    corpus = docstrings.docstrings(["drawing", "modelling"], packages)
     assert corpus.documents == [
         [
             "Tools that draw simple shapes for people who cannot draw them by hand.",
@@ -540,7 +540,7 @@ def test_docstrings_are_the_prose_in_the_order_of_the_source(packages):
 
 
 def test_docstrings_are_held_out_by_group(packages):
-    corpus = package_docs.docstrings(["drawing", "modelling"], packages)
+    corpus = docstrings.docstrings(["drawing", "modelling"], packages)
     for seed in range(5):
         train, held_out = corpus.split(0.25, seed=seed)
         assert len(train) == len(held_out) == 2 and not set(train.groups) & set(held_out.groups)
@@ -549,14 +549,14 @@ def test_docstrings_are_held_out_by_group(packages):
 
 
 def test_docstrings_come_from_the_cache(packages, monkeypatch):
-    first = package_docs.docstrings(["drawing"], packages)
-    monkeypatch.setattr(package_docs, "documents", lambda *_: pytest.fail("extracted again"))
-    assert package_docs.docstrings(["drawing"], packages) == first
+    first = docstrings.docstrings(["drawing"], packages)
+    monkeypatch.setattr(docstrings, "documents", lambda *_: pytest.fail("extracted again"))
+    assert docstrings.docstrings(["drawing"], packages) == first
 
 
 def test_docstrings_of_nothing_are_an_error_that_says_what_to_give(packages):
     with pytest.raises(ValueError, match="'Docstrings' .* has no word"):
-        package_docs.docstrings(["nowhere"], packages)
+        docstrings.docstrings(["nowhere"], packages)
 
 
 @pytest.mark.parametrize(
@@ -568,12 +568,12 @@ def test_docstrings_of_nothing_are_an_error_that_says_what_to_give(packages):
     ],
 )  # fmt: skip
 def test_a_group_is_a_subpackage(origin, group):
-    assert package_docs.group_of(origin) == group
+    assert docstrings.group_of(origin) == group
 
 
 def test_every_package_is_pinned():
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in
               (Path(__file__).parent.parent / "constraints.txt").read_text().splitlines()}  # fmt: skip
     distributions = metadata.packages_distributions()
-    names = {distributions[package][0].lower().replace("_", "-") for package in package_docs.PACKAGES}
+    names = {distributions[package][0].lower().replace("_", "-") for package in docstrings.PACKAGES}
     assert names <= pinned, names - pinned

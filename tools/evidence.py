@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from course_lib import places, runtime
-from course_lib.experiments import EXPERIMENTS, find
+from course_lib.experiments import EXPERIMENTS, find, materials
 from course_lib.experiments.definition import Experiment, environment, evidence_dir, load, read
 from course_lib.experiments.materials import Plan
 from course_lib.train import scaling
@@ -126,7 +126,9 @@ def _run(experiment: Experiment, arm: str, seeds: list[int]) -> tuple[str, dict[
     made = {"date": datetime.date.today().isoformat(), "seconds": seconds}
     made |= {"together": len(seeds)} if len(seeds) > 1 else {}
     runs = {seed: made | {"numbers": rounded(numbers)} for seed, numbers in zip(seeds, found, strict=True)}
-    return arm, runs, environment()
+    corpus = experiment.settings(arm).get("corpus", "tiny town")
+    read = {} if corpus == "tiny town" else {"text": materials.text(corpus).described}
+    return arm, runs, environment() | read
 
 
 def train_arm(run: Callable, seeds: Sequence[int], settings: dict) -> list[dict[str, list]]:

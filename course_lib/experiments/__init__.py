@@ -1,6 +1,7 @@
 """Experiments over seeds: arms that differ in one thing, recorded with all that made them.
 
-Questions, expectations and arms stand in lesson_NN.yaml, what is trained and measured in lesson_NN.py.
+Questions, expectations and arms stand in lesson_NN.yaml, what is trained and measured in lesson_NN.py; those of
+world.yaml ask several lessons' questions in real English.
 ``python -m tools.evidence`` runs them and keeps what they found in ``data/evidence/NAME.json``.
 """
 
@@ -18,9 +19,9 @@ __all__ = ["EXPERIMENTS", "LENGTH", "Experiment", "Material", "Record", "evidenc
 
 
 def _experiments() -> dict[str, Experiment]:
-    """Read each lesson_NN.yaml; the functions that its ``run`` names stand in lesson_NN.py."""
+    """Read each NAME.yaml; the functions that its ``run`` names stand in NAME.py."""
     found = {}
-    for file in sorted(Path(__file__).parent.glob("lesson_*.yaml")):
+    for file in sorted(Path(__file__).parent.glob("*.yaml")):
         module = importlib.import_module(f"{__name__}.{file.stem}")
         for name, entry in yaml.safe_load(file.read_text(encoding="utf-8")).items():
             found[name] = Experiment(name, **entry | {"run": getattr(module, entry["run"])})

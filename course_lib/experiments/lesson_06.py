@@ -19,7 +19,7 @@ from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import MaskedLM, PreTraining
 
-__all__ = ["BASELINES", "baselines", "geometry", "judge_pairs", "reader", "vectors"]
+__all__ = ["BASELINES", "baselines", "counted", "geometry", "judge_pairs", "reader", "vectors"]
 
 BASELINES = {"A only": (0,), "B only": (1,), "by segment": (0, 1)}  # the segments that naive Bayes reads
 
@@ -75,16 +75,23 @@ def _measure(model: PreTrainedModel, data: TownPairs, judge_at: str) -> dict[str
 
 
 def baselines(data: TownPairs, kind: str) -> dict[str, float]:
-    """Score what needs no network on the held-out pairs of one kind: accuracies by name.
+    """Score what needs no network on the held-out pairs of one kind, see :func:`counted`, and the exact 'ceiling'."""
+    test = data.held_out(kind)
+    found = counted(data.encoded(0), data.training(kind), test)
+    return found | {"ceiling": data.exact(kind, test).accuracy}
 
-    'shared words' compares the weight that A and B share with a threshold; 'A only', 'B only' and 'by segment' are
-    naive Bayes on the words of these segments; 'ceiling' is the exact reader's.
+
+def counted(text: list, known: Pairs, asked: Pairs) -> dict[str, float]:
+    """Judge pairs by counting words: accuracies by name.
+
+    'shared words' compares the weight that A and B share, by how rare words are in ``text`` (documents of sentences of
+    ids), with a threshold; 'A only', 'B only' and 'by segment' are naive Bayes on the words of these segments. Counts
+    and threshold are of the pairs ``known``.
     """
-    train, test = data.training(kind), data.held_out(kind)
     (pairs, follows), (asked_pairs, labels) = (
-        ([one.segments(row) for row in range(len(one))], (one.labels == 0).tolist()) for one in (train, test)
+        ([one.segments(row) for row in range(len(one))], (one.labels == 0).tolist()) for one in (known, asked)
     )
-    rarity = idf(data.encoded(0))
+    rarity = idf(text)
     cut = best_threshold(*(
         [overlap(*pair, rarity) for pair, label in zip(pairs, follows, strict=True) if label == wanted]
         for wanted in (True, False)
@@ -93,8 +100,7 @@ def baselines(data: TownPairs, kind: str) -> dict[str, float]:
     for name, sides in BASELINES.items():
         weights = word_odds(pairs, follows, sides)
         said[name] = [odds(*pair, weights) > 0 for pair in asked_pairs]
-    right = {name: float(np.mean(np.equal(answers, labels))) for name, answers in said.items()}
-    return right | {"ceiling": data.exact(kind, test).accuracy}
+    return {name: float(np.mean(np.equal(answers, labels))) for name, answers in said.items()}
 
 
 def vectors(

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
+from course_lib.experiments import docstrings
 from course_lib.text import corpora, packing, tokenization
 from course_lib.text.packing import Pairs
 from course_lib.town import tasks
@@ -22,7 +23,7 @@ from course_lib.train.objectives import CausalLM, MaskedLM, Objective
 
 __all__ = [
     "ASKED", "HELD_OUT", "HELD_OUT_FROM", "HELD_OUT_SHARE", "LABELLED", "LENGTH", "Material", "Plan", "labelled",
-    "material", "measure", "named", "town_words",
+    "material", "measure", "named", "text", "town_words",
 ]  # fmt: skip
 
 LENGTH = 32  # tokens per row, [CLS] and [SEP] included
@@ -68,13 +69,20 @@ def material(
         parts = corpora.tiny_town(rows, seed=seed), corpora.tiny_town(held_out, seed=HELD_OUT_FROM + seed)
         cut, oracle = packing.blocks, None if pieces else Oracle(town)
     elif corpus == "python docs":
-        parts = corpora.python_docs().split(HELD_OUT_SHARE, seed=seed)
+        parts = text(corpus).split(HELD_OUT_SHARE, seed=seed)
         tokenizer = tokenization.train_wordpiece([parts[0].text()], vocab_size=4000)
         cut, oracle = packing.full_sentences, None
     else:
         raise ValueError(f"corpus={corpus!r} is unknown; choose 'tiny town' or 'python docs'.")
     made = [cut(tokenizer, tokenization.encode_documents(tokenizer, part), LENGTH) for part in parts]
     return Material(tokenizer, made[0][:rows], made[1][:held_out], oracle)
+
+
+@functools.cache
+def text(corpus: str) -> corpora.Corpus:
+    """Bring real text: 'docstrings', of the pinned packages; 'python docs'; or a file or folder of your own."""
+    known = {"docstrings": docstrings.docstrings, "python docs": corpora.python_docs}
+    return known[corpus]() if corpus in known else corpora.text_files(corpus)
 
 
 @functools.cache
@@ -129,8 +137,6 @@ class Plan:
         """Collect what was measured on the way."""
         constants = {name: [value] * len(history.eval_tokens) for name, value in self.constants.items()}
         return {"tokens": history.eval_tokens, **history.evals, **constants}
-
-
 
 
 def named(name: str, score: Score) -> dict[str, float]:

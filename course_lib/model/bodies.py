@@ -14,13 +14,16 @@ from transformers import (
     BertLMHeadModel,
     GPT2Config,
     GPT2LMHeadModel,
+    ModernBertConfig,
+    ModernBertForMaskedLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )  # fmt: skip
 
 from course_lib.model.fast import ATTENTION, autocast, logits_at
 
-__all__ = ["ATTENTION", "autocast", "causal_bert", "check_rows", "logits_at", "pair_bert", "parameters",
+__all__ = ["ATTENTION", "autocast", "causal_bert", "check_rows", "logits_at", "modern_bert", "pair_bert",
+           "parameters",
            "tiny_bert", "tiny_gpt", "with_mask"]
 
 # BERT starts its weights with a spread of 0.02, at width 768. At width 128 that is so small that a tiny BERT
@@ -69,6 +72,21 @@ def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel
         pad_token_id=tokenizer.pad_token_id, attn_implementation=ATTENTION,
     )  # fmt: skip
     return GPT2LMHeadModel(GPT2Config(**(settings | overrides)))
+
+
+def modern_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> ModernBertForMaskedLM:
+    """Build ModernBERT (2412.13663; rotary positions, LayerNorm first); ``overrides`` go to ``ModernBertConfig``.
+
+    Each layer attends to all positions. A batch's attention mask makes it causal (Ettin's pairs, 2507.11412).
+    """
+    settings = dict(
+        vocab_size=len(tokenizer), hidden_size=128, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=256, max_position_embeddings=128, global_attn_every_n_layers=1, initializer_range=0.04,
+        cls_token_id=tokenizer.cls_token_id, sep_token_id=tokenizer.sep_token_id,
+        bos_token_id=tokenizer.cls_token_id, eos_token_id=tokenizer.sep_token_id,
+        pad_token_id=tokenizer.pad_token_id, attn_implementation=ATTENTION,
+    )  # fmt: skip
+    return ModernBertForMaskedLM(ModernBertConfig(**(settings | overrides)))
 
 
 def with_mask(model: PreTrainedModel, causal: bool) -> PreTrainedModel:

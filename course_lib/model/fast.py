@@ -6,6 +6,7 @@ attention only the positions that are asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -62,8 +63,16 @@ def autocast(device: torch.device):
 
 
 def knows(model: PreTrainedModel) -> bool:
-    """Tell whether :func:`logits` can take a model apart: a body and a head for words, as BERT and GPT-2 name them."""
-    return hasattr(model, "cls") or hasattr(model, "lm_head")
+    """Tell whether :func:`logits` can take a model apart: into a body and a head for words."""
+    return _head(model) is not None
+
+
+def _head(model: PreTrainedModel) -> Callable[[Tensor], Tensor] | None:
+    """Find what makes logits [..., V] of hidden states [..., D]; of BERT's two heads, the one for words."""
+    if hasattr(model, "head") and hasattr(model, "decoder"):  # ModernBERT
+        return lambda hidden: model.decoder(model.head(hidden))
+    head = getattr(model, "cls", getattr(model, "lm_head", None))
+    return getattr(head, "predictions", head)
 
 
 def logits(
@@ -79,8 +88,7 @@ def logits(
     its own, so that a BERT body goes on with the N selected ones alone: of two layers a third of the work is saved,
     and a hook is all it takes. Positions are listed, since a mask of bool would make a GPU wait to be counted.
     """
-    body, head = model.base_model, getattr(model, "cls", getattr(model, "lm_head", None))
-    head = getattr(head, "predictions", head)  # of BertForPreTraining's two heads, the one for words
+    body, head = model.base_model, _head(model)
     if positions.ndim == 1 and torch.is_autocast_enabled("cpu") and (more := -len(positions) % 32):
         # oneDNN keeps what it compiled for each number of rows: hundreds of megabytes, were every number to come
         words, pairs = logits(model, seen, torch.cat([positions, positions.new_zeros(more)]), judged)
@@ -90,7 +98,7 @@ def logits(
             hidden = body(**seen).last_hidden_state[0]  # [N + B, D]
         words, at_pairs = hidden.split([len(positions), len(judged)])
         return head(words), model.cls.seq_relationship(body.pooler(at_pairs[:, None]))  # it takes the first position
-    if getattr(body, "encoder", None) is None or body.pooler is not None:  # GPT-2; or a pooler that needs [CLS]
+    if getattr(body, "encoder", None) is None or body.pooler is not None:  # no BERT, or a pooler
         return head(_picked(body(**seen).last_hidden_state, positions)), None
     with _only(body, positions):
         return head(body(**seen).last_hidden_state), None

@@ -60,6 +60,13 @@ class Corpus:
         """Count the words; a Chinese or Japanese character counts as one, punctuation does not count."""
         return sum(map(_count_words, self.documents))
 
+    @property
+    def described(self) -> dict[str, str | int]:
+        """Say which text it is, for a record: name, source, words, documents, and the SHA-256 of the documents."""
+        digest = hashlib.sha256(json.dumps(self.documents, ensure_ascii=False).encode()).hexdigest()
+        counts = {"words": self.words, "documents": len(self)}
+        return {"corpus": self.name, "source": self.source, **counts, "sha256": digest}
+
     def text(self) -> str:
         """Return everything as one string: a sentence per line, two blank lines between documents."""
         return "\n\n\n".join("\n".join(document) for document in self.documents)

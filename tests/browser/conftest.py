@@ -52,12 +52,13 @@ def visit(browser):
         context.close()
 
 
-@pytest.fixture(scope="session")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
+@pytest.fixture
+def home(tmp_path):
+    """A learner's home with nothing in it: no answer, copy or setting of another test."""
+    return tmp_path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def lab(home, served):
     """A JupyterLab as `make lab` starts it, for a learner who has no settings yet: its address."""
     with served("-c", START, HOME=str(home), COURSE_HOME=str(home / "course")) as address:

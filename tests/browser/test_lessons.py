@@ -42,6 +42,11 @@ def opened(lab, visit):
     return open_
 
 
+def rest(page):
+    """Wait until nothing runs: a cell that begins or ends takes the focus, and keys meant for another place."""
+    page.wait_for_function(f"{READY} && !document.body.innerText.includes('[*]')", timeout=240_000)
+
+
 def errors(page):
     kind = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
     return [text[:300] for text in page.locator(kind).all_inner_texts()]
@@ -96,11 +101,13 @@ def test_an_exercise_wrong_then_right(opened):
 
 def write(page, cell, line):
     """Put a line in the place of the function's last one, as a learner would, and run the cell."""
+    rest(page)
     cell.scroll_into_view_if_needed()
     cell.locator(".cm-line", has_text=re.compile(r"^    return ")).last.click()
     page.keyboard.press("End")
     page.keyboard.press("Shift+Home")  # up to the line's indentation
     page.keyboard.type(line.strip())
+    cell.locator(".cm-line", has_text=re.compile(f"^{re.escape(line)}$")).wait_for(timeout=30_000)
     page.keyboard.press("Shift+Enter")
 
 
@@ -141,6 +148,6 @@ def test_an_answer_opens_by_the_keyboard(opened):
         page.keyboard.press("Shift+Enter")
     fold = page.locator(FOLD, has_text="he run says").first
     fold.wait_for(timeout=240_000)
-    page.wait_for_function(f"{READY} && !document.body.innerText.includes('[*]')", timeout=240_000)  # takes the focus
+    rest(page)
     fold.locator("summary").press("Enter")
     page.wait_for_function(f"document.querySelector('{FOLD}[open]')", timeout=30_000)

@@ -99,11 +99,12 @@ class Data:
 
 def prepare(folder: Path) -> None:
     """Write tokenizer, rows and facts of the docstring corpus to a folder, 6 MB; floors included."""
+    from course_lib.experiments import docstrings
     from course_lib.text import packing, tokenization
     from course_lib.train import evaluation
-    from tools.bench import ngrams, package_docs
+    from tools.bench import ngrams
 
-    corpus = package_docs.docstrings()
+    corpus = docstrings.docstrings()
     parts = corpus.split(HELD_OUT_SHARE, seed=0)
     tokenizer = tokenization.train_byte_bpe(parts[0], vocab_size=VOCABULARY)
     rows, held_out = (
