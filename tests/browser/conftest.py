@@ -15,6 +15,8 @@ from playwright import sync_api
 
 ROOT = Path(__file__).resolve().parents[2]
 START = "import sys; from tools import tasks; sys.exit(tasks.lab(*sys.argv[1:]))"
+REST = """() => window.jupyterapp && /\\| Idle/.test(document.querySelector('#jp-main-statusbar')?.innerText)
+    && !document.body.innerText.includes('[*]')"""
 QUIET = (  # nothing is looked up in the background, so that every request that is seen is the page's own
     "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-gpu",
@@ -50,6 +52,12 @@ def visit(browser):
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def rest():
+    """Return rest(page): wait until nothing runs; a cell that begins or ends takes the focus, and keys with it."""
+    return lambda page: page.wait_for_function(REST, timeout=240_000)
 
 
 @pytest.fixture

@@ -31,11 +31,11 @@ def test_the_first_lesson_opens_beside_its_table_of_contents(lab, home, visit):
     assert not (home / ".jupyter" / "lab" / "workspaces").exists()
 
 
-def test_what_is_run_and_saved_stays_trusted_and_a_closed_tab_ends_its_kernel(lab, home, visit):
+def test_what_is_run_and_saved_stays_trusted_and_a_closed_tab_ends_its_kernel(lab, visit, rest):
     page = visit(f"{lab}/lab/workspaces/trust/tree/my-course/02_attention_by_hand.ipynb")
     page.wait_for_selector(f"{PANEL} .jp-CodeCell", timeout=120_000)
     run = "async (name) => { await window.jupyterapp.started; return await window.jupyterapp.commands.execute(name) }"
-    page.wait_for_selector(f"{PANEL} .jp-Spinner", state="detached", timeout=60_000)
+    rest(page)
     first = page.locator(f"{PANEL} .jp-CodeCell").first
     first.locator(".cm-content").click()
     page.keyboard.press("ControlOrMeta+a")
