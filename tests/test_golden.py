@@ -23,7 +23,7 @@ import torch
 from course_lib import runtime
 from course_lib.apply import fine_tuning, generation, in_context_data, probes
 from course_lib.apply import translation as pairs_of_sentences
-from course_lib.experiments import EXPERIMENTS, lesson_05, lesson_06, lesson_08, lesson_11, material, materials
+from course_lib.experiments import EXPERIMENTS, lesson_05, lesson_06, lesson_08, lesson_11, material, materials, world
 from course_lib.experiments.town_pairs import TownPairs
 from course_lib.model import bodies
 from course_lib.text import corpora, packing, tokenization
@@ -226,6 +226,9 @@ ARMS = {  # of each runner one arm, with what is smaller
     "by_filling": ("mask-and-fill", "BERT, random order, 2 sweeps", {"steps": 3, "stories": 40}),
     "learn": ("in-context", "ever new mappings", {"steps": 3}),
     "translate": ("who-reads-the-source", "encoder-decoder", {"pairs": 100}),
+    "read_english": ("english-masks", "both", {}),
+    "vary_recipe": ("english-recipes", "causal first", {}),
+    "judge_english": ("english-pairs", "other document", {}),
 }  # fmt: skip
 
 
@@ -254,7 +257,8 @@ def little():
     tell, label, train, tune = TinyTown.stories, materials.labelled, loop.train, fine_tuning.fine_tune
     asked = TownPairs.held_out
     stories = TOWN.stories(600, seed=1), TOWN.stories(1200, seed=2)
-    width = {"tiny_bert": SMALL, "causal_bert": SMALL, "pair_bert": SMALL, "tiny_gpt": {"n_embd": 64, "n_head": 4}}
+    width = {"tiny_bert": SMALL, "causal_bert": SMALL, "pair_bert": SMALL, "tiny_gpt": {"n_embd": 64, "n_head": 4},
+             "modern_bert": {"hidden_size": 64, "intermediate_size": 64}}  # fmt: skip
 
     def few_steps(model, rows, objective, steps, **settings):
         return train(model, rows, objective, 3, **settings | {"evaluations": 2, "batch_size": 8})
@@ -269,6 +273,8 @@ def little():
             (TownPairs, "held_out", lambda data, kind, pairs=0: asked(data, kind, 200)),
             (lesson_06, "town_pairs", lambda seed: TownPairs(TOWN, TOKENIZER, stories)),
             (corpora, "python_docs", lambda **_: corpora.tiny_town(60, seed=9)),
+            (materials, "text", lambda _: corpora.tiny_town(60, seed=9)),
+            (world, "VOCABULARY", 300), (world, "PAIRS", (200, 200)),
             *((bodies, name, functools.partial(getattr(bodies, name), **size)) for name, size in width.items()),
         ):  # fmt: skip
             stack.enter_context(mock.patch.object(thing, name, small))

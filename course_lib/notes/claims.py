@@ -32,35 +32,49 @@ NAMES = {"bert": "BERT", "berts": "BERT's", "gpt2": "GPT-2", "roberta": "RoBERTa
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms of a recorded experiment at the end of training: arm minus control, seed by seed."""
+    """Two arms of a recorded experiment: arm minus control, seed by seed."""
 
     experiment: str
     metric: str
     arm: str
-    control: str
+    control: str | float | list[str]  # arms: their mean; a number: what chance gives, or another fixed mark
     expects: str  # what `says` asserts, one of FINDINGS
     says: str  # the claim's sentence; may hold {arm}, {low} and other numbers
     control_metric: str | None = None  # where the control is measured in another way
+    control_experiment: str | None = None  # where it is an arm of another, with the same seeds
+    at: float = 1.0  # the moment, as a share of the training
+    measured_in: str | None = None  # the unit, where the metric's name does not tell
     kind = "measured"
 
     @property
     def unit(self) -> str:
         """Name the metric's unit: 'nats', 'bits', or 'share' for what lies between 0 and 1 (accuracy, AUC, ...)."""
-        return next((unit for unit in ("nats", "bits") if unit in self.metric), "share")
+        return self.measured_in or next((unit for unit in ("nats", "bits") if unit in self.metric), "share")
 
     def numbers(self) -> dict:
         """Read from the record: arm_mean, control_mean, difference, low, high, seeds, margin, own_text, findings."""
         from course_lib import experiments  # needs torch
 
         record, metric = experiments.load(self.experiment), self.control_metric or self.metric
-        arm, control = record.final(self.arm, self.metric), record.final(self.control, metric)
-        difference, low, high = t_interval([a - b for a, b in zip(arm, control, strict=True)])
+        arm = self._at_moment(record.lists(self.arm, self.metric))
+        beside = experiments.load(self.control_experiment) if self.control_experiment else record
+        if isinstance(self.control, float):
+            control = [self.control] * len(arm)
+        else:
+            arms = [self.control] if isinstance(self.control, str) else self.control
+            control = map(fmean, zip(*(self._at_moment(beside.lists(one, metric)) for one in arms), strict=True))
+        pairs = list(zip(arm, control, strict=not self.control_experiment))  # another may have more seeds
+        difference, low, high = t_interval([a - b for a, b in pairs])
         margin = record.margins.get(self.metric)
         return {
-            "arm_mean": fmean(arm), "control_mean": fmean(control),  # sum() rounds by Python's version
-            "difference": difference, "low": low, "high": high, "seeds": len(arm), "margin": margin,
+            "arm_mean": fmean(a for a, _ in pairs),  # sum() rounds by Python's version
+            "control_mean": fmean(b for _, b in pairs),
+            "difference": difference, "low": low, "high": high, "seeds": len(pairs), "margin": margin,
             "own_text": record.own_text, "findings": experiments.findings(low, high, margin),
         }  # fmt: skip
+
+    def _at_moment(self, runs: list[list[float]]) -> list[float]:
+        return [values[max(1, round(self.at * len(values))) - 1] for values in runs]
 
     def __str__(self) -> str:
         numbers = self.numbers()
@@ -107,6 +121,7 @@ class Claim:
     lesson: str  # the notebook that tests it
     also: tuple[str, ...]  # others that have to mention it
     evidence: tuple[Comparison | Reference, ...]
+    world: tuple[str, ...] | str = ()  # of measured evidence: rows of notes.world, or why it did not leave the town
 
 
 @functools.cache
@@ -116,6 +131,7 @@ def load() -> tuple[Claim, ...]:
     for entry in yaml.safe_load((DATA / "claims.yaml").read_text(encoding="utf-8")):
         shown = entry["evidence"] if isinstance(entry["evidence"], list) else [entry["evidence"]]
         lists = {"sources": entry["sources"], "also": entry.get("also", ()), "evidence": map(_evidence, shown)}
+        lists |= {"world": entry["world"]} if isinstance(entry.get("world"), list) else {}
         claims.append(Claim(**entry | {name: tuple(values) for name, values in lists.items()}))
     return tuple(claims)
 
@@ -180,7 +196,13 @@ def search(containing: str = "", verdict: str | None = None, lesson: str | None 
 
 def _rows(claim: Claim) -> list[tuple[str, str]]:
     """Return what is true and what shows it, as (heading, text)."""
+    from course_lib.notes import world
+
     shown = [("Evidence", str(one)) for one in claim.evidence]
+    if isinstance(claim.world, str):
+        shown.append(("World", f"{claim.world[0].upper()}{claim.world[1:]}."))
+    elif claim.world:
+        shown += [("World", str(row)) for row in world.rows_of(*claim.world)]
     return [("In truth", claim.truth), ("Sources", "; ".join(claim.sources)), *shown]
 
 

@@ -77,12 +77,22 @@ def held(parts, record=None, *, scale=1, digits=2, first="expected", caption=Non
     rows = []
     for part, what, least, most in parts:
         mean, low, high = _span(record, what)
-        under, over = (-float("inf") if least is None else least), (float("inf") if most is None else most)
-        verdict = "held" if under <= low and high <= over else "failed" if high < under or low > over else "not settled"
-        limits = [f"{scale * x:.4g}" for x in (least, most) if x is not None]
-        stated = " to ".join(limits) if len(limits) == 2 else f"at {'least' if most is None else 'most'} {limits[0]}"
+        stated, verdict = judged((low, high), least, most, scale)
         rows.append([part, stated, *(scale * x for x in (mean, low, high)), verdict])
     return _agreed(table(rows, [first, "range", "found", "low", "high", "verdict"], caption, digits), found)
+
+
+def judged(interval, least, most, scale=1):
+    """Hold an interval (low, high) against a range: the range in words, and 'held', 'failed' or 'not settled'.
+
+    Held: all of it lies within the range; failed: all of it outside. None for a side that was left open.
+    """
+    low, high = interval
+    under, over = (-float("inf") if least is None else least), (float("inf") if most is None else most)
+    verdict = "held" if under <= low and high <= over else "failed" if high < under or low > over else "not settled"
+    limits = [f"{scale * x:.4g}" for x in (least, most) if x is not None]
+    stated = " to ".join(limits) if len(limits) == 2 else f"at {'least' if most is None else 'most'} {limits[0]}"
+    return stated, verdict
 
 
 def said(lead, spans, record=None, *, scale=1, digits=1, means=False):

@@ -1,0 +1,127 @@
+"""The headline effects three times: in Tiny Town, in the world, and in the papers (data/world.yaml).
+
+The world is real English or a real checkpoint. All numbers come from records; a verdict follows from intervals.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+from dataclasses import dataclass
+
+import yaml
+
+from course_lib.notes.claims import Comparison
+from course_lib.places import DATA
+
+__all__ = ["Paper", "Row", "load", "outcomes", "rows_of", "show"]
+
+UNTOLD = "not told apart"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What was published: the paper's own number, and which way it points, or None where it measures otherwise."""
+
+    says: str
+    source: str
+    expects: str | None = None  # one of claims.FINDINGS
+
+
+@dataclass(frozen=True)
+class Row:
+    """One effect and where it was seen."""
+
+    id: str
+    question: str
+    lesson: str  # '04'
+    world: Comparison
+    town: Comparison | None = None
+    paper: Paper | None = None
+    town_says: str | None = None  # what is known of the town where nothing was measured
+    why: str | None = None  # the reason, where the verdict is not 'agrees'
+
+    def verdict(self) -> str:
+        """Say 'agrees', 'differs from the town' or '... the paper', or 'cannot be told here', from the intervals."""
+        found = self.world.numbers()["findings"]
+        if self.world.expects == UNTOLD or found == {UNTOLD}:
+            return "cannot be told here"
+        others = {"the town": self.town and self.town.numbers()["findings"],
+                  "the paper": self.paper and self.paper.expects and {self.paper.expects}}  # fmt: skip
+        apart = [name for name, theirs in others.items() if theirs and self.world.expects not in theirs]
+        return f"differs from {' and '.join(apart)}" if apart else "agrees"
+
+    def __str__(self) -> str:
+        return f"{self.question} {_told(self.world)} {self.verdict()}.".replace("**", "")
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Write the four cells of the table: town, world, paper, verdict."""
+        paper = f"{self.paper.says} ({self.paper.source})" if self.paper else "–"
+        town = _told(self.town) if self.town else self.town_says or "–"
+        return town, _told(self.world), paper, f"**{self.verdict()}**{f': {self.why}' if self.why else ''}"
+
+
+def _told(one: Comparison) -> str:
+    """Write a difference with its interval, in points of a hundred or in nats, its seeds, and what it compares."""
+    n = one.numbers()
+    scale, unit = (100, "points") if one.unit == "share" else (1, one.unit)
+    mean, low, high = (scale * n[key] for key in ("difference", "low", "high"))
+    digits = 1 if scale == 100 else 2
+    told = f"**{mean:+.{digits}f} {unit}** ({low:+.{digits}f} to {high:+.{digits}f}; {n['seeds']} seeds)"
+    sure = " Equivalent within the margin stated before." if one.expects == "equivalent" else ""
+    sure = " Not told apart." if one.expects == UNTOLD else sure
+    return f"{told} {one.says}{sure}"
+
+
+@functools.cache
+def load() -> tuple[Row, ...]:
+    """Read all rows in the order of data/world.yaml; tests/test_world.py checks every one."""
+    rows = []
+    for entry in yaml.safe_load((DATA / "world.yaml").read_text(encoding="utf-8")):
+        kinds = {"town": Comparison, "world": Comparison, "paper": Paper}
+        rows.append(Row(**entry | {name: kind(**entry[name]) for name, kind in kinds.items() if name in entry}))
+    return tuple(rows)
+
+
+def rows_of(*ids: str) -> list[Row]:
+    """Return rows by id, all of them without one; raises ValueError with the ids that there are."""
+    known = {row.id: row for row in load()}
+    if unknown := [one for one in ids if one not in known]:
+        raise ValueError(f"No row {unknown[0]!r}; there are: {', '.join(known)}.")
+    return [known[one] for one in ids or known]
+
+
+def outcomes(experiment: str) -> list[tuple[str, str, str, str]]:
+    """Hold an experiment's record against data/expected.yaml: (part, range, what was found, verdict) for each part."""
+    from course_lib.plots.findings import judged, spelled
+
+    parts = yaml.safe_load((DATA / "expected.yaml").read_text(encoding="utf-8"))[experiment]
+    rows = []
+    for part in parts:
+        for at in part.get("at", [1.0]):
+            n = Comparison(experiment, expects="", says="", at=at, **part["of"]).numbers()
+            stated, verdict = judged((n["low"], n["high"]), part.get("least"), part.get("most"))
+            moment = f", after {at:.0%} of the text" if "at" in part else ""
+            found = spelled([n[key] for key in ("difference", "low", "high")])
+            rows.append((part["says"] + moment, stated, found, verdict))
+    return rows
+
+
+def show(*ids: str):
+    """Show rows as a table: what was asked, town, world, paper, verdict."""
+    from course_lib.plots.tables import Table, scrolled
+
+    names = ("Question", "Town", "World", "Paper", "Verdict")
+    rows = [(row.question, *row.cells()) for row in rows_of(*ids)]
+    head = "".join(f"<th>{name}</th>" for name in names)
+    body = "".join(f"<tr>{''.join(f'<td>{_bold(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    style = ' style="text-align:left;vertical-align:top"'
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>".replace("<td>", f"<td{style}>")
+    plain = "\n\n".join("\n".join(f"{name}: {cell}" for name, cell in zip(names, row, strict=True)) for row in rows)
+    return Table(scrolled(table, "Town, world, paper"), plain.replace("**", ""))
+
+
+def _bold(text: str) -> str:
+    """Turn **x** into HTML's bold."""
+    parts = html.escape(text).split("**")
+    return "".join(f"<b>{part}</b>" if n % 2 else part for n, part in enumerate(parts))

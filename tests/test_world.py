@@ -1,0 +1,223 @@
+"""Town, world, paper: rows are bound to records, the page to the rows, and the English runs do what they say."""
+
+import functools
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from course_lib import experiments, runtime
+from course_lib.experiments import materials
+from course_lib.experiments import world as runs
+from course_lib.model import bodies
+from course_lib.model.attention import causal_mask
+from course_lib.notes import claims, world
+from course_lib.notes.claims import Comparison
+from course_lib.text import corpora
+from course_lib.train.masking import Masking
+from course_lib.train.objectives import CausalLM, MaskedLM
+from tools import world as page
+
+ROWS = world.load()
+ENGLISH = ("english-masks", "english-recipes", "english-pairs")
+each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+
+
+@pytest.fixture
+def little(monkeypatch):
+    """A hundred short stories in place of the docstrings, and a small vocabulary."""
+    monkeypatch.setattr(materials, "text", functools.cache(lambda corpus: corpora.tiny_town(100, seed=3)))
+    monkeypatch.setattr(runs, "VOCABULARY", 300)
+    monkeypatch.setattr(runs, "english", runs.english.__wrapped__)
+    monkeypatch.setattr(runs, "encoded", functools.cache(runs.encoded.__wrapped__))
+    runtime.seed_all(0)
+
+
+# --- rows
+@each_row
+@pytest.mark.parametrize("where", ["town", "world"])
+def test_a_row_says_what_its_record_says(row, where):
+    one = getattr(row, where)
+    if one is None:
+        assert row.town_says, "a row without a number of the town says why"
+        return
+    assert one.expects in one.numbers()["findings"], f"{where}: {one.numbers()}"
+    assert one.expects in claims.FINDINGS
+
+
+@each_row
+def test_a_verdict_that_is_no_agreement_has_its_reason(row):
+    assert bool(row.why) == (row.verdict() != "agrees")
+    assert row.paper is None or row.paper.expects in (None, *claims.FINDINGS)
+
+
+def test_there_are_twelve_effects_outside_the_town_and_none_stands_there_twice():
+    assert len({row.id for row in ROWS}) == len(ROWS) >= 12
+    for row in ROWS:
+        assert row.world.experiment in ENGLISH or row.world.experiment.startswith("real-")
+
+
+def test_a_verdict_follows_from_the_intervals(monkeypatch):
+    row = next(row for row in ROWS if row.id == "the-mask")
+    said = {"town": {"higher"}, "world": {"higher"}}
+    monkeypatch.setattr(Comparison, "numbers", lambda one: {
+        "findings": said["town" if one.experiment == "one-mask-apart" else "world"]})  # fmt: skip
+    assert row.verdict() == "agrees"
+    said["town"] = {"lower"}
+    assert row.verdict() == "differs from the town"
+    low = replace(row, paper=replace(row.paper, expects="lower"))
+    assert low.verdict() == "differs from the town and the paper"
+    assert replace(low, town=None).verdict() == "differs from the paper"
+    said["world"] = {"not told apart"}
+    assert row.verdict() == "cannot be told here"
+    said |= {"world": {"not told apart", "equivalent"}, "town": {"equivalent", "higher"}}
+    equal = replace(row, world=replace(row.world, expects="equivalent"), paper=None)
+    assert equal.verdict() == "agrees"
+
+
+def test_rows_are_found_by_their_names_and_shown():
+    assert [row.id for row in world.rows_of("batch", "the-mask")] == ["batch", "the-mask"]
+    with pytest.raises(ValueError, match="No row 'bach'; there are: the-mask"):
+        world.rows_of("bach")
+    shown = world.show("the-mask")
+    low = 100 * ROWS[0].world.numbers()["low"]
+    assert f"({low:+.1f} to" in shown.text and f"({low:+.1f} to" in shown.data and "<b>agrees</b>" in shown.data
+
+
+def test_every_measured_claim_says_whether_it_left_the_town():
+    for claim in claims.load():
+        measured = any(isinstance(one, Comparison) for one in claim.evidence)
+        assert bool(claim.world) == measured, claim.id
+        if isinstance(claim.world, tuple) and measured:
+            shown = claims.show_claim(claim.id).text.split()
+            assert all(row.verdict().split()[0] in shown for row in world.rows_of(*claim.world))
+
+
+# --- the page
+def test_the_page_is_what_the_records_say():
+    assert page.FILE.read_text(encoding="utf-8") == page.page(), "python -m tools.world"
+
+
+@pytest.mark.parametrize("name", ENGLISH)
+def test_every_part_that_was_expected_is_held_against_its_interval(name):
+    outcomes = world.outcomes(name)
+    assert {verdict for *_, verdict in outcomes} <= {"held", "failed", "not settled"}
+    numbered = {part[0] for part, *_ in outcomes if part[0].isdigit()}
+    expected = experiments.find(name).expectation
+    assert numbered == {n for n in "123456789" if f" {n}. " in expected or expected.startswith(f"{n}. ")}
+
+
+def test_a_part_is_judged_by_its_whole_interval(monkeypatch):
+    monkeypatch.setattr(Comparison, "numbers", lambda one: {"difference": 0.5, "low": 0.4, "high": 0.6})
+    parts = [{"says": "x", "of": {"metric": "m", "arm": "a", "control": "b"}, **limits}
+             for limits in ({"least": 0.4}, {"least": 0.5}, {"least": 0.61}, {"most": 0.6}, {"most": 0.3})]  # fmt: skip
+    monkeypatch.setattr(world.yaml, "safe_load", lambda text: {"it": parts})
+    assert [row[3] for row in world.outcomes("it")] == ["held", "not settled", "failed", "held", "failed"]
+
+
+# --- comparisons: a moment, a number, two arms, another record
+def test_a_comparison_at_a_moment_against_a_number_two_arms_or_another_record(monkeypatch):
+    def record(runs):
+        return experiments.Record("r", "", {arm: {str(n): {"m": values} for n, values in enumerate(seeds)}
+                                            for arm, seeds in runs.items()}, [], [])  # fmt: skip
+
+    one = {"a": [[1.0, 5.0], [3.0, 9.0]], "b": [[0.0, 1.0], [0.0, 1.0]], "c": [[0.0, 3.0], [0.0, 5.0]]}
+    known = {"one": record(one), "two": record({"d": [[1.0, 2.0], [1.0, 4.0], [9.0, 9.0]]})}
+    monkeypatch.setattr(experiments, "load", known.get)
+
+    def difference(control, **more):
+        return Comparison("one", "m", "a", control, "higher", "", **more).numbers()["difference"]
+
+    assert difference(1.0) == 6 and difference(1.0, at=0.5) == 1
+    assert difference("b") == 6 and difference(["b", "c"]) == 7 - (2 + 3) / 2
+    assert difference("d", control_experiment="two") == (3 + 5) / 2
+
+
+# --- the runs
+def test_nobody_sees_to_the_right_under_the_causal_mask(little):
+    data = runs.english("any", 0)
+    model = bodies.modern_bert(data.tokenizer).eval()
+    rows = data.rows[:4].clone()
+    batch = runs.Causally(CausalLM.of(data.tokenizer))(rows, torch.Generator())
+    assert torch.equal(batch.attention_mask, causal_mask(rows.shape[1]))
+    changed = rows.clone()
+    changed[:, 20:] = 7
+    seen, again = (model(ids, attention_mask=batch.attention_mask).logits for ids in (rows, changed))
+    assert torch.allclose(seen[:, :20], again[:, :20], atol=1e-5)
+    assert not torch.allclose(model(rows).logits[:, :20], model(changed).logits[:, :20], atol=1e-2)
+
+
+def test_modern_bert_answers_selected_positions_as_it_answers_all(little):
+    data = runs.english("any", 0)
+    model = bodies.modern_bert(data.tokenizer).eval()
+    batch = MaskedLM(Masking.of(data.tokenizer))(data.rows[:8], torch.Generator().manual_seed(0))
+    words, pairs = batch.logits(model)
+    whole = model(batch.input_ids).logits[batch.select]
+    assert pairs is None and torch.allclose(words, whole, atol=1e-5)
+
+
+def test_a_seed_holds_out_other_documents_and_has_its_own_tokenizer(little):
+    one, same, other = (runs.english("any", seed) for seed in (0, 0, 1))
+    assert torch.equal(one.rows, same.rows) and torch.equal(one.held_out, same.held_out)
+    assert not torch.equal(one.held_out, other.held_out)
+    held = {tuple(row) for row in one.held_out.tolist()}
+    assert held and not held & {tuple(row) for row in one.rows.tolist()}
+
+
+@pytest.mark.parametrize(
+    ("task", "causal", "asked"), [("two-sided", False, 0.15), ("left-only", True, 0.15), ("causal", True, 0.9)]
+)
+def test_a_task_has_its_mask_and_its_loss(little, task, causal, asked):
+    plan = runs.read_english(0, "any", task, steps=2, batch_size=8, learning_rate=1e-3)
+    batch = plan.objective(plan.rows[:64], torch.Generator().manual_seed(0))
+    assert (batch.attention_mask is not None and batch.attention_mask.shape[2:] == (32, 32)) == causal
+    assert math.isclose(batch.select.float().mean(), asked, abs_tol=0.07)
+    numbers = plan.train(0)
+    assert {"fill two-sided nats", "next word accuracy", "floor fill nats", "untrained next word nats"} <= set(numbers)
+
+
+def test_a_recipe_changes_what_it_names_and_nothing_else(little):
+    def plan(recipe):
+        return runs.vary_recipe(0, "any", recipe, steps=8, batch_size=4, learning_rate=1e-3)
+
+    usual, rows = plan({}), runs.english("any", 0).rows
+    assert (usual.steps, usual.batch_size, usual.learning_rate, len(usual.rows)) == (8, 4, 1e-3, len(rows))
+    assert usual.objective.masking.rate == 0.15 and usual.objective.masking.mask == 0.8
+    assert plan({"rate": 0.4}).objective.masking.rate == 0.4
+    assert plan({"mask": 1.0, "random": 0.0}).objective.masking.random == 0.0
+    assert len(plan({"rows": 5}).rows) == 5
+    assert plan({"rows": 5, "masks": 3}).objective.masking.copies == 3
+    big = plan({"batch_size": 16, "steps": 2, "learning_rate": 2e-3})
+    assert (big.steps, big.batch_size, big.learning_rate) == (2, 16, 2e-3)
+
+
+def test_the_causal_first_recipe_trains_its_share_of_the_steps_under_the_causal_mask(little, monkeypatch):
+    seen = []
+    monkeypatch.setattr(runs.loop, "train", lambda model, rows, goal, steps, **_: seen.append((type(goal), steps)))
+    plan = runs.vary_recipe(0, "any", {"causal_first": 0.25}, steps=8, batch_size=4, learning_rate=1e-3)
+    plan.build()
+    assert seen == [(runs.Causally, 2)] and plan.steps == 6
+
+
+def test_pairs_are_judged_by_counting_on_held_out_text(little, monkeypatch):
+    monkeypatch.setattr(runs, "PAIRS", (200, 100))
+    found = runs.judge_english(0, "any", "other document")
+    assert set(found) == {"shared words", "A only", "B only", "by segment"}
+    assert found["shared words"] > 0.6 and abs(found["B only"] - 0.5) < 0.15
+    assert runs.judge_english(0, "any", "swapped")["shared words"] == 0.5
+
+
+def test_a_record_says_which_text_it_read():
+    for name in ENGLISH:
+        for made in experiments.load(name).made_with:
+            assert {"corpus", "source", "words", "documents", "sha256"} == set(made["text"])
+            assert made["text"]["words"] > 1_000_000 and len(made["text"]["sha256"]) == 64
+
+
+def test_your_own_text_goes_the_same_way(tmp_path):
+    chapters = [f"A text number {n}. It has two sentences." for n in range(30)]
+    (tmp_path / "notes.txt").write_text("\n\n\n".join(chapters), "utf-8")
+    described = materials.text(str(tmp_path)).described
+    assert described["documents"] == 30 and described["words"] == 240
+    assert materials.text(str(tmp_path)).described["sha256"] == described["sha256"]

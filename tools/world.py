@@ -1,0 +1,64 @@
+"""Write docs/town-world-paper.md from records alone: `python -m tools.world`. A test finds what has drifted."""
+
+import sys
+from pathlib import Path
+
+from course_lib import experiments
+from course_lib.notes import world
+
+__all__ = ["page"]
+
+FILE = Path(__file__).resolve().parent.parent / "docs" / "town-world-paper.md"
+HEAD = """\
+# Town, world, paper
+
+For whoever doubts that a toy shows anything: the headline effects of this course three times in one row. **Town** is
+Tiny Town, where the best possible score is known exactly. **World** is real English, the docstrings of the packages
+that this course pins, or a real checkpoint, SmolLM2-135M or MiniLM. **Paper** is the paper's own number, which may
+measure something else; only where it measures the same way does the verdict count it.
+
+A number is the mean over the seeds of arm minus control, with its 95% interval (Student's t). In English every seed
+holds out other subpackages and trains its own tokenizer. *Agrees*: the interval says what the town's and the paper's
+say. *Cannot be told here*: it includes zero, and does not lie within a margin that was stated before.
+
+This page is made of the records in `data/evidence` (`python -m tools.world`): nothing in it was typed by hand but the
+questions and the papers' numbers.
+"""
+EXPECTED = """
+## What was expected, and what came
+
+Written and committed before the runs; the number behind a name is the hash of the definition that the record carries,
+expectation included. A part *held* when the whole interval lies in the range, and *failed* when all of it lies outside.
+"""
+TEXT = """
+## Which text
+
+{corpus}: {words:,} words in {documents:,} documents, SHA-256 `{sha256}`; {source}.
+
+Other text: `corpus` in `course_lib/experiments/world.yaml` may name a file or a folder of your own, and
+`python -m tools.evidence` records the experiments anew.
+"""
+
+
+def page():
+    """Return the page as Markdown."""
+    parts = [HEAD, _table(("Question", "Town", "World", "Paper", "Verdict"),
+                          [(row.question, *row.cells()) for row in world.rows_of()])]  # fmt: skip
+    parts.append(EXPECTED)
+    for name in ("english-masks", "english-recipes", "english-pairs"):
+        record, experiment = experiments.load(name), experiments.find(name)
+        seeds = len(next(iter(record.runs.values())))
+        parts.append(f"### {name}\n\n{experiment.question} {seeds} seeds; expected on {experiment.written}, "
+                     f"`{record.definition}`.\n")  # fmt: skip
+        parts.append(_table(("Part", "Expected", "Found (95% interval)", "Verdict"), world.outcomes(name)))
+    return "\n".join([*parts, TEXT.format(**record.made_with[0]["text"])])
+
+
+def _table(names, rows):
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(page(), encoding="utf-8")
+    sys.exit(print(f"written: {FILE.relative_to(FILE.parents[1])}"))
