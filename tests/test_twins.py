@@ -7,9 +7,9 @@ from math import log
 import pytest
 import safetensors.torch
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from course_lib import runtime
+from course_lib.experiments.world import Causally
 from course_lib.model import bodies
 from course_lib.text.tokenization import train_byte_bpe
 from course_lib.train.evaluation import HeldOut
@@ -19,6 +19,7 @@ from tools.bench import twins
 from tools.bench.ngrams import trigram_floor
 
 SMALL = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+LITTLE = dict(tokens=4096, batch_size=8, moments=2)  # eight steps
 
 
 @pytest.fixture
@@ -45,79 +46,82 @@ def test_an_arm_leaves_a_folder_that_opens_and_says_how_it_was_made(arm, data, t
     twins.main(arguments)
     folder = tmp_path / "runs" / f"{arm}-3"
     run = json.loads((folder / "run.json").read_text())
-    assert run["numbers"]["tokens"] == [1024, 2048] and run["settings"]["steps"] == 4
-    assert {f"{name} {what}" for name in twins.LEFT for what in ("accuracy", "nats")} == set(run["untrained"])
-    assert all(len(values) == 2 for values in run["numbers"].values())
-    causal = arm in ("left-only", "causal")
-    opened = (AutoModelForCausalLM if causal else AutoModelForMaskedLM).from_pretrained(folder, dtype=torch.float32)
-    assert opened.config.is_decoder == causal
+    assert run["numbers"]["tokens"] == [0, 1024, 2048] and run["settings"]["steps"] == 4
+    assert all(len(values) == 3 for values in run["numbers"].values())
+    opened = AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32)
     assert len(AutoTokenizer.from_pretrained(folder)) == len(twins.Data.load(data).tokenizer)
     stored = safetensors.torch.load_file(folder / "model.safetensors")
     assert {weight.dtype for weight in stored.values()} == {torch.float16}
-    assert sum(weight.numel() for weight in stored.values()) == bodies.parameters(opened) == run["parameters"]
+    assert bodies.parameters(opened) == run["parameters"]
     questions = {name: [asked] for name, asked in twins.Data.load(data).questions.items()}
-    again = twins.measure(opened, questions)
-    for name, values in run["numbers"].items():
-        if name != "tokens":
-            assert again[name] == pytest.approx(values[-1], abs=0.02), name
+    for name, value in twins.measure(opened, questions).items():
+        assert value == pytest.approx(run["numbers"][name][-1], abs=0.02), name
     before = (folder / "run.json").stat().st_mtime_ns
     twins.main(arguments)  # finished: nothing is done again
     assert (folder / "run.json").stat().st_mtime_ns == before
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [folder.name]
 
 
-def test_all_arms_start_from_the_same_weights(data):
-    tokenizer, found = twins.Data.load(data).tokenizer, []
-    for arm in twins.ARMS:
-        causal, _ = twins._objective(arm, tokenizer)
-        runtime.seed_all(0)
-        found.append((bodies.causal_bert if causal else bodies.tiny_bert)(tokenizer, **twins.BODY).state_dict())
-    assert all(torch.equal(one[name], found[0][name]) for one in found for name in found[0])
-
-
-def test_all_arms_read_the_same_rows_in_the_same_order(data, tmp_path, monkeypatch):
+def test_all_arms_start_from_the_same_weights_and_read_the_same_rows_in_the_same_order(data, tmp_path, monkeypatch):
     """Over several epochs, though their objectives draw differently."""
-    orders, draw = {}, twins._objective
+    orders, firsts, draw = {}, {}, twins._objective
 
     def watched(arm, tokenizer):
-        causal, objective = draw(arm, tokenizer)
+        objective = draw(arm, tokenizer)
 
         def watch(rows, generator):
             orders.setdefault(arm, []).append(rows.clone())
             return objective(rows, generator)
 
-        return causal, watch
+        return watch
 
     monkeypatch.setattr(twins, "_objective", watched)
+    measured = twins.measure
+    monkeypatch.setattr(twins, "measure", lambda model, asked: firsts.setdefault(len(firsts), measured(model, asked)))
     for arm in twins.ARMS:
         twins.train(arm, 0, twins.Data.load(data), tmp_path / "runs", tokens=8 * 64 * 7, batch_size=8, moments=1)
     first = torch.cat(orders["causal"])
     assert first.shape == (56, 64)
     assert all(torch.equal(torch.cat(rows), first) for rows in orders.values())
+    assert firsts[0] == firsts[2] == firsts[4] != firsts[1]  # before the first step, and at the end
 
 
 def test_the_numbers_are_those_of_the_library_under_each_mask(data):
     loaded = twins.Data.load(data)
     tokenizer = loaded.tokenizer
-    model = bodies.tiny_bert(tokenizer, **twins.BODY | dict(initializer_range=0.3)).eval()
+    model = bodies.modern_bert(tokenizer, **twins.BODY | dict(initializer_range=0.3)).eval()
     found = twins.measure(model, {name: list(asked.split(3)) for name, asked in loaded.questions.items()})
-    fill = HeldOut(loaded.held_out, MaskedLM(Masking.of(tokenizer, mask=1.0, random=0.0)))
-    following = HeldOut(loaded.held_out, CausalLM.of(tokenizer))
-    for name, asked in (("fill two-sided", fill), ("fill left-only", fill), ("next word", following)):
-        score = asked.score(bodies.with_mask(model, causal=name != "fill two-sided"))
+    fill = MaskedLM(Masking.of(tokenizer, mask=1.0, random=0.0))
+    asked = {"fill two-sided": fill, "fill left-only": Causally(fill), "next word": Causally(CausalLM.of(tokenizer))}
+    for name, goal in asked.items():
+        score = HeldOut(loaded.held_out, goal).score(model)
         assert found[f"{name} nats"] == pytest.approx(score.loss, abs=2e-2)
         assert found[f"{name} accuracy"] == pytest.approx(score.accuracy, abs=2e-2)
     assert found["fill two-sided nats"] != pytest.approx(found["fill left-only nats"], abs=1e-3)
 
 
-def test_a_run_that_is_cut_off_leaves_nothing_that_looks_finished(data, tmp_path, monkeypatch):
-    def stop(*_, **__):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("arm", twins.ARMS)
+def test_a_run_that_was_stopped_goes_on_to_the_same_end(arm, data, tmp_path, monkeypatch):
+    loaded, keep = twins.Data.load(data), twins._Run.keep
+    whole = twins.train(arm, 1, loaded, tmp_path / "whole", **LITTLE)
 
-    monkeypatch.setattr(twins.loop, "train", stop)
+    def stop(run, step):
+        keep(run, step)
+        if step == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(twins._Run, "keep", stop)
     with pytest.raises(KeyboardInterrupt):
-        twins.train("causal", 0, twins.Data.load(data), tmp_path / "runs", tokens=1024)
-    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+        twins.train(arm, 1, loaded, tmp_path / "parts", **LITTLE)
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == [f".{arm}-1.pt"], "nothing that looks finished"
+    with pytest.raises(ValueError, match="begun with other settings"):
+        twins.train(arm, 1, loaded, tmp_path / "parts", **LITTLE | {"learning_rate": 1.0})
+    parts = twins.train(arm, 1, loaded, tmp_path / "parts", **LITTLE)
+    one, other = (safetensors.torch.load_file(folder / "model.safetensors") for folder in (whole, parts))
+    assert all(torch.allclose(one[name], other[name], atol=1e-3) for name in one)
+    ends = [json.loads((folder / "run.json").read_text())["numbers"] for folder in (whole, parts)]
+    assert ends[0].keys() == ends[1].keys() and ends[0]["tokens"] == ends[1]["tokens"] == [0, 2048, 4096]
+    assert ends[0]["fill two-sided nats"] == pytest.approx(ends[1]["fill two-sided nats"], abs=1e-3)
 
 
 def test_the_trigram_floor_is_kneser_neys_formula_written_out():
