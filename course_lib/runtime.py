@@ -1,11 +1,10 @@
-"""Where and how a lesson runs: device, number format, threads, seeds, cache folder, scale.
+"""Where and how a lesson runs: device, number format, threads, seeds, cache folder.
 
 Every choice has a safe default and one environment variable that overrides it, so that a notebook never
 needs an edit to run on another machine:
 
     COURSE_DEVICE=cpu|cuda|mps   COURSE_PRECISION=fp32|bf16   COURSE_THREADS=2
-    COURSE_CACHE=folder          COURSE_SCALE=quick|full      COURSE_QUIET=1
-    COURSE_CLASS_CACHE=folder, read only
+    COURSE_CACHE=folder          COURSE_CLASS_CACHE=folder    COURSE_QUIET=1
 """
 
 import ctypes
@@ -24,8 +23,8 @@ from course_lib import kernel
 from course_lib.kernel import quiet
 
 __all__ = [
-    "CacheError", "bar", "cache_dir", "device", "give_back", "pick", "precision", "quiet", "scale", "seed_all", "setup",
-    "threads", "warn",
+    "CacheError", "bar", "cache_dir", "device", "give_back", "precision", "quiet", "seed_all", "setup", "threads",
+    "warn",
 ]  # fmt: skip
 
 ONE_LINE = "font-size:90%;white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
@@ -141,19 +140,6 @@ def warn(message):
     """Warn, except in a notebook under test: its outputs are compared, and must not depend on the machine."""
     if "ipykernel" not in sys.modules or not quiet():
         warnings.warn(message, RuntimeWarning, stacklevel=1)  # one place: the same text is told once
-
-
-def scale():
-    """Return 'quick' (a laptop, the default) or 'full' (an evening or a GPU), as COURSE_SCALE says."""
-    wanted = _wanted("COURSE_SCALE") or "quick"
-    if wanted not in ("quick", "full"):
-        raise ValueError(f"COURSE_SCALE={wanted!r} is unknown; unset it, or set it to quick or full")
-    return wanted
-
-
-def pick(*, quick, full):
-    """Return the value for the current scale: `pick(quick=400, full=4_000)`."""
-    return {"quick": quick, "full": full}[scale()]
 
 
 def bar(total, name):

@@ -10,12 +10,6 @@ import torch
 from torch.nn import functional as F
 
 
-def by_removal(words, position):
-    rest = list(words)
-    del rest[position:]
-    return rest
-
-
 def hide_by_copy(words, position):
     words = list(words)
     words[position] = "[MASK]"
@@ -176,7 +170,6 @@ def fitted_pair_by_slices(a, b, length, cls, sep):
 
 
 RIGHT = {
-    "left_context": [by_removal],
     "hide": [hide_by_copy],
     "padding_keys": [lambda lengths, T: (torch.arange(T) >= lengths[:, None])[:, None, None].double() * -10000.0],
     "sliding_window": [lambda window, T: torch.ones(T, T).tril().triu(1 - window).bool()],

@@ -46,10 +46,10 @@ def test_bake_writes_nothing_when_a_cell_fails(tmp_path, capsys):
 
 
 def test_bake_runs_quiet_offline_and_cold(tmp_path):
-    names = "COURSE_QUIET", "COURSE_SCALE", "HF_HUB_OFFLINE", "COURSE_CACHE"
+    names = "COURSE_QUIET", "HF_HUB_OFFLINE", "COURSE_CACHE"
     path = saved(tmp_path / "n.ipynb", f"import os\nprint([os.environ[name] for name in {names}])")
     done = bake.execute(nbformat.read(path, as_version=4), tmp_path)
-    assert done.cells[0].outputs[0].text.startswith("['1', 'quick', '1', '")
+    assert done.cells[0].outputs[0].text.startswith("['1', '1', '")
     assert "course-" in done.cells[0].outputs[0].text
 
 

@@ -105,7 +105,6 @@ def test_the_contract_stands_in_the_notebook_and_its_example_is_true(number, exe
 
 
 WRONG = [  # plausible answers that agree with the reference on many inputs
-    ("left_context", lambda words, position: words[: words.index(words[position])]),
     ("hide", lambda words, position: " ".join(words).replace(words[position], "[MASK]").split()),
     ("padding_keys", lambda lengths, T: (torch.arange(T) >= lengths[:, None])[:, None, None] * -float("inf")),
     ("padding_keys", lambda lengths, T: ((torch.arange(T) >= lengths[0]) * -1e9).expand(len(lengths), 1, 1, T)),
@@ -341,7 +340,6 @@ from course_lib.exercises import lessons
 from course_lib.exercises.engine import verdict
 wrong = {
     "hide": lambda words, position: [w if w != words[position] else "[MASK]" for w in words],
-    "left_context": lambda words, position: list(dict.fromkeys(words[:position])),
     "last_real": lambda outputs, mask: outputs[range(len(mask)), mask.argmin(1) - 1],
     "leaking_positions": lambda read, ids, V: [*range(len(ids) - 1)],
 }

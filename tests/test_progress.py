@@ -15,7 +15,7 @@ from course_lib.notes import progress as store
 
 EMPTY = {section: {} for section in store.SECTIONS}
 
-RUN = dict(tokens=1000, end=0.4, way=0.5, floor=0.1, ceiling=0.8, scale="quick")  # the values that its reading names
+RUN = dict(tokens=1000, end=0.78, way=0.97, floor=0.1, ceiling=0.8)  # the values that its reading names
 
 
 pytestmark = pytest.mark.usefixtures("progress_file")
@@ -29,12 +29,12 @@ def test_progress_counts():
     def counts():
         return " ".join(repr(progress(0)).splitlines()[-1].split())
 
-    assert counts() == "00 Start here 0 of 2 0 of 0 0 of 2 0 of 1"
+    assert counts() == "00 Start here 0 of 3 0 of 0 0 of 1 0 of 1"
     predict("first-training", guess="b")
     reveal("first-training", "a", **RUN)
     check(right("hide"), "hide")
     quiz("floor-and-ceiling", answer="a")
-    assert counts() == "00 Start here 1 of 2 0 of 1 1 of 2 1 of 1"
+    assert counts() == "00 Start here 1 of 3 0 of 1 1 of 1 1 of 1"
     assert len(repr(progress()).splitlines()) == 3 + len(lessons.numbers())
     for number in (99, 1.0, True, "1", [1]):
         with pytest.raises(ValueError, match=f"no lesson {re.escape(repr(number))}; the lessons are"):
@@ -149,7 +149,7 @@ def test_the_file_lies_with_the_learner_s_copy(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("section, name, entry", WRONG)
 def test_an_entry_of_a_wrong_type_is_kept_aside_and_the_others_go_on(progress_file, capsys, section, name, entry):
-    good = {"exercises": {"left_context": {"tries": 2, "right": "2026-01-01"}}, "badges": [1], "version": 1}
+    good = {"exercises": {"fitted_pair": {"tries": 2, "right": "2026-01-01"}}, "badges": [1], "version": 1}
     content = {**good, section: {**good.get(section, {}), name: entry}}
     progress_file.write_text(json.dumps(content), encoding="utf-8")
     progress(0)
@@ -163,7 +163,7 @@ def test_an_entry_of_a_wrong_type_is_kept_aside_and_the_others_go_on(progress_fi
     shown = capsys.readouterr().out
     assert shown.count("is kept as progress.json.bad.") == 1 and "Right: your function" in shown
     data = json.loads(progress_file.read_text(encoding="utf-8"))
-    assert data["exercises"]["left_context"] == good["exercises"]["left_context"] and data["badges"] == [1]
+    assert data["exercises"]["fitted_pair"] == good["exercises"]["fitted_pair"] and data["badges"] == [1]
     assert data["exercises"]["hide"]["tries"] == 1 and data["drill"]["1"]["said"] == [1]
     assert json.loads(progress_file.with_name("progress.json.bad").read_text(encoding="utf-8")) == content
 

@@ -37,13 +37,13 @@ def test_the_example_of_an_exercise_can_be_tried(capsys, name):
 
 
 def test_try_it_shows_what_a_wrong_function_gives(capsys):
-    try_it(lambda words, position: words[position:], "left_context")
+    try_it(lambda words, position: words[position:], "hide")
     assert capsys.readouterr().out == (
-        'left_context(["the", "baker", "slept", "."], 2)\nyours:    [\'slept\', \'.\']\n'
-        "expected: ['the', 'baker']\n"
+        'hide(["the", "baker", "slept", "."], 1)\nyours:    [\'baker\', \'slept\', \'.\']\n'
+        "expected: ['the', '[MASK]', 'slept', '.']\n"
     )
     with pytest.raises(ZeroDivisionError):
-        try_it(lambda words, position: 1 / 0, "left_context")
+        try_it(lambda words, position: 1 / 0, "hide")
     with pytest.raises(TypeError, match="without brackets"):
         try_it(["the"])
 

@@ -234,15 +234,6 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert file.read_bytes() == b"first \xc3\xa9\n" and list(tmp_path.iterdir()) == [file]
 
 
-def test_scale_and_pick(environment):
-    assert runtime.scale() == "quick" and runtime.pick(quick=1, full=2) == 1
-    environment("COURSE_SCALE", "full")
-    assert runtime.scale() == "full" and runtime.pick(quick=1, full=2) == 2
-    environment("COURSE_SCALE", "huge")
-    with pytest.raises(ValueError, match="COURSE_SCALE='huge'.*quick or full"):
-        runtime.pick(quick=1, full=2)
-
-
 def test_quiet(environment, monkeypatch):
     assert runtime.quiet(), "under pytest, so under nbval"
     environment("COURSE_QUIET", "0")

@@ -85,7 +85,6 @@ def execute(notebook, folder, timeout=180):
         environment = os.environ | {
             "COURSE_QUIET": "1",
             "COURSE_STRICT": "1",
-            "COURSE_SCALE": "quick",
             "COURSE_CACHE": str(Path(fresh) / "cache"),
             "COURSE_PROGRESS": str(Path(fresh) / "progress.json"),
             "HF_HUB_OFFLINE": "1",

@@ -13,8 +13,7 @@ from course_lib import places  # with it every kernel inherits how idle threads 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = [sys.executable, "-m"]
 STAMP = Path(sys.prefix) / ".one-mask-apart"
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "COURSE_QUIET": "1", "COURSE_STRICT": "1",
-           "COURSE_SCALE": "quick"}
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "COURSE_QUIET": "1", "COURSE_STRICT": "1"}
 
 
 def call(*command, threads=None, **variables):
