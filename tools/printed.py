@@ -136,15 +136,15 @@ def _tidy(soup):
 
 def _drawn(found):
     """Return a formula as an image that stands on the line, or as it is written where matplotlib cannot draw it."""
-    written, image = next(filter(None, found.groups())), io.BytesIO()
+    formula, image = html.unescape(next(filter(None, found.groups()))), io.BytesIO()
     try:
         size = FontProperties(size=11)
-        depth = mathtext.math_to_image(f"${html.unescape(written)}$", image, prop=size, format="svg")
+        depth = mathtext.math_to_image(f"${formula}$", image, prop=size, format="svg")
     except ValueError:
         return found[0]
     data = base64.b64encode(image.getvalue()).decode()
     style = f'class="formula" style="vertical-align:-{depth}pt"'
-    return f'<img {style} alt="{html.escape(written)}" src="data:image/svg+xml;base64,{data}">'
+    return f'<img {style} alt="{html.escape(formula)}" src="data:image/svg+xml;base64,{data}">'
 
 
 def chosen(names):
@@ -157,9 +157,9 @@ def chosen(names):
 
 
 def pdf(pages):
-    """Write a PDF beside each page (a path), where there is a browser for it; returns whether there is."""
+    """Write a PDF beside each page (a path), where there is a browser that can; returns whether there is."""
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Error, sync_playwright
     except ImportError:
         return False
     with sync_playwright() as playwright:
@@ -168,7 +168,11 @@ def pdf(pages):
         if not os.path.exists(found):
             return False
         alone = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=found, args=alone)
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=alone)
+        except Error as error:
+            print(f"{found} does not start: {error.message.splitlines()[0]}")
+            return False
         for written in pages:
             opened = browser.new_page()
             opened.goto(written.as_uri())
@@ -189,7 +193,7 @@ def main(arguments=None):
     pages = [OUT / f"{notebook.stem}.html" for notebook in notebooks]
     for notebook, written in zip(notebooks, pages, strict=True):
         places.write(written, page(nbformat.read(notebook, as_version=4)))
-    print(f"Written in {OUT.relative_to(ROOT)}: {', '.join(written.name for written in pages)}", flush=True)
+    print(f"Written in {os.path.relpath(OUT, ROOT)}: {', '.join(written.name for written in pages)}", flush=True)
     print("Each has its PDF beside it." if pdf(pages) else NO_PDF)
     return 0
 
