@@ -242,12 +242,18 @@ def test_the_command_writes_the_lessons_that_are_named(tmp_path, monkeypatch, ca
     monkeypatch.setattr(printed, "OUT", tmp_path / "print")
     monkeypatch.setattr(printed, "page", lambda notebook: notebook.cells[0].source)
     monkeypatch.setattr(printed, "pdf", lambda pages: False)
-    assert printed.main(["3", "00"]) == 0
+    assert printed.main(["3", "00", "03"]) == 0
     written = sorted(path.name for path in (tmp_path / "print").iterdir())
     assert written == ["00_start_here.html", "03_attention_masks.html"] and LESSONS[0].read_bytes() == before
     told = capsys.readouterr().out
     assert "00_start_here.html" in told and "print it" in told and "make setup" in told
     assert printed.main([]) == 0 and len([*(tmp_path / "print").iterdir()]) == len(LESSONS)
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(printed, "OUT", tmp_path / "file" / "print")
+    assert printed.main(["3"]) == 1 and "cannot be written: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["12", "three", "-1"])

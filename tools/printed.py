@@ -41,12 +41,12 @@ def kind(fold):
 
     Answers are those of predictions, of the interview, and of the drill; a claim with its truth is none.
     """
-    told = fold.summary.get_text()
+    told = fold.summary.get_text() if fold.summary else ""
     if re.fullmatch(r"Hint \d+ of \d+", told):
         return "Hint"
     if told.startswith("One right answer to "):
         return "Solution"
-    asked = fold.summary.find("b") and fold.summary.find(lang="zh") and not fold.get("style")
+    asked = fold.select_one("summary > b ~ [lang=zh]") and not fold.get("style")
     return "Answer" if asked or re.match(r"Answer( \(|$)|What must not be missing", told) else None
 
 
@@ -93,8 +93,8 @@ def _move(soup):
 
 def _taken(soup, fold, what, number):
     """Take a fold out of the page; returns (its heading, what it holds). A line that links there stays."""
-    code = fold.find_parent(class_="code_cell").find(class_="input_area")
-    called = re.search(rf'\b{what.lower()}\("(\w+)"', code.get_text()) if code and what != "Answer" else None
+    cell = fold.find_parent(class_="code_cell") if what != "Answer" else None
+    called = re.search(rf'\b{what.lower()}\("(\w+)"', cell.select_one(".input_area").get_text()) if cell else None
     name, anchor = f"{what} for {called[1]}" if called else f"{what} {number}", f"{what.lower()}-{number}"
     summary, question = fold.summary.extract(), ""
     if summary.find(lang="zh"):
@@ -153,7 +153,7 @@ def chosen(names):
     if unknown := [name for name in names if not (name.isdecimal() and int(name) in files)]:
         there = ", ".join(f"{number:02d}" for number in files)
         raise ValueError(f"there is no lesson {', '.join(unknown)}; the lessons are {there}")
-    return [files[number] for number in sorted(map(int, names))] if names else [*files.values()]
+    return [files[number] for number in sorted({*map(int, names)})] if names else [*files.values()]
 
 
 def pdf(pages):
@@ -189,10 +189,14 @@ def main(arguments=None):
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    OUT.mkdir(parents=True, exist_ok=True)
     pages = [OUT / f"{notebook.stem}.html" for notebook in notebooks]
-    for notebook, written in zip(notebooks, pages, strict=True):
-        places.write(written, page(nbformat.read(notebook, as_version=4)))
+    try:
+        OUT.mkdir(parents=True, exist_ok=True)
+        for notebook, written in zip(notebooks, pages, strict=True):
+            places.write(written, page(nbformat.read(notebook, as_version=4)))
+    except OSError as error:
+        print(f"{OUT} cannot be written: {error.strerror or error}. Clone the course into a folder of yours.")
+        return 1
     print(f"Written in {os.path.relpath(OUT, ROOT)}: {', '.join(written.name for written in pages)}", flush=True)
     print("Each has its PDF beside it." if pdf(pages) else NO_PDF)
     return 0
