@@ -199,17 +199,20 @@ def test_headings_end_a_section_wherever_they_stand_and_nothing_else_does():
         code("reveal(...)", CARD.format(" open", "<b>Answer</b>", "SECRET2")),
         v4.new_markdown_cell("end of first\n\n## 2 Second\n\nbody of second"),
         code("claims.search()", CLAIM),
+        code("reveal(...)", CARD.format("", ANSWER, "SECRET3")),
+        v4.new_markdown_cell("end of second"),
         v4.new_markdown_cell("# Another title"),
         code("interview.show(1)", CARD.format("", '<b>Why?</b> · <span lang="zh">中</span>', "BECAUSE")),
         v4.new_markdown_cell("closing words"),
     )  # fmt: skip
-    in_order(text, "an output's heading", "end of first", "SECRET1", "SECRET2", "HINTED", "SOLVED", "2 Second",
-             "body of second", "TRUTH", "Another title", "closing words", "BECAUSE")  # fmt: skip
+    in_order(text, "an output's heading", "end of first", "SECRET1", "SECRET2", "HINTED", "SOLVED",
+             "2 Second", "body of second", "TRUTH", "end of second", "SECRET3",
+             "Another title", "closing words", "BECAUSE")  # fmt: skip
     assert soup.find("details").has_attr("open") and len(soup.find_all("details")) == 1
     assert text.count("Why?") == 2 and text.index("Answer 1 : at the end of this section") < text.index("SECRET1")
     assert text.count("Hint for hide") == text.count("Solution for hide") == 2
     shown = [shown.get_text().strip() for shown in soup.select(".input")]
-    assert shown == ["reveal(...)", "x", "reveal(...)", "claims.search()", "interview.show(1)"]
+    assert shown == ["reveal(...)", "x", "reveal(...)", "claims.search()", "reveal(...)", "interview.show(1)"]
 
 
 def test_nothing_is_executed(tmp_path, monkeypatch):
