@@ -143,7 +143,7 @@ def test_the_environment_that_runs_this_is_inside_the_ranges():
 
 DISTRIBUTIONS = {
     "yaml": "pyyaml", "IPython": "ipython", "fontTools": "fonttools", "repo2docker": "jupyter-repo2docker",
-    "PIL": "pillow", "axe_playwright_python": "axe-playwright-python",
+    "PIL": "pillow", "axe_playwright_python": "axe-playwright-python", "bs4": "beautifulsoup4",
 }  # fmt: skip
 TOOLS = {"accelerate", "hatchling", "ipykernel", "jupyterlab", "nbval", "oxfmt", "oxlint", "pytest-xdist", "ruff"}
 
