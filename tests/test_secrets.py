@@ -40,6 +40,12 @@ def shown(cell):
     return html.unescape(" ".join(said))
 
 
+def asks(cell):
+    """Say whether all that a cell shows is a question, or a fold."""
+    called = [name for function in ("predict", "quiz", "reveal") for name in calls(cell, function)]
+    return len(cell.get("outputs", [])) == len(called) > 0
+
+
 def leaks(notebook, questions):
     """Return, for a notebook's predictions, each place that gives an answer away, as a sentence."""
     cells, found = notebook.cells, []
@@ -50,7 +56,8 @@ def leaks(notebook, questions):
             if asked >= told:
                 found.append(f"{name}: ask with predict() in a cell before reveal()")
             for n in [*range(asked + 1, told), *behind(cells, told)]:
-                if cells[n].get("outputs") and "neutral" not in cells[n].metadata.get("tags", []):
+                neutral = asks(cells[n]) or "neutral" in cells[n].metadata.get("tags", [])
+                if cells[n].get("outputs") and not neutral:
                     found.append(f"{name}: cell {n} shows something outside the fold; give it to reveal()")
             found += [f"{name}: {place}" for place in words(cells, asked, told, questions[name])]
     return found

@@ -7,9 +7,9 @@ import html
 from urllib.parse import quote
 
 from course_lib.glass import picture, reading
-from course_lib.plots.figure import PAPER
+from course_lib.plots.figure import PAPER, Picture, figure
 
-__all__ = ["STAGES", "show", "show_pair"]
+__all__ = ["STAGES", "drawn", "show", "show_pair"]
 
 STAGES = ("switch", "mask", "attention", "tokens", "masking", "cache", "translation")  # which part of the page is open
 PAGE = "../one-mask-apart.html"  # from a notebook's place
@@ -44,6 +44,12 @@ def show(text: str, hidden: int = 1, mask: str = "causal", size: int | None = No
     found = reading.read(text, hidden, mask, size)
     state = {"text": text, "hide": hidden - 1, "mask": mask, "stage": stage}
     return _glass(found, state | ({} if size is None else {mask: size}))
+
+
+def drawn(text: str, hidden: int = 1, masks: tuple[str, ...] = ("bidirectional", "causal")) -> Picture:
+    """Draw one sentence under several masks, one below the other: a figure that needs no live page."""
+    found = [reading.read(text, hidden, mask) for mask in masks]
+    return figure(picture.draw(*found, titles=masks), alt=" ".join(map(picture.describe, found)))
 
 
 def show_pair(number: int = 0, mask: str = "bidirectional") -> Glass:
