@@ -42,13 +42,14 @@ class Row:
     why: str | None = None  # the reason, where the verdict is not 'agrees'
 
     def verdict(self) -> str:
-        """Say 'agrees', 'differs from the town' or '... the paper', or 'cannot be told here', from the intervals."""
-        found = self.world.numbers()["findings"]
-        if self.world.expects == UNTOLD or found == {UNTOLD}:
+        """Say 'agrees', 'differs from the town' or '... the paper', or 'cannot be told here'.
+
+        From what each comparison `expects`, which holds of its interval (tests/test_world.py).
+        """
+        if self.world.expects == UNTOLD:
             return "cannot be told here"
-        others = {"the town": self.town and self.town.numbers()["findings"],
-                  "the paper": self.paper and self.paper.expects and {self.paper.expects}}  # fmt: skip
-        apart = [name for name, theirs in others.items() if theirs and self.world.expects not in theirs]
+        others = {"the town": self.town and self.town.expects, "the paper": self.paper and self.paper.expects}
+        apart = [name for name, theirs in others.items() if theirs not in (None, self.world.expects)]
         return f"differs from {' and '.join(apart)}" if apart else "agrees"
 
     def __str__(self) -> str:
