@@ -120,7 +120,7 @@ def test_a_stop_in_mid_training_stops_the_rest_and_says_so(opened):
     assert "Traceback" not in training.inner_text()
     assert page.locator(".jp-CodeCell .jp-InputPrompt", has_text="[*]").count() == 0
     told = page.locator(FOLD, has_text="he run says")
-    assert told.count() == 1, "the prediction of the run that was stopped is not answered"
+    assert told.count() == 2, "the prediction of the run that was stopped is not answered"
     assert page.evaluate(RUN, "notebook:run-all-cells") is True, errors(page)
 
 
