@@ -75,7 +75,7 @@ def _bake(file, timeout):
 def execute(notebook, folder, timeout=180):
     """Return the notebook with fresh outputs, run in `folder` (pathlib.Path) as a learner's first run is.
 
-    Quiet, offline, at quick scale, with an empty cache and no recorded progress. `timeout` limits a cell, in
+    Quiet, offline, with an empty cache and no recorded progress. `timeout` limits a cell, in
     seconds. Raises nbclient's CellExecutionError, CellTimeoutError or DeadKernelError.
     """
     for cell in notebook.cells:
