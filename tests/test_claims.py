@@ -28,6 +28,13 @@ each_claim = pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id
 each_measured = pytest.mark.parametrize("claim", MEASURED, ids=lambda claim: claim.id)
 
 
+@each_claim
+def test_a_card_leads_to_its_lesson(claim):
+    link = f'<a href="{claim.lesson}.ipynb">{claim.lesson}</a>'
+    assert claim.lesson in NOTEBOOKS
+    assert link in show_claim(claim.id).data and link in search(claim.id).data
+
+
 def comparisons(claim):
     return [shown for shown in claim.evidence if isinstance(shown, Comparison)]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from course_lib.apply import fine_tuning, in_context_data
-from course_lib.experiments import EXPERIMENTS, lesson_04, lesson_10, materials
+from course_lib.experiments import EXPERIMENTS, lesson_04, lesson_10, materials, world
 from course_lib.text import corpora
 from course_lib.town.language import TinyTown
 from course_lib.train import loop
@@ -23,7 +23,7 @@ OWN = [(n, e) for n, e in enumerate(EXPERIMENTS.values()) if e.own_text and e.na
 def test_own_text_means_that_every_draw_moves_with_the_seed(number, experiment, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     tell, split, draw, play = TinyTown.stories, corpora.Corpus.split, lesson_10.sentences, in_context_data.draw
-    drawn = set()
+    drawn, bring, little = set(), materials.text, corpora.tiny_town(100, seed=3)  # for a long extraction
 
     def stories(town, n, seed=0, **settings):
         drawn.add(seed)
@@ -48,7 +48,9 @@ def test_own_text_means_that_every_draw_moves_with_the_seed(number, experiment, 
     monkeypatch.setattr(in_context_data, "draw", episode)
     monkeypatch.setattr(lesson_10, "sentences", sentences)
     monkeypatch.setattr(corpora.Corpus, "split", held_out)
-    for module, name in ((loop, "train"), (fine_tuning, "fine_tune"), (lesson_04, "limits")):
+    monkeypatch.setattr(materials, "text", lambda corpus: little if corpus == "docstrings" else bring(corpus))
+    monkeypatch.setattr(world, "VOCABULARY", 300)
+    for module, name in ((loop, "train"), (fine_tuning, "fine_tune"), (lesson_04, "limits"), (world, "counted")):
         monkeypatch.setattr(module, name, begin)
     materials.material.cache_clear()
     found = []

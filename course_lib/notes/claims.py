@@ -156,12 +156,12 @@ def show_claim(id: str):
     from course_lib.plots.tables import Table
 
     claim = find(id)
-    title = f"{claim.id} · {claim.verdict.upper()} · notes {claim.section} · lesson {claim.lesson}"
+    head = f"{claim.id} · {claim.verdict.upper()} · notes {claim.section} · lesson "
     wrap = textwrap.TextWrapper(100, subsequent_indent=" " * 11, break_on_hyphens=False)
     rows = [("The notes", claim.claim), ("", claim.claim_zh), *_rows(claim)]
     lines = [wrap.fill(f"{name:11}{text}") for name, text in rows]
-    body = f'<div style="{CARD.format(VERDICTS[claim.verdict])}"><b>{html.escape(title)}</b>{_divs(rows)}</div>'
-    return Table(body, "\n".join([title, *lines]))
+    body = f'<div style="{CARD.format(VERDICTS[claim.verdict])}"><b>{head}{_link(claim.lesson)}</b>{_divs(rows)}</div>'
+    return Table(body, "\n".join([head + claim.lesson, *lines]))
 
 
 def search(containing: str = "", verdict: str | None = None, lesson: str | None = None):
@@ -187,7 +187,7 @@ def search(containing: str = "", verdict: str | None = None, lesson: str | None 
     body = "".join(
         f'<details style="{CARD.format(VERDICTS[c.verdict])};overflow-wrap:anywhere"><summary>'
         f"<b>{c.id}</b> · {c.verdict} · {html.escape(c.claim)} {chinese(c.claim_zh)}</summary>"
-        f"{_divs([*_rows(c), ('Lesson', c.lesson)])}</details>"
+        f"{_divs(_rows(c))}<div><b>Lesson:</b> {_link(c.lesson)}</div></details>"
         for c in chosen
     )
     lines = [f"{c.id}  {c.verdict:10}  {c.lesson[:2]}  {c.claim} {c.claim_zh}" for c in chosen]
@@ -204,6 +204,10 @@ def _rows(claim: Claim) -> list[tuple[str, str]]:
     elif claim.world:
         shown += [("World", str(row)) for row in world.rows_of(*claim.world)]
     return [("In truth", claim.truth), ("Sources", "; ".join(claim.sources)), *shown]
+
+
+def _link(lesson: str) -> str:
+    return f'<a href="{lesson}.ipynb">{lesson}</a>'
 
 
 def _divs(rows: list[tuple[str, str]]) -> str:

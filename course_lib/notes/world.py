@@ -114,7 +114,7 @@ def show(*ids: str):
 
     names = ("Question", "Town", "World", "Paper", "Verdict")
     rows = [(row.question, *row.cells()) for row in rows_of(*ids)]
-    head = "".join(f"<th>{name}</th>" for name in names)
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join(f"<tr>{''.join(f'<td>{_bold(cell)}</td>' for cell in row)}</tr>" for row in rows)
     style = ' style="text-align:left;vertical-align:top"'
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>".replace("<td>", f"<td{style}>")

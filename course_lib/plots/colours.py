@@ -23,7 +23,7 @@ NAMES = {
         MiniLM, bidirectional; what follows; pooler; 8 examples;
         town, cheat, in view; valid sentences; sentences; masked, bidirectional""",
     "vermilion": """left-only; causal; causal attention; causal mask; left to right; GPT; tiny GPT; decoder;
-        masked, left-only; GPT, left to right; one static mask; every word; 100/0/0; 63%; swapped; SENTENCE-PAIR + NSP;
+        masked, left-only; GPT, left to right; one static mask; every word; 100/0/0; 63%; 80%; swapped; SENTENCE-PAIR + NSP;
         200 rows, 160 times; both from the start; single pieces; one mapping; T = 1.3; not scaled; is_decoder=True;
         SmolLM2, causal; one pass; no examples;
         noise, cheat, in view; distinct sentences; whole stories; stories; 512, rate kept; from scratch;
@@ -31,21 +31,23 @@ NAMES = {
     "green": """prefix mask; prefix; RoBERTa; tiny RoBERTa; convolutions; frozen, mean; same document; DOC-SENTENCES;
         80% [MASK], 20% kept; the same text twice; BERT, random order, 2 sweeps; ever new mappings, one layer; T = 1.0;
         town, honest, in view; 128, rate times 4; whole sentence; MiniLM, causal mask; attention, first layer;
-        2 examples""",
+        2 examples; repeated, ten masks""",
     "purple": """both; both in turn; causal, then lifted; LSTM, forget bias 1; from BERT, numbers mixed; [CLS] alone;
         any rate, left to right; noise, honest, in view; 512, rate retuned; moved question;
-        SmolLM2, bidirectional mask; 4 examples""",
-    "orange": """encoder-decoder; every position; causal, 15%; LSTM, forget bias 0; 80% [MASK], 20% replaced; 43%;
+        SmolLM2, bidirectional mask; 4 examples; causal first""",
+    "orange": """encoder-decoder; every position; causal, 15%; LSTM, forget bias 0; 80% [MASK], 20% replaced; 43%; 40%;
         ten masks; FULL-SENTENCES; words only; 200 rows, 320 times; any rate, random order; noise, cheat, generating;
         128, rate kept; attention, last layer; 8 examples, labels shuffled""",
     "sky": """prefix mask, twice the layers; byte-level BPE; dilated convolutions; frozen; frozen, [CLS]; 7%;
         look-alike document; SEGMENT-PAIR, no NSP; twice as much fresh text; from BERT, read longer; T = 0.7;
-        BERT, random order; town, honest, generating; 32, rate times 2""",
+        BERT, random order; town, honest, generating; 32, rate times 2;
+        repeated, dynamic""",
     "black": """causal, every word; LSTM, forget bias 2; untrained, mean; untrained, causal; best possible;
-        town, cheat, generating; 512, rate times 4""",
-    "yellow": """noise, honest, generating; 128, rate retuned""",
+        town, cheat, generating; 512, rate times 4; 64 rows""",
+    "yellow": """noise, honest, generating; 128, rate retuned; repeated, static""",
     "grey": """untrained; untrained, frozen; untrained, [CLS]; from random; random weights;
-        untrained, whole sentence; MiniLM, untrained, bidirectional; fresh""",
+        untrained, whole sentence; MiniLM, untrained, bidirectional; fresh;
+        64 rows, rate times 2""",
 }  # fmt: skip
 STYLE_OF = {" ".join(name.split()): style for style, names in NAMES.items() for name in names.split(";")}
 
