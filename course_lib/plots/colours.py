@@ -23,8 +23,9 @@ NAMES = {
         MiniLM, bidirectional; what follows; pooler; 8 examples;
         town, cheat, in view; valid sentences; sentences; masked, bidirectional""",
     "vermilion": """left-only; causal; causal attention; causal mask; left to right; GPT; tiny GPT; decoder;
-        masked, left-only; GPT, left to right; one static mask; every word; 100/0/0; 63%; 80%; swapped; SENTENCE-PAIR + NSP;
-        200 rows, 160 times; both from the start; single pieces; one mapping; T = 1.3; not scaled; is_decoder=True;
+        masked, left-only; GPT, left to right; one static mask; every word; 100/0/0; 63%; 80%; swapped;
+        SENTENCE-PAIR + NSP; 200 rows, 160 times; both from the start; single pieces; one mapping; T = 1.3;
+        not scaled; is_decoder=True;
         SmolLM2, causal; one pass; no examples;
         noise, cheat, in view; distinct sentences; whole stories; stories; 512, rate kept; from scratch;
         masked, causal""",
