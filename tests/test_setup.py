@@ -187,6 +187,19 @@ def test_jupyterlab_knows_the_settings_that_lab_sets():
     assert notebooks["kernelShutdown"] and notebooks["codeCellConfig"]["lineWrap"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends a process without asking it")
+def test_whoever_ends_a_task_ends_what_it_started():
+    """JupyterLab and its kernels stayed behind once, hundreds of megabytes each."""
+    child = "import time; print('runs', flush=True); time.sleep(120)"
+    task = subprocess.Popen(
+        [sys.executable, "-c", f"from tools import tasks; tasks.call({sys.executable!r}, '-c', {child!r})"],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert task.stdout.readline() == "runs\n"
+    task.terminate()
+    assert task.communicate(timeout=30) == ("", None), "the pipe is closed by its last holder, the child"
+
+
 def test_copy_tells_where_the_copy_is_and_what_was_kept(monkeypatch, capsys):
     monkeypatch.setattr(working_copy, "lay", lambda: ["04 is a new version"])
     assert tasks.copy() == 0

@@ -61,7 +61,7 @@ def test_there_are_twelve_effects_outside_the_town_and_none_stands_there_twice()
 def test_a_verdict_follows_from_what_the_intervals_say():
     def row(*expected, paper=None):
         made = [Comparison("e", "m", "a", "b", one, "") for one in expected]
-        return world.Row("x", "?", "04", *made, paper=paper and Paper("", "", paper)).verdict()
+        return world.Row("x", "?", 4, *made, paper=paper and Paper("", "", paper)).verdict()
 
     assert row("higher", "higher", paper="higher") == row("higher") == row("higher", "higher") == "agrees"
     assert row("higher", "equivalent") == "differs from the town"
@@ -71,13 +71,15 @@ def test_a_verdict_follows_from_what_the_intervals_say():
     assert row("equivalent", "equivalent") == "agrees"
 
 
-def test_rows_are_found_by_their_names_and_shown():
+def test_rows_are_found_by_their_names_and_shown_by_lesson():
     assert [row.id for row in world.rows_of("batch", "the-mask")] == ["batch", "the-mask"]
     with pytest.raises(ValueError, match="No row 'bach'; there are: the-mask"):
         world.rows_of("bach")
-    shown = world.show("the-mask")
-    low = 100 * ROWS[0].world.numbers()["low"]
-    assert f"({low:+.1f} to" in shown.text and f"({low:+.1f} to" in shown.data and "<b>agrees</b>" in shown.data
+    with pytest.raises(ValueError, match=r"lesson 3 has no row; there are some for \[4, 5"):
+        world.show(3)
+    shown, low = repr(world.show(4)), 100 * ROWS[0].world.numbers()["low"]
+    assert f"({low:+.1f} to" in shown and "**agrees**" in shown and "| Question | Town |" in shown
+    assert repr(world.show()).count("\n|") > shown.count("\n|") == 1 + sum(row.lesson == 4 for row in ROWS)
 
 
 def test_every_measured_claim_says_whether_it_left_the_town():
@@ -134,7 +136,7 @@ def test_nobody_sees_to_the_right_under_the_causal_mask(little):
     data = runs.english("any", 0)
     model = bodies.modern_bert(data.tokenizer).eval()
     rows = data.rows[:4].clone()
-    batch = runs.Causally(CausalLM.of(data.tokenizer))(rows, torch.Generator())
+    batch = runs.UnderCausalMask(CausalLM.of(data.tokenizer))(rows, torch.Generator())
     assert torch.equal(batch.attention_mask, causal_mask(rows.shape[1]))
     changed = rows.clone()
     changed[:, 20:] = 7
@@ -192,7 +194,7 @@ def test_the_causal_first_recipe_trains_its_share_of_the_steps_under_the_causal_
     monkeypatch.setattr(runs.loop, "train", lambda model, rows, goal, steps, **_: seen.append((type(goal), steps)))
     plan = runs.vary_recipe(0, "any", {"causal_first": 0.25}, steps=8, batch_size=4, learning_rate=1e-3)
     plan.build()
-    assert seen == [(runs.Causally, 2)] and plan.steps == 6
+    assert seen == [(runs.UnderCausalMask, 2)] and plan.steps == 6
 
 
 def test_pairs_are_judged_by_counting_on_held_out_text(little, monkeypatch):

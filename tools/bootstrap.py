@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -239,12 +240,27 @@ def main(arguments):
         say("\nStopped. The same command goes on where this one stopped.")
         return 130
     task = subprocess.Popen([python, "-m", "tools.tasks"] + arguments, cwd=ROOT)
-    while task.returncode is None:
-        try:
-            task.wait()
-        except KeyboardInterrupt:  # the task got it too: JupyterLab asks first, pytest prints its summary
-            pass
+    follow(task)
     return task.returncode
+
+
+def follow(process):
+    """Wait until a process has ended; returns whether Ctrl-C was pressed meanwhile.
+
+    Ctrl-C reaches the process by itself: JupyterLab asks first, pytest prints its summary. Whoever ends this one
+    (`kill`, a service manager) ends that one, too: JupyterLab and its kernels must not stay behind.
+    """
+    interrupted = False
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        while process.returncode is None:
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                interrupted = True
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return interrupted
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from course_lib import places  # with it every kernel inherits how idle threads wait, whatever it imports first
+from tools import bootstrap
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = [sys.executable, "-m"]
@@ -24,13 +25,7 @@ def call(*command, threads=None, **variables):
     if threads:
         variables |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "COURSE_THREADS"), str(threads))
     process = subprocess.Popen([str(part) for part in command], cwd=ROOT, env=os.environ | variables)
-    interrupted = False
-    while process.returncode is None:
-        try:
-            process.wait()
-        except KeyboardInterrupt:
-            interrupted = True
-    if interrupted:
+    if bootstrap.follow(process):
         raise KeyboardInterrupt
     return process.returncode
 

@@ -42,21 +42,14 @@ Other text: `corpus` in `course_lib/experiments/world.yaml` may name a file or a
 
 def page():
     """Return the page as Markdown."""
-    parts = [HEAD, _table(("Question", "Town", "World", "Paper", "Verdict"),
-                          [(row.question, *row.cells()) for row in world.rows_of()])]  # fmt: skip
-    parts.append(EXPECTED)
+    parts = [HEAD, world.table(world.load()), EXPECTED]
     for name in ("english-masks", "english-recipes", "english-pairs"):
         record, experiment = experiments.load(name), experiments.find(name)
         seeds = len(next(iter(record.runs.values())))
         parts.append(f"### {name}\n\n{experiment.question} {seeds} seeds; expected on {experiment.written}, "
                      f"`{record.definition}`.\n")  # fmt: skip
-        parts.append(_table(("Part", "Expected", "Found (95% interval)", "Verdict"), world.outcomes(name)))
+        parts.append(world.columns(("Part", "Expected", "Found (95% interval)", "Verdict"), world.outcomes(name)))
     return "\n".join([*parts, TEXT.format(**record.made_with[0]["text"])])
-
-
-def _table(names, rows):
-    lines = [names, ["---"] * len(names), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
 
 
 if __name__ == "__main__":

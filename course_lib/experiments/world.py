@@ -28,7 +28,7 @@ from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking, StaticMasking
 from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, Objective
 
-__all__ = ["Causally", "judge_english", "read_english", "vary_recipe"]
+__all__ = ["UnderCausalMask", "judge_english", "read_english", "vary_recipe"]
 
 VOCABULARY = 2000  # byte-level BPE, trained on each seed's training text
 HELD_OUT_SHARE, ASKED = 0.1, 500  # of the documents, in whole subpackages; rows that are asked about
@@ -36,20 +36,23 @@ PAIRS, SENTENCES = (20_000, 2000), 2  # pairs to count on, and held out; sentenc
 
 
 @dataclass(frozen=True)
-class Causally:
-    """Ask as another objective does, and let nobody see to the right."""
+class UnderCausalMask:
+    """Ask as another objective does, under the causal mask: of a bidirectional backbone this makes a causal one."""
 
     objective: Objective
 
     def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
-        """Make a batch of rows [B, T] with the causal mask. Padding ends a row, where no word can see it."""
+        """Make a batch of rows int64 [B, T], its mask additive [1, 1, T, T]. Padding, at the end, is not seen."""
         mask = causal_mask(rows.shape[1]).to(rows.device)
         return replace(self.objective(rows, generator), attention_mask=mask)
 
 
 @functools.lru_cache(maxsize=2)
 def encoded(corpus: str, seed: int) -> tuple[PreTrainedTokenizerBase, list[list], list[list]]:
-    """Split a corpus by ``seed`` and train a tokenizer on the larger part: it, and both parts in ids."""
+    """Split a corpus by ``seed`` and train a tokenizer on the larger part.
+
+    Returns it, and both parts, to train on and held out: documents of sentences of ids.
+    """
     parts = materials.text(corpus).split(HELD_OUT_SHARE, seed=seed)
     tokenizer = tokenization.train_byte_bpe(parts[0], vocab_size=VOCABULARY)
     return tokenizer, *(tokenization.encode_documents(tokenizer, part) for part in parts)
@@ -57,7 +60,7 @@ def encoded(corpus: str, seed: int) -> tuple[PreTrainedTokenizerBase, list[list]
 
 @functools.lru_cache(maxsize=2)
 def english(corpus: str, seed: int) -> Material:
-    """Cut both parts of a corpus into rows of 32 tokens; see ``materials.text``."""
+    """Cut both parts of a corpus (``materials.text``) into rows of 32 tokens, int64 [N, 32] and [ASKED, 32]."""
     tokenizer, *parts = encoded(corpus, seed)
     rows, held_out = (packing.full_sentences(tokenizer, part, LENGTH) for part in parts)
     chosen = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(seed))[:ASKED]
@@ -70,17 +73,18 @@ def read_english(
     """Train the backbone at one task and measure it on the way, each question under its own mask.
 
     ``task``: 'two-sided' and 'left-only' fill in masked words, 'causal' predicts the next word (at a ``share`` of the
-    places), 'both' takes two-sided and causal in turn. Constants: each question's score 'untrained', before the first
-    step, and its 'floor', that of word frequencies.
+    places), 'both' takes two-sided and causal in turn. Numbers: nats and accuracy of 'fill two-sided', 'fill left-only'
+    and 'next word'. Constants: each question's score 'untrained', before the first step, and its 'floor', that of word
+    frequencies. Raises KeyError for another task.
     """
     data = english(corpus, seed)
     masked, next_word = MaskedLM(Masking.of(data.tokenizer)), CausalLM.of(data.tokenizer, share)
-    goal = {"two-sided": masked, "left-only": Causally(masked), "causal": Causally(next_word),
+    goal = {"two-sided": masked, "left-only": UnderCausalMask(masked), "causal": UnderCausalMask(next_word),
             "both": BothMasks(masked, next_word)}[task]  # fmt: skip
     fill, following = data.fill(), data.next_word()
     questions = {
-        "fill two-sided": fill, "fill left-only": HeldOut(data.held_out, Causally(fill.objective)),
-        "next word": HeldOut(data.held_out, Causally(following.objective)),
+        "fill two-sided": fill, "fill left-only": HeldOut(data.held_out, UnderCausalMask(fill.objective)),
+        "next word": HeldOut(data.held_out, UnderCausalMask(following.objective)),
     }  # fmt: skip
     measure = functools.partial(materials.measure, questions)
     build = functools.partial(bodies.modern_bert, data.tokenizer)
@@ -109,7 +113,8 @@ def vary_recipe(seed: int, corpus: str, recipe: dict, steps: int, batch_size: in
     def build() -> PreTrainedModel:
         model = bodies.modern_bert(data.tokenizer)
         if before:
-            loop.train(model, rows, Causally(CausalLM.of(data.tokenizer)), before, batch_size=settings["batch_size"],
+            first = UnderCausalMask(CausalLM.of(data.tokenizer))
+            loop.train(model, rows, first, before, batch_size=settings["batch_size"],
                        learning_rate=settings["learning_rate"], seed=seed)  # fmt: skip
         return model
 

@@ -75,9 +75,9 @@ def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel
 
 
 def modern_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> ModernBertForMaskedLM:
-    """Build ModernBERT (2412.13663; rotary positions, LayerNorm first); ``overrides`` go to ``ModernBertConfig``.
+    """Build ModernBERT (2412.13663: rotary positions, LayerNorm first); ``overrides`` go to ``ModernBertConfig``.
 
-    Each layer attends to all positions. A batch's attention mask makes it causal (Ettin's pairs, 2507.11412).
+    Each layer attends to all positions; a batch's attention mask makes it causal, as in Ettin's pairs (2507.11412).
     """
     settings = dict(
         vocab_size=len(tokenizer), hidden_size=128, num_hidden_layers=2, num_attention_heads=4,

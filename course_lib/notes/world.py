@@ -6,7 +6,7 @@ The world is real English or a real checkpoint. All numbers come from records; a
 from __future__ import annotations
 
 import functools
-import html
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -14,7 +14,7 @@ import yaml
 from course_lib.notes.claims import Comparison
 from course_lib.places import DATA
 
-__all__ = ["Paper", "Row", "load", "outcomes", "rows_of", "show"]
+__all__ = ["Paper", "Row", "columns", "load", "outcomes", "rows_of", "show", "table"]
 
 UNTOLD = "not told apart"
 
@@ -34,7 +34,7 @@ class Row:
 
     id: str
     question: str
-    lesson: str  # '04'
+    lesson: int  # that shows it
     world: Comparison
     town: Comparison | None = None
     paper: Paper | None = None
@@ -85,11 +85,11 @@ def load() -> tuple[Row, ...]:
 
 
 def rows_of(*ids: str) -> list[Row]:
-    """Return rows by id, all of them without one; raises ValueError with the ids that there are."""
+    """Return rows by id; raises ValueError with the ids that there are."""
     known = {row.id: row for row in load()}
     if unknown := [one for one in ids if one not in known]:
         raise ValueError(f"No row {unknown[0]!r}; there are: {', '.join(known)}.")
-    return [known[one] for one in ids or known]
+    return [known[one] for one in ids]
 
 
 def outcomes(experiment: str) -> list[tuple[str, str, str, str]]:
@@ -108,21 +108,22 @@ def outcomes(experiment: str) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def show(*ids: str):
-    """Show rows as a table: what was asked, town, world, paper, verdict."""
-    from course_lib.plots.tables import Table, scrolled
+def show(lesson: int | None = None):
+    """Show a lesson's rows, or all, as a table: question, town, world, paper, verdict; ValueError if it has none."""
+    from course_lib.plots.tables import markdown
 
-    names = ("Question", "Town", "World", "Paper", "Verdict")
-    rows = [(row.question, *row.cells()) for row in rows_of(*ids)]
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    body = "".join(f"<tr>{''.join(f'<td>{_bold(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    style = ' style="text-align:left;vertical-align:top"'
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>".replace("<td>", f"<td{style}>")
-    plain = "\n\n".join("\n".join(f"{name}: {cell}" for name, cell in zip(names, row, strict=True)) for row in rows)
-    return Table(scrolled(table, "Town, world, paper"), plain.replace("**", ""))
+    shown = [row for row in load() if lesson in (None, row.lesson)]
+    if not shown:
+        raise ValueError(f"lesson {lesson!r} has no row; there are some for {sorted({row.lesson for row in load()})}.")
+    return markdown(table(shown))
 
 
-def _bold(text: str) -> str:
-    """Turn **x** into HTML's bold."""
-    parts = html.escape(text).split("**")
-    return "".join(f"<b>{part}</b>" if n % 2 else part for n, part in enumerate(parts))
+def table(rows: Iterable[Row]) -> str:
+    """Write rows as a table in Markdown."""
+    return columns(("Question", "Town", "World", "Paper", "Verdict"), ((row.question, *row.cells()) for row in rows))
+
+
+def columns(names: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Write a table in Markdown: names of the columns, and lines of cells."""
+    every = [names, ["---"] * len(names), *lines]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in every) + "\n"

@@ -99,4 +99,6 @@ def _served(*started, **variables):
             time.sleep(0.5)
     yield address
     server.terminate()
-    server.wait(30)
+    server.wait(60)
+    with pytest.raises(OSError):  # JupyterLab has ended with what started it, and its kernels with JupyterLab
+        urllib.request.urlopen(f"{address}/api", timeout=5).close()
