@@ -10,10 +10,8 @@ import torch
 from torch.nn import functional as F
 
 
-def hide_by_copy(words, position):
-    words = list(words)
-    words[position] = "[MASK]"
-    return tuple(words)
+def best_share_by_numpy(gaps):
+    return np.mean([np.max(list(gap.values())) for gap in gaps])
 
 
 def last_real_by_flip(outputs, attention_mask):
@@ -170,7 +168,7 @@ def fitted_pair_by_slices(a, b, length, cls, sep):
 
 
 RIGHT = {
-    "hide": [hide_by_copy],
+    "best_share": [best_share_by_numpy],
     "padding_keys": [lambda lengths, T: (torch.arange(T) >= lengths[:, None])[:, None, None].double() * -10000.0],
     "sliding_window": [lambda window, T: torch.ones(T, T).tril().triu(1 - window).bool()],
     "causal_weights": [

@@ -8,6 +8,7 @@ import io
 import os
 import random
 import re
+import statistics
 import subprocess
 import sys
 import threading
@@ -105,7 +106,7 @@ def test_the_contract_stands_in_the_notebook_and_its_example_is_true(number, exe
 
 
 WRONG = [  # plausible answers that agree with the reference on many inputs
-    ("hide", lambda words, position: " ".join(words).replace(words[position], "[MASK]").split()),
+    ("best_share", lambda gaps: statistics.median(max(gap.values()) for gap in gaps)),
     ("padding_keys", lambda lengths, T: (torch.arange(T) >= lengths[:, None])[:, None, None] * -float("inf")),
     ("padding_keys", lambda lengths, T: ((torch.arange(T) >= lengths[0]) * -1e9).expand(len(lengths), 1, 1, T)),
     ("sliding_window", lambda window, T: torch.ones(T, T).tril().triu(1 - min(window, T - 1)).bool()),
@@ -188,24 +189,24 @@ def test_the_error_names_the_learners_own_line():
 
 
 def test_only_a_call_of_the_reference_is_no_attempt():
-    hide, other = lessons.find("exercises", "hide"), reference("hide")
+    share, other = lessons.find("exercises", "best_share"), reference("best_share")
 
-    def dead_code(words, position):
+    def dead_code(gaps):
         if True:
-            return words[:position] + ["[MASK]"] + words[position + 1 :]
-        return reference("hide")(words, position)
+            return sum(max(gap.values()) for gap in gaps) / len(gaps)
+        return reference("best_share")(gaps)
 
-    assert verdict(other, hide).status == "not attempted" and verdict(dead_code, hide).status == "right"
-    assert verdict(lambda x: (other(["a"], 0), x + 1)[1], ADD).status == "right", "of another exercise"
+    assert verdict(other, share).status == "not attempted" and verdict(dead_code, share).status == "right"
+    assert verdict(lambda x: (other([{"a": 1.0}]), x + 1)[1], ADD).status == "right", "of another exercise"
 
 
 def test_check_names_what_it_cannot_take():
     with pytest.raises(TypeError, match="without brackets or quotes.*a str"):
-        check("hide")
+        check("best_share")
     with pytest.raises(ValueError, match="no name"):
         check(lambda words, position: words)
-    with pytest.raises(ValueError, match="did you mean 'hide'"):
-        check(add_one, "hid")
+    with pytest.raises(ValueError, match="did you mean 'best_share'"):
+        check(add_one, "best_shar")
 
 
 def test_a_notebook_shows_the_message_of_a_slip_and_no_line_of_the_library():
@@ -213,7 +214,8 @@ def test_a_notebook_shows_the_message_of_a_slip_and_no_line_of_the_library():
     shown = []
     shell._showtraceback = lambda kind, error, lines: shown.append("\n".join(lines))
     shell.user_ns |= {"check": check, "hint": hint, "predict": predict}
-    for slip in ("check('hide')", "check(lambda words: words)", "hint('hide', 9)", "predict('first-word', 'z')"):
+    slips = ("check('best_share')", "check(lambda words: words)", "hint('best_share', 9)", "predict('first-word', 'z')")
+    for slip in slips:
         shell.run_cell(slip)
     assert [text.split(":")[0] for text in shown] == ["TypeError", "ValueError", "ValueError", "ValueError"]
     assert all("\n" not in text and "None" not in text for text in shown)
@@ -221,30 +223,30 @@ def test_a_notebook_shows_the_message_of_a_slip_and_no_line_of_the_library():
 
 
 def test_check_shows_and_records(capsys):
-    def hide(words, position):
-        return reference("hide")(words, position)
+    def best_share(gaps):
+        return reference("best_share")(gaps)
 
-    check(hide)
+    check(best_share)
     assert capsys.readouterr().out == (
-        'Not attempted yet: the function still calls `reference("hide")`. Put your own lines in its place, '
+        'Not attempted yet: the function still calls `reference("best_share")`. Put your own lines in its place, '
         "then run the cell again.\n"
     )
     assert store.load()["exercises"] == {}
 
-    def hide(words, position):
-        return words
+    def best_share(gaps):
+        return 0.5
 
-    check(hide)
+    check(best_share)
     assert capsys.readouterr().out == (
-        "Not yet, because in item 2, it returns 'slept', not '[MASK]'.\n"
-        "  input: hide(words=['the', 'baker', 'slept', '.'], position=2)\n"
-        "  asked for: ['the', 'baker', '[MASK]', '.']\n"
-        "  yours: ['the', 'baker', 'slept', '.']\n"
+        "Not yet, because it has 0.5, not 0.875.\n"
+        "  input: best_share(gaps=[{'cat': 0.25, 'dog': 0.75}, {'tomorrow': 1}])\n"
+        "  asked for: 0.875\n"
+        "  yours: 0.5\n"
     )
-    assert store.load()["exercises"] == {"hide": {"tries": 1}}
-    check(lambda words, position: words[:position] + ["[MASK]"] + words[position + 1 :], "hide")
-    assert capsys.readouterr().out == "Right: your function gives what is asked for on all 105 inputs.\n"
-    entry = store.load()["exercises"]["hide"]
+    assert store.load()["exercises"] == {"best_share": {"tries": 1}}
+    check(lambda gaps: sum(max(gap.values()) for gap in gaps) / len(gaps), "best_share")
+    assert capsys.readouterr().out == "Right: your function gives what is asked for on all 104 inputs.\n"
+    entry = store.load()["exercises"]["best_share"]
     assert entry["tries"] == 2 and entry["right"]
 
 
@@ -339,7 +341,7 @@ SAME_AGAIN = """
 from course_lib.exercises import lessons
 from course_lib.exercises.engine import verdict
 wrong = {
-    "hide": lambda words, position: [w if w != words[position] else "[MASK]" for w in words],
+    "best_share": lambda gaps: sum(min(gap.values()) for gap in gaps[:2]) / len(gaps),
     "last_real": lambda outputs, mask: outputs[range(len(mask)), mask.argmin(1) - 1],
     "leaking_positions": lambda read, ids, V: [*range(len(ids) - 1)],
 }
@@ -383,12 +385,12 @@ def test_stopping_a_check_records_nothing_and_puts_everything_back(capsys):
     shown = []
     shell._showtraceback = lambda kind, error, lines: shown.append("\n".join(lines))
 
-    def hide(words, position):
+    def best_share(gaps):
         torch.set_default_dtype(torch.float64)
         raise KeyboardInterrupt
 
-    shell.user_ns |= {"check": check, "hide": hide}
-    shell.run_cell("check(hide)")
+    shell.user_ns |= {"check": check, "best_share": best_share}
+    shell.run_cell("check(best_share)")
     assert shown == ["KeyboardInterrupt: you stopped the check; nothing is recorded"]
     assert store.load()["exercises"] == {} and torch.get_default_dtype() == torch.float32
 

@@ -56,13 +56,13 @@ def test_the_panel_counts_what_is_left_and_names_the_next_open_exercise(progress
 
     assert lines() == [
         "Lesson 0 of 11. Left here: 3 of 3 predictions, 1 of 1 exercises, 1 of 1 quizzes.",
-        "Next open exercise: hide (3 minutes)",
+        "Next open exercise: best_share (4 minutes)",
     ]
     predict("first-training", guess="b")
     quiz("floor-and-ceiling", answer="a")
     assert lines() == ["Lesson 0 of 11. Left here: 2 of 3 predictions, 1 of 1 exercises.",
-                       "Next open exercise: hide (3 minutes)"]  # fmt: skip
-    check(lessons.find("exercises", "hide").reference, "hide")
+                       "Next open exercise: best_share (4 minutes)"]  # fmt: skip
+    check(lessons.find("exercises", "best_share").reference, "best_share")
     assert lines() == ["Lesson 0 of 11. Left here: 2 of 3 predictions."]
     for other in set(lessons.read("predictions", 0)) - {"first-training"}:
         predict(other, guess="a")

@@ -80,8 +80,8 @@ def test_what_the_library_folds_today_is_known_too(progress_file, monkeypatch):
     closed = questions.Answer(question, "b", (), "Why.", "").card()
     progress.record("predictions", "first-word", lambda _: {"first": "a", "guess": "a"})
     opened = questions.Answer(question, "b", (), "Why.", "").card()
-    helps.hint("hide", 1)
-    helps.solution("hide")
+    helps.hint("best_share", 1)
+    helps.solution("best_share")
     interview.show(4)
     drill.ask("4.2.2")
     drill.sheet("4")
@@ -192,8 +192,9 @@ def in_order(text, *parts):
 def test_headings_end_a_section_wherever_they_stand_and_nothing_else_does():
     soup, text = made(
         v4.new_markdown_cell("# Title\n\nwords\n\n## 1 First"),
-        code('solution("hide")', CARD.format("", "One right answer to <code>hide</code> (there are others)", "SOLVED")),
-        code('hint("hide", 1)', CARD.format("", "Hint 1 of 3", "HINTED")),
+        code('solution("best_share")',
+             CARD.format("", "One right answer to <code>best_share</code> (there are others)", "SOLVED")),
+        code('hint("best_share", 1)', CARD.format("", "Hint 1 of 3", "HINTED")),
         code("reveal(...)", CARD.format("", ANSWER, "<p>SECRET1</p>")),
         v4.new_markdown_cell("### Smaller\n\n```python\n## no heading\n# nor this\n```\n\nlater"),
         code("x", "<h2>an output's heading</h2>"),
@@ -211,7 +212,7 @@ def test_headings_end_a_section_wherever_they_stand_and_nothing_else_does():
              "Another title", "closing words", "BECAUSE")  # fmt: skip
     assert soup.find("details").has_attr("open") and len(soup.find_all("details")) == 1
     assert text.count("Why?") == 2 and text.index("Answer 1 : at the end of this section") < text.index("SECRET1")
-    assert text.count("Hint for hide") == text.count("Solution for hide") == 2
+    assert text.count("Hint for best_share") == text.count("Solution for best_share") == 2
     shown = [shown.get_text().strip() for shown in soup.select(".input")]
     assert shown == ["reveal(...)", "x", "reveal(...)", "claims.search()", "reveal(...)", "interview.show(1)"]
 

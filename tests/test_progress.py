@@ -32,7 +32,7 @@ def test_progress_counts():
     assert counts() == "00 Start here 0 of 3 0 of 0 0 of 1 0 of 1"
     predict("first-training", guess="b")
     reveal("first-training", "a", **RUN)
-    check(right("hide"), "hide")
+    check(right("best_share"), "best_share")
     quiz("floor-and-ceiling", answer="a")
     assert counts() == "00 Start here 1 of 3 0 of 1 1 of 1 1 of 1"
     assert len(repr(progress()).splitlines()) == 3 + len(lessons.numbers())
@@ -60,7 +60,7 @@ def test_two_kernels_lose_nothing(progress_file):
 
 
 WRONG = [
-    ("exercises", "hide", {"tries": "many"}), ("exercises", "hide", {"right": []}),
+    ("exercises", "best_share", {"tries": "many"}), ("exercises", "best_share", {"right": []}),
     ("predictions", "first-training", {"first": ["a"]}), ("predictions", "first-training", {"guess": {}}),
     ("predictions", "first-training", {"first": "a", "guess": "a", "changed": 5}),
     ("quizzes", "floor-and-ceiling", {"first": 1}), ("quizzes", "floor-and-ceiling", [1]),
@@ -157,24 +157,24 @@ def test_an_entry_of_a_wrong_type_is_kept_aside_and_the_others_go_on(progress_fi
     predict("first-training", guess="a")
     reveal("first-training", "b", **RUN)
     quiz("floor-and-ceiling", answer="a")
-    check(right("hide"), "hide")
+    check(right("best_share"), "best_share")
     drill.ask("1", said=[1])
     drill.ask()
     shown = capsys.readouterr().out
     assert shown.count("is kept as progress.json.bad.") == 1 and "Right: your function" in shown
     data = json.loads(progress_file.read_text(encoding="utf-8"))
     assert data["exercises"]["fitted_pair"] == good["exercises"]["fitted_pair"] and data["badges"] == [1]
-    assert data["exercises"]["hide"]["tries"] == 1 and data["drill"]["1"]["said"] == [1]
+    assert data["exercises"]["best_share"]["tries"] == 1 and data["drill"]["1"]["said"] == [1]
     assert json.loads(progress_file.with_name("progress.json.bad").read_text(encoding="utf-8")) == content
 
 
 def test_the_verdict_stands_before_the_message_about_the_file(progress_file, capsys):
     progress_file.mkdir()
     (progress_file / ".progress.json").mkdir()
-    check(right("hide"), "hide")
+    check(right("best_share"), "best_share")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("Right") and "cannot be saved here (what lies there is no file)" in lines[1]
-    assert store.load()["exercises"]["hide"]["tries"] == 1
+    assert store.load()["exercises"]["best_share"]["tries"] == 1
 
 
 @pytest.mark.parametrize("version", ["x", None, [2]])

@@ -16,14 +16,14 @@ pytestmark = pytest.mark.usefixtures("progress_file")
 
 def test_hints_come_one_by_one_or_by_number(capsys):
     for _ in range(4):
-        hint("hide")
+        hint("best_share")
     told = re.findall(r"^Hint (\d) of 3", capsys.readouterr().out, re.MULTILINE)
     assert told == ["1", "2", "3", "3"]
-    hint("hide", 1)
-    assert capsys.readouterr().out.startswith("Hint 1 of 3: The new sentence has three parts")
+    hint("best_share", 1)
+    assert capsys.readouterr().out.startswith("Hint 1 of 3: One gap first")
     for number in (0, 4, "1", 1.5, True, 1.0):
         with pytest.raises(ValueError, match="numbered 1 to 3"):
-            hint("hide", number)
+            hint("best_share", number)
 
 
 @pytest.mark.parametrize("name", [name for n in lessons.numbers() for name in lessons.texts(n)["exercises"]])
@@ -37,20 +37,19 @@ def test_the_example_of_an_exercise_can_be_tried(capsys, name):
 
 
 def test_try_it_shows_what_a_wrong_function_gives(capsys):
-    try_it(lambda words, position: words[position:], "hide")
+    try_it(lambda gaps: len(gaps), "best_share")
     assert capsys.readouterr().out == (
-        'hide(["the", "baker", "slept", "."], 1)\nyours:    [\'baker\', \'slept\', \'.\']\n'
-        "expected: ['the', '[MASK]', 'slept', '.']\n"
+        'best_share([{"cat": 0.25, "dog": 0.75}, {"tomorrow": 1.0}])\nyours:    2\nexpected: 0.875\n'
     )
     with pytest.raises(ZeroDivisionError):
-        try_it(lambda words, position: 1 / 0, "hide")
+        try_it(lambda gaps: 1 / 0, "best_share")
     with pytest.raises(TypeError, match="without brackets"):
         try_it(["the"])
 
 
 def test_a_solution_is_folded_and_complete(capsys):
-    solution("hide")
-    assert "def hide(words, position):" in capsys.readouterr().out
+    solution("best_share")
+    assert "def best_share(gaps):" in capsys.readouterr().out
 
 
 def test_a_solution_has_the_imports_that_it_uses_and_no_others():

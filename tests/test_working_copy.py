@@ -334,14 +334,14 @@ def test_the_lesson_that_opens_is_the_first_and_then_the_one_worked_on_last(cour
 
 def test_a_lesson_begins_again_beside_the_old_copy_and_what_is_solved_stays(course, progress_file, capsys):
     working_copy.lay()
-    check(lessons.find("exercises", "hide").reference, "hide")
+    check(lessons.find("exercises", "best_share").reference, "best_share")
     change(left="mine")
     capsys.readouterr()
     restart_lesson(4)
     said = capsys.readouterr().out
     assert kept()[0] in said and "Reload" in said and sources(mine()) == sources(FIRST)
     assert sources(json.loads((working_copy.folder() / kept()[0]).read_text()))["left"] == "mine"
-    assert progress.load()["exercises"]["hide"]["right"]
+    assert progress.load()["exercises"]["best_share"]["right"]
     restart_lesson(4)
     assert len(kept()) == 1, "there was nothing to keep"
     change(left="another")

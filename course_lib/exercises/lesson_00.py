@@ -1,27 +1,34 @@
-"""A tiny exercise with which notebook 00 shows how the course is studied."""
+"""The exercise with which notebook 00 shows how the course is studied: a ceiling, computed by hand."""
+
+import math
 
 from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
-SENTENCE = ["the", "baker", "slept", "."]
-EDGES = [(SENTENCE, 2), (SENTENCE, 0), (SENTENCE, 3), (["yes"], 0), (["the", "cat", "saw", "the", "dog"], 3)]
+WORDS = ("cat", "dog", "pony", "tomorrow", "a", "[MASK]")
+PET, TIME, TIE = {"cat": 0.25, "dog": 0.75}, {"tomorrow": 1.0}, {"cat": 0.5, "dog": 0.5}
 
 
-def hide(words, position):
-    return words[:position] + ["[MASK]"] + words[position + 1 :]
+def best_share(gaps):
+    return sum(max(gap.values()) for gap in gaps) / len(gaps)
 
 
 def inputs(d):
-    words = d.choices([*SENTENCE, "saw", "[MASK]", "[PAD]"], 1, 7)
-    return words, d.integer(0, len(words) - 1)
+    gaps = []
+    for _ in range(d.integer(1, 5)):
+        words = sorted(set(d.choices(WORDS, 1, 4)))
+        weights = [d.integer(1, 9) for _ in words]
+        gaps.append({word: weight / sum(weights) for word, weight in zip(words, weights, strict=True)})
+    return (gaps,)
 
 
 EXERCISES = (
-    Exercise(hide, inputs=inputs, edges=EDGES, mistakes={
-        "word lost": lambda words, position: words[:position] + words[position + 1 :],
-        "word kept": lambda words, position: words[:position] + ["[MASK]"] + words[position:],
-        "every such word": lambda words, position: ["[MASK]" if w == words[position] else w for w in words],
-        "rest lost": lambda words, position: words[:position] + ["[MASK]"],
+    Exercise(best_share, inputs=inputs, edges=[([PET, TIME],), ([TIE],), ([PET, PET, TIE],), ([TIME],)], mistakes={
+        "first word": lambda gaps: sum(next(iter(gap.values())) for gap in gaps) / len(gaps),
+        "sum": lambda gaps: sum(max(gap.values()) for gap in gaps),
+        "worst word": lambda gaps: sum(min(gap.values()) for gap in gaps) / len(gaps),
+        "a guess among the words": lambda gaps: sum(1 / len(gap) for gap in gaps) / len(gaps),
+        "all right at once": lambda gaps: math.prod(max(gap.values()) for gap in gaps),
     }),
 )  # fmt: skip

@@ -24,8 +24,8 @@ WIDE = """(selector) => [...document.querySelectorAll(selector)]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 AXE = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": TAGS}}
 FOLD = ".jp-OutputArea-output details"
-SLIP = '    return words[:position] + ["[MASK]"]'
-RIGHT = f"{SLIP} + words[position + 1 :]"
+SLIP = "    return sum(max(gap.values()) for gap in gaps)"
+RIGHT = f"{SLIP} / len(gaps)"
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_an_exercise_wrong_then_right(opened, rest):
     for text in ("runtime.setup()",):
         page.locator(".jp-CodeCell", has_text=text).first.locator(".cm-content").click()
         page.keyboard.press("Shift+Enter")
-    cell = page.locator(".jp-CodeCell", has_text="def hide").first
+    cell = page.locator(".jp-CodeCell", has_text="def best_share").first
     for line, verdict in ((SLIP, "Not yet"), (RIGHT, "Right")):
         rest(page)
         write(page, cell, line)
