@@ -33,7 +33,7 @@ SETTINGS = {
     "html_theme": "pydata_sphinx_theme", "html_math_renderer": "drawn", "html_copy_source": False,
     "html_context": {"default_mode": "auto"}, "html_css_files": ["style.css"], "html_js_files": [("course.js", {"defer": ""})],
     "html_static_path": [str(HERE / "static")], "html_show_sourcelink": False, "html_use_index": False, "html_domain_indices": False, "html_permalinks": True,
-    "nb_execution_mode": "off", "nb_ipywidgets_js": {}, "myst_heading_anchors": 4,
+    "nb_execution_mode": "off", "nb_render_markdown_format": "myst", "nb_ipywidgets_js": {}, "myst_heading_anchors": 4,
     "myst_enable_extensions": ["dollarmath"], "html_sidebars": {"*": [], "docs/*": []},
     "html_theme_options": {
         "navbar_align": "left", "header_links_before_dropdown": 6, "navbar_end": ["theme-switcher"],
@@ -75,6 +75,7 @@ def build(out, numbers=None):
         names = [file.stem for file in sorted((sources / "notebooks").iterdir())]
     for left in (out / ".buildinfo", out / "objects.inv", *out.rglob("*.js.map"), *out.rglob("*.css.map")):
         left.unlink(missing_ok=True)
+    shutil.rmtree(out / "_sources", ignore_errors=True)
     shutil.copy(pages.ROOT / pages.GLASS, out)
     (out / "downloads").mkdir()
     for name in names:
@@ -98,14 +99,16 @@ def _sections(out, page):
     The answer of a prediction or a quiz is left out: nobody should find it before the guess.
     """
     soup = BeautifulSoup(re.sub(r'src="data:[^"]*"', "", page.read_text(encoding="utf-8")), "html.parser")
-    article, found = soup.select_one("article"), []
-    for gone in article.select("[data-answers], .headerlink, .tools, script, style, .filter") if article else ():
+    article, found = soup.select_one("article") or soup, []
+    for gone in article.select("[data-answers], .headerlink, .tools, .filter, .doors"):
         gone.decompose()
-    for section in reversed(article.select("section[id]") if article else []):  # the innermost first, each taken out
-        section.extract()
-        heading = section.find(re.compile("^h[1-6]$")).extract().get_text()
-        text = " ".join(section.get_text(" ").split())
-        found.append([f"{page.relative_to(out).as_posix()}#{section['id']}", heading, text])
+    for code in article.select("pre"):
+        code.string = code.get_text()
+    for part in reversed(article.select("section[id], article details[id], tr[id]")):  # the innermost first, each taken out
+        part.extract()
+        heading = part.find(re.compile("^h[1-6]$|^summary$|^th$")).extract().get_text(" ")
+        text = " ".join(part.get_text(" ").split())
+        found.append([f"{page.relative_to(out).as_posix()}#{part['id']}", " ".join(heading.split()), text])
     title = found[-1][1] if found else ""
     return [[address, title, heading, text] for address, heading, text in reversed(found)]
 

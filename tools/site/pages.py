@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import nbformat
 import yaml
+from bs4 import BeautifulSoup
 
 from course_lib.notes import claims, drill, glossary
 from course_lib.notes.cards import inline
@@ -125,7 +126,7 @@ def write(folder, numbers=None):
     about = elsewhere(readme.replace("# One Mask Apart", "# About and install", 1), "")
     pages = {"README": about, "index": _front(readme), "lessons": _map(rows, minutes), "claims": _claims(),
              "glossary": _page("Glossary", "Every term of the course in one line, in English and Chinese, and the lesson "
-                               "that builds it.", glossary.look_up().data),
+                               "that builds it.", _named(glossary.look_up().data, "tbody tr")),
              "drill": _drill(), "whiteboard": _whiteboards(rows, stored), "teach": _teach(), "downloads": _files(rows)}
     for name, text in pages.items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
@@ -169,6 +170,14 @@ def _map(rows, minutes):
     return "\n".join(table) + f"\n\n```{{toctree}}\n:hidden:\n\n{tree}\n```\n"
 
 
+def _named(markup, parts):
+    """Give each part of a page (a selector) an id from its first bold or heading words, so that an address finds it."""
+    soup = BeautifulSoup(markup, "html.parser")
+    for part in soup.select(parts):
+        part["id"] = lessons.slug(next((part.select_one("b") or part.th).stripped_strings).replace(".", "-"))
+    return str(soup)
+
+
 def _page(title, says, markup):
     return f"# {title}\n\n{says}\n\n{raw(markup.replace('.ipynb', '.html'))}"
 
@@ -187,13 +196,13 @@ def _claims():
                    for claim in every).replace('href="', 'href="notebooks/')  # fmt: skip
     return _page("Claims", "What the notes say, and what is true. Each opens on the truth, its sources and what shows it: "
                  "*measured* by an experiment of this course, true *by construction* and tested, or from *the paper* alone.",
-                 f'<p class="filter" hidden>{fields}<output>{len(every)} of {len(every)}</output></p>{body}')  # fmt: skip
+                 f'<p class="filter" hidden>{fields}<output>{len(every)} of {len(every)}</output></p>{_named(body, "details")}')  # fmt: skip
 
 
 def _drill():
     parts = ["# Drill\n\nEvery heading of the notes as a question. Say your answer aloud, then open what must not be missing.\n"]
     for number, title in drill.CHAPTERS.items():
-        parts += [f"## {title}\n", raw(drill.folds([one for one in drill.load() if one.id[0] == number]))]
+        parts += [f"## {title}\n", raw(_named(drill.folds([one for one in drill.load() if one.id[0] == number]), "details"))]
     return "\n".join(parts)
 
 
@@ -218,7 +227,7 @@ def _files(rows):
         f'<td>{f"""<a href="downloads/{name}.pdf">PDF</a>""" if pdf(name) else "–"}</td></tr>'
         for number, title, name, *_ in rows
     )
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("lesson", "notebook", "", "to print"))
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("lesson", "notebook", "the same", "to print"))
     return f"""# Downloads
 
 <a href="{GLASS}" download>The glass model in one file</a> opens from the disk in any browser.

@@ -26,6 +26,14 @@ for (const card of document.querySelectorAll("[data-asks]")) {
   note.setAttribute("role", "status");
 }
 
+// An address may name a claim or a question of the drill: it opens.
+function opened() {
+  const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (named?.matches("details")) named.open = true;
+}
+addEventListener("hashchange", opened);
+opened();
+
 const filter = document.querySelector(".filter");
 if (filter) {
   const claims = [...document.querySelectorAll("details[data-verdict]")];
