@@ -109,7 +109,8 @@ def test_all_that_comes_along_is_pinned():
 
     if sys.platform != "linux" or torch.version.cuda:
         pytest.skip("the pins are those of Linux with the CPU build of torch")
-    wanted = sum((EXTRAS[name] for name in ("lab", "test", "site")), PROJECT["dependencies"])  # `make bench` adds its own
+    extras = [EXTRAS[name] for name in ("lab", "test", "site")]  # `make bench` adds its own
+    wanted = sum(extras, PROJECT["dependencies"])
     loose = all_that_comes_with(map(Requirement, wanted)) - set(map(canonicalize_name, pins()))
     assert not loose, "constraints.txt does not pin these: renew it (CONTRIBUTING.md)"
 
@@ -144,9 +145,11 @@ def test_the_environment_that_runs_this_is_inside_the_ranges():
 
 DISTRIBUTIONS = {
     "yaml": "pyyaml", "IPython": "ipython", "fontTools": "fonttools", "repo2docker": "jupyter-repo2docker",
-    "PIL": "pillow", "axe_playwright_python": "axe-playwright-python", "bs4": "beautifulsoup4", "myst_parser": "myst-parser",
+    "PIL": "pillow", "axe_playwright_python": "axe-playwright-python", "bs4": "beautifulsoup4",
+    "myst_parser": "myst-parser",
 }  # fmt: skip
-TOOLS = {"accelerate", "hatchling", "ipykernel", "jupyterlab", "nbval", "oxfmt", "oxlint", "pytest-xdist", "ruff", "myst-nb", "pydata-sphinx-theme"}
+TOOLS = {"accelerate", "hatchling", "ipykernel", "jupyterlab", "myst-nb", "nbval", "oxfmt", "oxlint", "pytest-xdist",
+         "pydata-sphinx-theme", "ruff"}  # fmt: skip
 
 
 def imported(folder):

@@ -32,6 +32,7 @@ SETTINGS = {
     "extensions": ["myst_nb", "tools.site.__main__"], "templates_path": [str(HERE / "templates")],
     "html_theme": "pydata_sphinx_theme", "html_math_renderer": "drawn", "html_copy_source": False,
     "html_context": {"default_mode": "auto"}, "html_css_files": ["style.css"], "html_js_files": [("course.js", {"defer": ""})],
+    "html_favicon": str(HERE / "static" / "favicon.svg"),
     "html_static_path": [str(HERE / "static")], "html_show_sourcelink": False, "html_use_index": False, "html_domain_indices": False, "html_permalinks": True,
     "nb_execution_mode": "off", "nb_render_markdown_format": "myst", "nb_ipywidgets_js": {}, "myst_heading_anchors": 4,
     "myst_enable_extensions": ["dollarmath"], "html_sidebars": {"*": [], "docs/*": []},
@@ -73,7 +74,7 @@ def build(out, numbers=None):
         app = Sphinx(sources, None, out, Path(place, "trees"), "html", SETTINGS | some, None, warningiserror=True)
         app.build(force_all=True)
         names = [file.stem for file in sorted((sources / "notebooks").iterdir())]
-    for left in (out / ".buildinfo", out / "objects.inv", *out.rglob("*.js.map"), *out.rglob("*.css.map")):
+    for left in (out / ".buildinfo", out / "objects.inv", out / "_static" / "webpack-macros.html", *out.rglob("*.js.map"), *out.rglob("*.css.map")):
         left.unlink(missing_ok=True)
     shutil.rmtree(out / "_sources", ignore_errors=True)
     shutil.copy(pages.ROOT / pages.GLASS, out)

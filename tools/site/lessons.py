@@ -12,8 +12,8 @@ from tools import printed
 
 __all__ = ["prepared", "slug", "whiteboard", "words"]
 
-ASKS = re.compile(r"^(predict|quiz)\(\"([\w-]+)\"", re.M)
-REVEALS = re.compile(r"^reveal\(\"([\w-]+)\"", re.M)
+ASKS = re.compile(r"^(predict|quiz)\(\s*\"([\w-]+)\"", re.M)
+REVEALS = re.compile(r"^reveal\(\s*\"([\w-]+)\"", re.M)
 GUESS = {
     "predict": "What do you expect? Choose before you read on: the answer is folded below.",
     "quiz": "Choose, then open the answer.",
