@@ -55,7 +55,9 @@ def test_a_link_leads_to_a_page_to_the_repository_or_nowhere():
     kept = '[a](docs/x.md#y) {} <a href="one-mask-apart.html">c</a> [d](https://e.org) [f](#here) ![g](docs/g.png)'
     nowhere, there = pages.CONFIG | {"repository": ""}, pages.CONFIG | THERE
     assert pages.elsewhere(text, "", nowhere) == kept.format("b")
-    assert pages.elsewhere(text, "", there) == kept.format("[b](https://github.com/you/one-mask/blob/main/data/evidence)")
+    assert pages.elsewhere(text, "", there) == kept.format(
+        "[b](https://github.com/you/one-mask/blob/main/data/evidence)"
+    )
     assert pages.elsewhere("[a](../README.md) [b](../tools/x)", "docs", nowhere) == "[a](../README.md) b"
 
 
@@ -164,7 +166,7 @@ def test_no_page_tells_of_the_machine_that_built_it_or_is_too_large(site):
 @pytest.mark.slow
 def test_the_search_finds_both_languages_and_no_answer_of_a_prediction(site):
     text = (site / "_static" / "search-index.js").read_text(encoding="utf-8")
-    index = json.loads(text.removeprefix("const SEARCH_INDEX = ").removesuffix(";\n"))
+    index = json.loads(text.removeprefix("window.SEARCH_INDEX = ").removesuffix(";\n"))
     found = {address: f"{title} {heading} {text}" for address, title, heading, text in index}
     assert "掩码" in found["glossary.html#attention-mask"] and "mask" in found["claims.html#enc-06"]
     assert len(found) == len(index) > 300

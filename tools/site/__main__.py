@@ -2,7 +2,6 @@
 
 import argparse
 import functools
-import html
 import http.server
 import json
 import os
@@ -27,21 +26,39 @@ HERE = Path(__file__).parent
 MARK = "made by make site"  # this file lies in a folder that a later build may empty
 WHEN = (1980, 1, 1, 0, 0, 0)  # of every file in the zip
 SETTINGS = {
-    "project": "One Mask Apart", "html_title": "One Mask Apart", "html_short_title": "One Mask Apart",
-    "copyright": "One Mask Apart. Code: MIT. Text and figures: CC BY 4.0", "language": "en",
-    "extensions": ["myst_nb", "tools.site.__main__"], "templates_path": [str(HERE / "templates")],
-    "html_theme": "pydata_sphinx_theme", "html_math_renderer": "drawn", "html_copy_source": False,
-    "html_context": {"default_mode": "auto"}, "html_css_files": ["style.css"], "html_js_files": [("course.js", {"defer": ""})],
+    "project": "One Mask Apart",
+    "html_title": "One Mask Apart",
+    "copyright": "One Mask Apart. Code: MIT. Text and figures: CC BY 4.0",
+    "language": "en",
+    "extensions": ["myst_nb", "tools.site.__main__"],
+    "nb_execution_mode": "off",
+    "nb_render_markdown_format": "myst",  # of outputs: tables and formulas in them
+    "nb_ipywidgets_js": {},  # they come from elsewhere
+    "myst_heading_anchors": 4,
+    "myst_enable_extensions": ["dollarmath"],
+    "templates_path": [str(HERE / "templates")],
+    "html_static_path": [str(HERE / "static")],
     "html_favicon": str(HERE / "static" / "favicon.svg"),
-    "html_static_path": [str(HERE / "static")], "html_show_sourcelink": False, "html_use_index": False, "html_domain_indices": False, "html_permalinks": True,
-    "nb_execution_mode": "off", "nb_render_markdown_format": "myst", "nb_ipywidgets_js": {}, "myst_heading_anchors": 4,
-    "myst_enable_extensions": ["dollarmath"], "html_sidebars": {"*": [], "docs/*": []},
+    "html_css_files": ["style.css"],
+    "html_js_files": [("course.js", {"defer": ""})],
+    "html_math_renderer": "drawn",
+    "html_copy_source": False,
+    "html_show_sourcelink": False,
+    "html_use_index": False,
+    "html_domain_indices": False,
+    "html_theme": "pydata_sphinx_theme",
+    "html_context": {"default_mode": "auto"},  # light or dark, as the reader's system has it
+    "html_sidebars": {"*": [], "docs/*": []},  # lessons have one
     "html_theme_options": {
-        "navbar_align": "left", "header_links_before_dropdown": 6, "navbar_end": ["theme-switcher"],
-        "footer_start": ["copyright"], "footer_end": [], "search_bar_text": "English or 中文",
-        "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "search": []}, "show_toc_level": 2,
+        "navbar_align": "left",
+        "header_links_before_dropdown": 6,
+        "navbar_end": ["theme-switcher"],
+        "footer_start": ["copyright"],
+        "footer_end": [],
+        "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "search": []},
+        "show_toc_level": 2,
     },
-}  # fmt: skip
+}
 
 
 def setup(app):
@@ -74,8 +91,9 @@ def build(out, numbers=None):
         app = Sphinx(sources, None, out, Path(place, "trees"), "html", SETTINGS | some, None, warningiserror=True)
         app.build(force_all=True)
         names = [file.stem for file in sorted((sources / "notebooks").iterdir())]
-    for left in (out / ".buildinfo", out / "objects.inv", out / "_static" / "webpack-macros.html", *out.rglob("*.js.map"), *out.rglob("*.css.map")):
-        left.unlink(missing_ok=True)
+    left = [out / ".buildinfo", out / "objects.inv", out / "_static" / "webpack-macros.html"]  # of no use to a reader
+    for file in (*left, *out.rglob("*.js.map"), *out.rglob("*.css.map")):
+        file.unlink(missing_ok=True)
     shutil.rmtree(out / "_sources", ignore_errors=True)
     shutil.copy(pages.ROOT / pages.GLASS, out)
     (out / "downloads").mkdir()
@@ -87,9 +105,10 @@ def build(out, numbers=None):
         (out / "downloads" / stored.name).write_text(text, encoding="utf-8")
         if made := pages.pdf(name):
             shutil.copy(made, out / "downloads")
-    index = [entry for page in sorted(out.rglob("*.html")) if page.name != pages.GLASS for entry in _sections(out, page)]
+    made = [page for page in sorted(out.rglob("*.html")) if page.name != pages.GLASS]
+    index = [entry for page in made for entry in _sections(out, page)]
     text = json.dumps(index, ensure_ascii=False, separators=(",", ":"))
-    (out / "_static" / "search-index.js").write_text(f"const SEARCH_INDEX = {text};\n", encoding="utf-8")
+    (out / "_static" / "search-index.js").write_text(f"window.SEARCH_INDEX = {text};\n", encoding="utf-8")
     (out / ".nojekyll").write_text(MARK, encoding="utf-8")  # GitHub Pages leaves _static out without it
     return app.statuscode
 
@@ -105,7 +124,7 @@ def _sections(out, page):
         gone.decompose()
     for code in article.select("pre"):
         code.string = code.get_text()
-    for part in reversed(article.select("section[id], article details[id], tr[id]")):  # the innermost first, each taken out
+    for part in reversed(article.select("section[id], article details[id], tr[id]")):  # the innermost first
         part.extract()
         heading = part.find(re.compile("^h[1-6]$|^summary$|^th$")).extract().get_text(" ")
         text = " ".join(part.get_text(" ").split())

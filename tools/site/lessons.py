@@ -58,7 +58,7 @@ def _html(output):
 
 
 def _ask(soup, kind, name):
-    """Let a question say what a page can do: its options can be chosen (course.js), and a quiz has its answer folded."""
+    """Let a question say what a page can do: options can be chosen (course.js), and a quiz has its answer folded."""
     question = lessons.find({"predict": "predictions", "quiz": "quizzes"}[kind], name)
     card, note = soup.div, soup.find("i")
     card["data-asks"], note["data-note"], note.string = name, "", GUESS[kind]
@@ -66,7 +66,8 @@ def _ask(soup, kind, name):
         option["data-option"] = letter
     if kind == "quiz":
         said = f"<p><b>{inline(questions.choice(question, question.answer))}</b> "
-        fold = f"<details><summary><b>Answer</b></summary>{said}{inline(question.because[question.answer])}</p></details>"
+        said += f"{inline(question.because[question.answer])}</p>"
+        fold = f"<details><summary><b>Answer</b></summary>{said}</details>"
         note.insert_after(BeautifulSoup(fold, "html.parser"))
         _answer(card.details, question)
 
@@ -81,8 +82,8 @@ def _answer(fold, question):
 
 def whiteboard(notebook):
     """Return the stored whiteboard cards of a lesson: the task in view, the drawing and the marks folded."""
-    return [_html(output) for cell in notebook.cells if re.search(r"^whiteboard\.show\(", cell.source, re.M)
-            for output in cell.get("outputs", []) if _html(output)]  # fmt: skip
+    shown = [_html(output) for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [one for one in shown if "<b>Take a sheet of paper.</b>" in one]
 
 
 def words(notebook):

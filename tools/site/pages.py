@@ -13,7 +13,6 @@ import yaml
 from bs4 import BeautifulSoup
 
 from course_lib.notes import claims, drill, glossary
-from course_lib.notes.cards import inline
 from tools import printed
 from tools.site import lessons
 
@@ -22,11 +21,9 @@ __all__ = ["CONFIG", "ROOT", "buttons", "elsewhere", "listed", "pdf", "write"]
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = yaml.safe_load((Path(__file__).with_name("site.yaml")).read_text(encoding="utf-8"))
 CONFIG["repository"] = os.environ.get("SITE_REPOSITORY", CONFIG["repository"]).rstrip("/").removesuffix(".git")
-GLASS = "one-mask-apart.html"
+GLASS, TEMPLATES = "one-mask-apart.html", Path(__file__).with_name("templates")
 ROW = re.compile(r"^\| (\d\d) \| \[(.+?)\]\(notebooks/(\w+)\.ipynb\) \| (.+?) \| (.+?) \|$", re.M)
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
-DOCS = {"with-a-class": "With a class", "other-places": "Other places", "your-own-text": "Your own text",
-        "when-something-fails": "When something fails", "reader-trials": "Readers' trials"}  # fmt: skip
 
 
 def listed(readme):
@@ -62,48 +59,8 @@ def buttons(lesson, config=CONFIG):
             for key, form in where.items()}  # fmt: skip
 
 
-def raw(markup):
-    """Return HTML as a block that Sphinx passes on."""
-    return f"`````````{{raw}} html\n{markup}\n`````````\n"
-
 
 # --- the pages ---------------------------------------------------------------------------------------------------
-FRONT = """\
-# One Mask Apart
-
-{lead}
-
-<div class="doors">
-<a class="door" href="notebooks/00_start_here.html"><b>Read and play here</b>
-Twelve lessons with their outputs. Predict, then open the answer. Nothing to install.</a>
-<a class="door" href="README.html#install"><b>Install it</b>
-Run everything on your own laptop, change it, solve the exercises: <code>make lab</code>.</a>
-</div>
-
-{glass}
-
-*One sentence, one small trained model, one switch. Turn it from bidirectional to causal, as from BERT to GPT, and read
-what the model says beside the best that anybody could say. [The whole page, with a walk in ten questions](GLASS)*
-
-{pages}
-
-```{{toctree}}
-:hidden:
-
-{tree}
-```
-"""
-NAMES = {
-    "lessons": ("Lessons", "twelve questions, each answered by an experiment"),
-    "claims": ("Claims", "what people repeat in interviews: right, imprecise or wrong, and what shows it"),
-    "docs/town-world-paper": ("Town, world, paper", "does it hold outside a toy?"),
-    "glossary": ("Glossary", "terms in English and Chinese"),
-    "drill": ("Drill", "questions of an interview in English and Chinese, answers folded"),
-    "whiteboard": ("Whiteboard", "what to draw and say from memory, and the list to mark it by"),
-    "README": ("Install", "and hardware, settings, help"),
-    "teach": ("Teach", "with a class, on a hub, with a text of your own"),
-    "downloads": ("Downloads", "notebooks, empty or with outputs, and the glass model in one file"),
-}
 
 
 def write(folder, numbers=None):
@@ -112,34 +69,27 @@ def write(folder, numbers=None):
     rows = [row for row in listed(readme) if numbers is None or int(row[0]) in numbers]
     stored = {row[2]: nbformat.read(ROOT / "notebooks" / f"{row[2]}.ipynb", as_version=4) for row in rows}
     minutes = {name: max(1, round(lessons.words(one) / CONFIG["words_a_minute"])) for name, one in stored.items()}
+    texts = {f"notebooks/{name}.ipynb": nbformat.writes(lessons.prepared(notebook, _tools(name, minutes[name])))
+             for name, notebook in stored.items()}  # fmt: skip
+    docs = sorted((ROOT / "docs").glob("*.md"))
+    texts |= {f"docs/{file.name}": elsewhere(file.read_text(encoding="utf-8"), "docs") for file in docs}
+    texts |= {
+        "index.md": _front(readme),
+        "README.md": elsewhere(readme.replace("# One Mask Apart", "# About and install", 1), ""),
+        "lessons.md": _map(rows, minutes),
+        "claims.md": _claims(),
+        "glossary.md": _head("glossary") + _raw(_named(glossary.look_up().data, "tbody tr")),
+        "drill.md": _drill(),
+        "whiteboard.md": _whiteboards(rows, stored),
+        "teach.md": "# Teach\n" + _tree(f"docs/{file.stem}" for file in docs if file.stem != "town-world-paper"),
+        "downloads.md": _downloads(rows),
+    }
     for place in ("notebooks", "docs"):
         (folder / place).mkdir(parents=True)
-    for name, notebook in stored.items():
-        text = nbformat.writes(lessons.prepared(notebook, _tools(name, minutes[name])))
-        (folder / "notebooks" / f"{name}.ipynb").write_text(text, encoding="utf-8")
-    for file in (ROOT / "docs").iterdir():
-        if file.suffix == ".md":
-            text = elsewhere(file.read_text(encoding="utf-8"), "docs")
-            (folder / "docs" / file.name).write_text(text, encoding="utf-8")
-        else:
-            shutil.copy(file, folder / "docs")
-    about = elsewhere(readme.replace("# One Mask Apart", "# About and install", 1), "")
-    pages = {"README": about, "index": _front(readme), "lessons": _map(rows, minutes), "claims": _claims(),
-             "glossary": _page("Glossary", "Every term of the course in one line, in English and Chinese, and the lesson "
-                               "that builds it.", _named(glossary.look_up().data, "tbody tr")),
-             "drill": _drill(), "whiteboard": _whiteboards(rows, stored), "teach": _teach(), "downloads": _files(rows)}
-    for name, text in pages.items():
-        (folder / f"{name}.md").write_text(text, encoding="utf-8")
-
-
-def _tools(name, minutes):
-    """Return what stands below a lesson's title: minutes to read, files, and where else it opens."""
-    links = [f'<a href="../downloads/{name}.ipynb" download>notebook, empty</a>',
-             f'<a href="{name}.ipynb" download>with outputs</a>']  # fmt: skip
-    if pdf(name):
-        links.append(f'<a href="../downloads/{name}.pdf">PDF</a>')
-    links += [f'<a href="{html.escape(url)}">{where}</a>' for where, url in buttons(name).items()]
-    return f'<p class="tools">{minutes} minutes to read · {" · ".join(links)}</p>'
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for picture in (ROOT / "docs").glob("*.png"):
+        shutil.copy(picture, folder / "docs")
 
 
 def pdf(name):
@@ -148,26 +98,27 @@ def pdf(name):
     return made if made.exists() and made.stat().st_mtime >= notebook.stat().st_mtime else None
 
 
-def _front(readme):
-    alt, picture = re.search(r"!\[([^\]]+)\]\(docs/(glass\.png)\)", readme).groups()
-    code = base64.b64encode((ROOT / "docs" / picture).read_bytes()).decode()
-    image = f'<img alt="{html.escape(" ".join(alt.split()))}" src="data:image/png;base64,{code}">'
-    frame = f'<iframe title="Glass model, live" src="{GLASS}#embed=1" loading="lazy"></iframe>'
-    lead = readme.split("\n", 2)[2].split("\n\n", 1)[0]
-    tiles = "\n".join(f"- [{name}]({place}.md): {says}" for place, (name, says) in NAMES.items())
-    tree = "\n".join(f"{name} <{place}>" for place, (name, _) in NAMES.items())
-    front = FRONT.format(lead=lead, glass=f'<div class="glass">{image}{frame}</div>', pages=tiles, tree=tree)
-    return re.sub(r"\[([^\]]+)\]\(GLASS\)", rf'<a href="{GLASS}">\1</a>', front)
+def _tools(name, minutes):
+    """Return what stands below a lesson's title: minutes to read, files, and where else it opens."""
+    links = ['<a href="../README.html#install">install it</a> to run it',
+             f'<a href="../downloads/{name}.ipynb" download>empty notebook</a>',
+             f'<a href="{name}.ipynb" download>with outputs</a>']  # fmt: skip
+    links += [f'<a href="../downloads/{name}.pdf">PDF</a>'] if pdf(name) else []
+    links += [f'<a href="{html.escape(url)}">{where}</a>' for where, url in buttons(name).items()]
+    return f'<p class="tools">{minutes} minutes to read; nothing runs on this page · {" · ".join(links)}</p>'
 
 
-def _map(rows, minutes):
-    table = ["# Lessons", "", "Each asks one question, lets you predict, and answers by an experiment whose best possible "
-             "score is known. *Runs in*: from cold, on two cores.", "",
-             "| # | lesson | the question it answers | to read | runs in |", "|---|---|---|---|---|"]  # fmt: skip
-    table += [f"| {number} | [{title}](notebooks/{name}.ipynb) | {question} | {minutes[name]} min | {runs} |"
-              for number, title, name, question, runs in rows]  # fmt: skip
-    tree = "\n".join(f"{number} {title} <notebooks/{name}>" for number, title, name, *_ in rows)
-    return "\n".join(table) + f"\n\n```{{toctree}}\n:hidden:\n\n{tree}\n```\n"
+def _raw(markup):
+    """Return HTML as a block that Sphinx passes on; its links to lessons lead to their pages."""
+    return f"`````````{{raw}} html\n{markup.replace('.ipynb', '.html')}\n`````````\n"
+
+
+def _tree(entries, hidden=False):
+    return "\n".join(["\n```{toctree}", *([":hidden:"] if hidden else []), ":maxdepth: 1", "", *entries, "```\n"])
+
+
+def _head(page):
+    return f"# {CONFIG['pages'][page][0]}\n\n{CONFIG['heads'][page]}\n\n"
 
 
 def _named(markup, parts):
@@ -178,62 +129,62 @@ def _named(markup, parts):
     return str(soup)
 
 
-def _page(title, says, markup):
-    return f"# {title}\n\n{says}\n\n{raw(markup.replace('.ipynb', '.html'))}"
+def _front(readme):
+    alt = html.escape(" ".join(re.search(r"!\[([^\]]+)\]\(docs/glass\.png\)", readme)[1].split()))
+    code = base64.b64encode((ROOT / "docs" / "glass.png").read_bytes()).decode()
+    return (TEMPLATES / "index.md").read_text(encoding="utf-8").format(
+        lead=readme.split("\n", 2)[2].split("\n\n", 1)[0],
+        picture=f'<img alt="{alt}" src="data:image/png;base64,{code}">',
+        pages="\n".join(f"- [{name}]({page}.md): {says}" for page, (name, says) in CONFIG["pages"].items()),
+        tree="\n".join(f"{name} <{page}>" for page, (name, _) in CONFIG["pages"].items()),
+    )  # fmt: skip
+
+
+def _map(rows, minutes):
+    table = ["| # | lesson | the question it answers | to read | runs in |", "|---|---|---|---|---|"]
+    table += [f"| {number} | [{title}](notebooks/{name}.ipynb) | {question} | {minutes[name]} min | {runs} |"
+              for number, title, name, question, runs in rows]  # fmt: skip
+    tree = _tree((f"{number} {title} <notebooks/{name}>" for number, title, name, *_ in rows), hidden=True)
+    return _head("lessons") + "\n".join(table) + tree
 
 
 def _claims():
     """Write all claims, with a filter by verdict and by what shows them."""
-    every = claims.load()
-    kinds = {claim.id: {one.kind for one in claim.evidence} for claim in every}
-    choices = {"verdict": claims.VERDICTS, "evidence": dict.fromkeys(kind for one in kinds.values() for kind in sorted(one))}
-    fields = "".join(
-        f'<label>{name} <select data-filter="{name}"><option value="">all</option>'
-        + "".join(f"<option>{value}</option>" for value in values) + "</select></label> "
-        for name, values in choices.items()
-    )  # fmt: skip
-    body = "".join(claims.fold(claim, f'data-verdict="{claim.verdict}" data-evidence="{", ".join(sorted(kinds[claim.id]))}"')
-                   for claim in every).replace('href="', 'href="notebooks/')  # fmt: skip
-    return _page("Claims", "What the notes say, and what is true. Each opens on the truth, its sources and what shows it: "
-                 "*measured* by an experiment of this course, true *by construction* and tested, or from *the paper* alone.",
-                 f'<p class="filter" hidden>{fields}<output>{len(every)} of {len(every)}</output></p>{_named(body, "details")}')  # fmt: skip
+    folds, kinds = [], {}
+    for claim in claims.load():
+        shown = sorted({one.kind for one in claim.evidence})
+        kinds |= dict.fromkeys(shown)
+        folds.append(claims.fold(claim, f'data-verdict="{claim.verdict}" data-evidence="{", ".join(shown)}"'))
+    fields = ""
+    for name, values in {"verdict": claims.VERDICTS, "evidence": kinds}.items():
+        options = "".join(f"<option>{value}</option>" for value in values)
+        fields += f'<label>{name} <select data-filter="{name}"><option value="">all</option>{options}</select></label> '
+    body = _named("".join(folds).replace('href="', 'href="notebooks/'), "details")
+    count = f"<output>{len(folds)} of {len(folds)}</output>"
+    return _head("claims") + _raw(f'<p class="filter" hidden>{fields}{count}</p>{body}')
 
 
 def _drill():
-    parts = ["# Drill\n\nEvery heading of the notes as a question. Say your answer aloud, then open what must not be missing.\n"]
+    parts = [_head("drill")]
     for number, title in drill.CHAPTERS.items():
-        parts += [f"## {title}\n", raw(_named(drill.folds([one for one in drill.load() if one.id[0] == number]), "details"))]
+        folds = drill.folds([one for one in drill.load() if one.id[0] == number])
+        parts += [f"## {title}\n", _raw(_named(folds, "details"))]
     return "\n".join(parts)
 
 
 def _whiteboards(rows, stored):
-    parts = ["# Whiteboard cards\n\nTake a sheet of paper, draw from memory, then open the card and mark yours.\n"]
+    parts = [_head("whiteboard")]
     for number, title, name, *_ in rows:
         if cards := lessons.whiteboard(stored[name]):
-            parts += [f"## [{number} {title}](notebooks/{name}.ipynb)\n", raw("".join(cards))]
+            parts += [f"## [{number} {title}](notebooks/{name}.ipynb)\n", _raw("".join(cards))]
     return "\n".join(parts)
 
 
-def _teach():
-    tree = "\n".join(f"{title} <docs/{name}>" for name, title in DOCS.items())
-    lines = "\n".join(f"- [{title}](docs/{name}.md)" for name, title in DOCS.items())
-    return f"# Teach\n\n{lines}\n\n```{{toctree}}\n:hidden:\n\n{tree}\n```\n"
-
-
-def _files(rows):
-    lines = "".join(
-        f'<tr><th scope="row">{number} {inline(title)}</th><td><a href="downloads/{name}.ipynb" download>empty</a></td>'
-        f'<td><a href="notebooks/{name}.ipynb" download>with outputs</a></td>'
-        f'<td>{f"""<a href="downloads/{name}.pdf">PDF</a>""" if pdf(name) else "–"}</td></tr>'
-        for number, title, name, *_ in rows
-    )
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("lesson", "notebook", "the same", "to print"))
-    return f"""# Downloads
-
-<a href="{GLASS}" download>The glass model in one file</a> opens from the disk in any browser.
-
-Notebooks need the library of the course: [install it](README.md), and `make lab` lays them out. Empty ones are for
-predicting and running, those with outputs for reading.
-
-{raw(f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>")}
-"""
+def _downloads(rows):
+    lines = ["| lesson | notebook | the same | to print |", "|---|---|---|---|"]
+    for number, title, name, *_ in rows:
+        paper = f'<a href="downloads/{name}.pdf">PDF</a>' if pdf(name) else "–"
+        empty = f'<a href="downloads/{name}.ipynb" download>empty</a>'
+        full = f'<a href="notebooks/{name}.ipynb" download>with outputs</a>'
+        lines.append(f"| {number} {title} | {empty} | {full} | {paper} |")
+    return (TEMPLATES / "downloads.md").read_text(encoding="utf-8").format(table="\n".join(lines))

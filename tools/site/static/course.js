@@ -40,14 +40,19 @@ if (filter) {
   filter.hidden = false;
   filter.addEventListener("change", () => {
     const asked = [...filter.querySelectorAll("select")];
-    for (const one of claims) one.hidden = !asked.every(({ value, dataset }) => one.dataset[dataset.filter].includes(value));
+    for (const one of claims)
+      one.hidden = !asked.every(({ value, dataset }) => one.dataset[dataset.filter].includes(value));
     filter.querySelector("output").value = `${claims.filter((one) => !one.hidden).length} of ${claims.length}`;
   });
 }
 
 // The live page stands over a picture of itself. It asks the page around it for the theme as it would ask JupyterLab.
 for (const frame of document.querySelectorAll("iframe")) {
-  frame.addEventListener("load", () => (frame.style.visibility = "visible"));
+  frame.addEventListener("load", () => {
+    frame.style.visibility = "visible";
+    const high = frame.contentDocument?.documentElement.scrollHeight ?? 0; // a page from a disk tells nobody
+    if (high) frame.parentElement.style.minHeight = `${Math.min(1000, Math.max(660, high))}px`;
+  });
 }
 const root = document.documentElement;
 const theme = () => (document.body.dataset.jpThemeLight = root.dataset.theme !== "dark");

@@ -14,7 +14,7 @@ function pattern(word) {
 function find(query) {
   const words = query.toLowerCase().match(/[\u3400-\u9fff]+|[^\s\u3400-\u9fff]+/g) ?? [];
   const patterns = words.map(pattern);
-  const scored = SEARCH_INDEX.map((entry) => {
+  const scored = window.SEARCH_INDEX.map((entry) => {
     const [, title, heading, text] = entry;
     const each = patterns.map((one) => {
       const count = (where) => where.match(one)?.length ?? 0;
