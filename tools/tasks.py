@@ -127,7 +127,7 @@ def test(*arguments):
 
 
 def browser_test(*arguments):
-    """Lint the pages' scripts, then try pages and lessons in a real browser, which is installed first where it lacks."""
+    """Lint the pages' scripts, then try pages and lessons in a real browser, installed first where it lacks."""
     scripts = ("course_lib/glass/page", "tools/site/static")
     for name, option in (("oxfmt", "--check"), ("oxlint", "--deny-warnings")):
         tool = shutil.which(name, path=str(Path(sys.executable).parent)) or name  # it came with a package
