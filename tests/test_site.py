@@ -137,6 +137,7 @@ def test_every_link_leads_somewhere(site, soups):
     for address, soup in soups.items():
         for tag in soup.select("a[href], link[href], script[src], img[src], iframe[src]"):
             to = tag.get("href") or tag.get("src")
+            assert not to.endswith(".ipynb") or tag.has_attr("download"), f"{address}: {to} is no page"
             if re.match("https?:", to):
                 assert tag.name == "a", f"{address} fetches {to}"
             elif to and not to.startswith(("data:", "#")):
