@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import subprocess
 import sys
@@ -70,7 +71,6 @@ def test_buttons_are_off_until_a_repository_is_named():
                     "&branch=main&urlpath=lab/tree/one-mask/notebooks/03_x.ipynb",
     }  # fmt: skip
     assert set(pages.buttons("03_x", pages.CONFIG | THERE | {"hub": ""})) == {"Colab", "Binder"}
-    assert pages.CONFIG["repository"] == "", "the course itself is published nowhere yet"
 
 
 # --- a lesson ------------------------------------------------------------------------------------------------
@@ -104,6 +104,16 @@ def test_a_lesson_asks_what_a_page_can_answer_and_keeps_the_answer_folded(path):
             for because in texts.find(kind, name).because.values():
                 told = spaced(BeautifulSoup(lessons.inline(because), "html.parser").get_text())
                 assert len(told) < 25 or told not in outside, (name, told)
+
+
+def test_a_pdf_is_offered_while_it_is_of_the_lesson_as_it_is(monkeypatch, tmp_path):
+    name = NOTEBOOKS[3].stem
+    monkeypatch.setattr(pages.printed, "OUT", tmp_path)
+    assert pages.pdf(name) is None and "PDF" not in pages._tools(name, 1)
+    (tmp_path / f"{name}.pdf").write_bytes(b"%PDF-")
+    assert pages.pdf(name) and f"downloads/{name}.pdf" in pages._tools(name, 1)
+    os.utime(tmp_path / f"{name}.pdf", (0, 0))  # of an older lesson
+    assert pages.pdf(name) is None
 
 
 def test_minutes_come_from_the_words_of_the_text():

@@ -51,6 +51,7 @@ SETTINGS = {
     "html_sidebars": {"*": [], "docs/*": []},  # lessons have one
     "html_theme_options": {
         "navbar_align": "left",
+        "search_bar_text": "English or 中文",
         "header_links_before_dropdown": 6,
         "navbar_end": ["theme-switcher"],
         "footer_start": ["copyright"],
