@@ -14,9 +14,9 @@ RUN = @$(PYTHON) tools/bootstrap.py
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab copy print test browser-test lint doctor bake bench gpu-check update clean
+.PHONY: help setup lab copy print site test browser-test lint doctor bake bench gpu-check update clean
 
-setup lab copy print test browser-test lint doctor bake bench gpu-check update:
+setup lab copy print site test browser-test lint doctor bake bench gpu-check update:
 	$(RUN) $@ $(ARGS)
 
 help:
@@ -24,5 +24,5 @@ help:
 	@echo "  clean      remove .venv and every cache inside this folder (make clean)"
 
 clean:
-	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis build site *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -74,8 +74,9 @@ def test_continuous_integration_is_a_thin_caller():
     assert WORKFLOWS
     for workflow in WORKFLOWS:
         runs = set(re.findall(r"run: (.+)", workflow.read_text(encoding="utf-8")))
-        newest = {'pip install -e ".[lab,test]"', "python -m tools.tasks test"}  # each week, without pins
-        assert runs == {"python tools/bootstrap.py test"} | newest, f"{workflow.name} only calls what make test calls"
+        newest = {'pip install -e ".[lab,test,site]"', "python -m tools.tasks test"}  # each week, without pins
+        calls = {"test": {"python tools/bootstrap.py test"} | newest, "site": {"python tools/bootstrap.py site"}}
+        assert runs == calls[workflow.stem], f"{workflow.name} only calls what make calls"
 
 
 def test_actions_are_pinned_by_their_hash():
@@ -405,15 +406,15 @@ def test_a_second_setup_installs_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(bootstrap, "venv_python", lambda: sys.executable)
     stamp, installed = tmp_path / ".one-mask-apart", []
     monkeypatch.setattr(bootstrap, "install", lambda python, path, extras: installed.append(extras))
-    now, all_but_bench = bootstrap.key(sys.executable), {"lab", "test"}
+    now, all_but_bench = bootstrap.key(sys.executable), {"lab", "test", "site"}
     for written, task, expected in (
-        (f"{now} lab,test", "setup", []),
-        (f"{now} lab,test", "lab", []),
+        (f"{now} lab,site,test", "setup", []),
+        (f"{now} lab,site,test", "lab", []),
         (f"{now} lab", "lab", []),
         (f"{now} lab", "test", [all_but_bench]),  # a learner who goes on to test
-        (f"{now} lab,test", "bench", [all_but_bench | {"bench"}]),
+        (f"{now} lab,site,test", "bench", [all_but_bench | {"bench"}]),
         ("the-key-of-other-pins lab", "lab", [{"lab"}]),
-        ("the-key-of-other-pins lab,test", "lab", [all_but_bench]),  # what is there is renewed as a whole
+        ("the-key-of-other-pins lab,site,test", "lab", [all_but_bench]),  # what is there is renewed as a whole
         ("", "lab", [{"lab"}]),
     ):
         stamp.write_text(written)

@@ -24,7 +24,7 @@ from course_lib import places
 from course_lib.exercises import lessons, questions
 from course_lib.notes.cards import inline
 
-__all__ = ["chosen", "kind", "main", "page", "pdf"]
+__all__ = ["FORMULA", "LIVE", "ONE_CALL", "OUT", "chosen", "draw_formulas", "drawn", "kind", "main", "page", "pdf"]
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "print"
@@ -128,13 +128,17 @@ def _tidy(soup):
             code.decompose()
     for link in soup.select("a[href*='.ipynb']"):
         link["href"] = link["href"].replace(".ipynb", ".html")
+    draw_formulas(soup)
+
+
+def draw_formulas(soup):
+    """Put an image in the place of every formula of a page, code left out."""
     for text in soup.find_all(string=FORMULA):
         if not text.find_parent(["pre", "code"]):
-            drawn = FORMULA.sub(_drawn, html.escape(text, quote=False))
-            text.replace_with(BeautifulSoup(drawn, "html.parser"))
+            text.replace_with(BeautifulSoup(FORMULA.sub(drawn, html.escape(text, quote=False)), "html.parser"))
 
 
-def _drawn(found):
+def drawn(found):
     """Return a formula as an image that stands on the line, or as it is written where matplotlib cannot draw it."""
     formula, image = html.unescape(next(filter(None, found.groups()))), io.BytesIO()
     try:

@@ -127,12 +127,12 @@ def test(*arguments):
 
 
 def browser_test(*arguments):
-    """Lint the page's scripts, then try the glass model in a real browser, which is installed first where it lacks."""
-    scripts = "course_lib/glass/page"
+    """Lint the pages' scripts, then try pages and lessons in a real browser, installed first where it lacks."""
+    scripts = ("course_lib/glass/page", "tools/site/static")
     for name, option in (("oxfmt", "--check"), ("oxlint", "--deny-warnings")):
         tool = shutil.which(name, path=str(Path(sys.executable).parent)) or name  # it came with a package
-        if call(tool, option, scripts):
-            print(f"{scripts}: {name} has a complaint; `oxfmt {scripts}` mends the form.")
+        if call(tool, option, *scripts):
+            print(f"{name} has a complaint; `oxfmt {' '.join(scripts)}` mends the form.")
             return 1
     if not _browser():
         print("No browser: install Chromium (Debian, Ubuntu: sudo apt install chromium), or name one: CHROMIUM=/path.")
@@ -181,7 +181,7 @@ def _git(*arguments):
 
 MODULES = {  # a task that is a module's own: what stands behind `python -m`
     "doctor": ["course_lib", "doctor"], "lint": ["ruff", "check", "."], "bake": ["tools.bake"],
-    "bench": ["tools.bench"], "gpu-check": ["tools.gpu_check"], "print": ["tools.printed"],
+    "bench": ["tools.bench"], "gpu-check": ["tools.gpu_check"], "print": ["tools.printed"], "site": ["tools.site"],
 }  # fmt: skip
 TASKS = {"setup": setup, "lab": lab, "copy": copy, "test": test, "browser-test": browser_test, "update": update}
 

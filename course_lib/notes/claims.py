@@ -15,7 +15,7 @@ from course_lib.intervals import t_interval
 from course_lib.notes.cards import chinese
 from course_lib.places import DATA
 
-__all__ = ["Claim", "Comparison", "Reference", "find", "load", "search", "show_claim"]
+__all__ = ["Claim", "Comparison", "Reference", "find", "fold", "load", "search", "show_claim"]
 
 # The word carries the meaning; the colour (Okabe and Ito's) only repeats it.
 VERDICTS = dict(correct="#009E73", imprecise="#E69F00", wrong="#D55E00", convention="#0072B2", omission="#999999")
@@ -184,14 +184,18 @@ def search(containing: str = "", verdict: str | None = None, lesson: str | None 
         and containing.lower() in f"{c.id} {c.claim} {c.claim_zh} {c.truth}".lower()
     ]  # fmt: skip
     title = f"{len(chosen)} of {len(load())} claims"
-    body = "".join(
-        f'<details style="{CARD.format(VERDICTS[c.verdict])};overflow-wrap:anywhere"><summary>'
-        f"<b>{c.id}</b> · {c.verdict} · {html.escape(c.claim)} {chinese(c.claim_zh)}</summary>"
-        f"{_divs(_rows(c))}<div><b>Lesson:</b> {_link(c.lesson)}</div></details>"
-        for c in chosen
-    )
+    body = "".join(fold(c) for c in chosen)
     lines = [f"{c.id}  {c.verdict:10}  {c.lesson[:2]}  {c.claim} {c.claim_zh}" for c in chosen]
     return Table(f"<div><b>{title}</b>{body}</div>", "\n".join([title, *lines]))
+
+
+def fold(c: Claim, attributes: str = "") -> str:
+    """Return a claim as one line of HTML that opens on the truth; attributes: more of them for its <details>."""
+    return (
+        f'<details style="{CARD.format(VERDICTS[c.verdict])};overflow-wrap:anywhere"{attributes and " "}{attributes}>'
+        f"<summary><b>{c.id}</b> · {c.verdict} · {html.escape(c.claim)} {chinese(c.claim_zh)}</summary>"
+        f"{_divs(_rows(c))}<div><b>Lesson:</b> {_link(c.lesson)}</div></details>"
+    )
 
 
 def _rows(claim: Claim) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from course_lib.notes.progress import load as load_progress
 from course_lib.notes.progress import now, record
 from course_lib.places import DATA
 
-__all__ = ["Point", "Prompt", "ask", "find", "load", "marks", "sheet", "weakest"]
+__all__ = ["Point", "Prompt", "ask", "find", "folds", "load", "marks", "sheet", "weakest"]
 
 CHAPTERS = {
     "1": "Why encoder-only", "2": "BERT and GPT", "3": "Encoder-only and decoder-only", "4": "Attention",
@@ -106,12 +106,16 @@ def sheet(chapter=None):
     if chapter is not None and str(chapter) not in CHAPTERS:
         raise slip(ValueError(f"there is no chapter {chapter!r}; the chapters are {', '.join(CHAPTERS)}"))
     chosen = [prompt for prompt in load() if chapter is None or prompt.id[0] == str(chapter)]
-    body = "".join(
+    show(Card(folds(chosen), "\n".join(f"{prompt.id:6}{prompt.en} {prompt.zh}" for prompt in chosen)))
+
+
+def folds(prompts):
+    """Return questions as HTML, each with its points folded."""
+    return "".join(
         f"<details><summary><b>{prompt.id}</b> {inline(prompt.en)} · {chinese(prompt.zh)}</summary>"
         f"{_points(prompt)[0]}</details>"
-        for prompt in chosen
+        for prompt in prompts
     )
-    show(Card(body, "\n".join(f"{prompt.id:6}{prompt.en} {prompt.zh}" for prompt in chosen)))
 
 
 def _marked():

@@ -90,7 +90,7 @@ def restart_lesson(number):
     place, name = folder(), known[number].name
     place.mkdir(parents=True, exist_ok=True)
     with FileLock(place / ".versions.lock", timeout=60):
-        versions, new = _versions(place), _cleared(_read(known[number]))
+        versions, new = _versions(place), cleared(_read(known[number]))
         mine = _read(place / name)
         kept = _put_aside(place / name) if mine is None or _hash(mine) != _hash(new) else ""
         _write(place / name, new, versions)
@@ -107,7 +107,7 @@ def _renew(source, place, versions):
     new, mine = _read(source), _read(path)
     if new is None:
         return f"notebooks/{source.name} cannot be read and was left out. `git checkout notebooks` brings it back."
-    new = _cleared(new)
+    new = cleared(new)
     if mine and known and known["version"] == _hash(new):
         return None  # this version is here, whatever the learner made of it
     if not path.exists() or (mine and known and known["version"] == _hash(mine)):
@@ -146,10 +146,10 @@ def _joined(new, mine, base):
             after += 1
             cells.insert(after, cell)
             order.insert(after, name)
-    return _cleared(new | {"cells": cells})
+    return cleared(new | {"cells": cells})
 
 
-def _cleared(notebook):
+def cleared(notebook):
     """Return a notebook as it is handed out: no outputs, no counts, no marks of an editor."""
     cells = []
     for cell in notebook["cells"]:
