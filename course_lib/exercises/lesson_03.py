@@ -128,8 +128,6 @@ EXERCISES = (
                                               and (kinds[j] == "P" or j <= i)),
         "turned": lambda kinds: ["".join(column) for column in zip(*draw_mask(kinds), strict=True)],
         "hides itself": lambda kinds: rows(kinds, lambda i, j: kinds[j] == "P" or (kinds[j] == "A" and j < i)),
-        "prompt sees all": lambda kinds: rows(kinds, lambda i, j: kinds[j] == "P" or (
-            kinds[j] == "A" and (j <= i or kinds[i] == "P"))),
     }),
     Exercise(one_layer, inputs=banded, edges=[(band(6, 2, 2), 2), (band(5, 4, 0), 2), (band(7, 3, 6), 3),
                                               (band(4, 1, 0), 1), (band(1, 0, 0), 3)], mistakes={
