@@ -441,6 +441,8 @@ def test_paths_follow_the_mask_through_the_layers(drawn):
     lowest = torch.zeros(4, 4).masked_fill(torch.ones(4, 4).triu(1).bool(), torch.finfo(torch.float32).min)
     fig = drawn(plots.paths, {"additive": lowest}, [*"abcd"], 1)
     assert fig.axes[0].get_title("left").startswith("additive: 2 of 4")
+    fig = drawn(plots.paths, dict.fromkeys("xyz", window), [*"abcd"], 1)
+    assert len(fig.axes) == 4 and not fig.axes[3].axison, "no empty frame beside the third"
     for wrong in ({"mask": np.tri(3)}, 3), ({"mask": np.tri(4)}, 4):
         with pytest.raises(ValueError, match="4 words need masks of that size"):
             plots.paths(wrong[0], [*"abcd"], wrong[1])

@@ -27,12 +27,12 @@ def paths(masks, words, at, layers=2, *, alt=None):
     with style():
         down = math.ceil(len(masks) / across)
         fig = Figure(figsize=(4.7 * across, (0.75 + 0.62 * layers) * down), layout="constrained")
-        grid = fig.subplots(down, across, squeeze=False).flat
+        grid = [*fig.subplots(down, across, squeeze=False).flat]
         for ax, (title, may) in zip(grid, allowed.items(), strict=False):
             reached = _draw(ax, may, words, at, layers)
             ax.set_title(f"{title}: {reached} {total}", fontsize=11)
             said.append((f"{title}:", f"{reached} {total}"))
-        for ax in list(grid)[len(masks) :]:
+        for ax in grid[len(masks) :]:
             ax.axis("off")
         lead = f"Tokens by layers, arrows from who looks to at whom, {layers} layers"
         return figure(fig, *described(alt, lead, None, said, [f"tokens {', '.join(map(named, words))}"]))
