@@ -110,6 +110,7 @@ WRONG = [  # plausible answers that agree with the reference on many inputs
     ("draw_mask", lambda kinds: ["".join(".x"[a != "-" and (b != "A" or a == "P" or j <= i)]
                                          for j, a in enumerate(kinds)) for i, b in enumerate(kinds)]),
     ("one_layer", lambda moves, layers: [int(moves[-1].sum() - 1) // layers, int(moves[0].sum()) // layers]),
+    ("far_with_two", lambda layers: [one.float() @ one.float() > 0 for one in second_way(3, "far_with_two")(layers)]),
     ("far_with_two", lambda layers: [torch.ones(2**layers, 2**layers).tril().triu(-1).bool() for _ in range(layers)]),
     ("last_real", lambda outputs, mask: outputs.masked_fill(mask[..., None] == 0, -1e9).amax(1)),
     ("last_real", lambda outputs, mask: outputs[range(len(mask)), mask.argmin(1) - 1]),
