@@ -200,6 +200,20 @@ def test_whoever_ends_a_task_ends_what_it_started():
     assert task.communicate(timeout=30) == ("", None), "the pipe is closed by its last holder, the child"
 
 
+def test_ctrl_c_is_left_to_the_task_and_then_told():
+    class Task:
+        returncode, presses = None, [KeyboardInterrupt, KeyboardInterrupt]
+
+        def wait(self):
+            if self.presses:
+                raise self.presses.pop()
+            self.returncode = 0
+
+    assert bootstrap.follow(Task()) is True
+    Task.presses = []
+    assert bootstrap.follow(Task()) is False
+
+
 def test_copy_tells_where_the_copy_is_and_what_was_kept(monkeypatch, capsys):
     monkeypatch.setattr(working_copy, "lay", lambda: ["04 is a new version"])
     assert tasks.copy() == 0
