@@ -50,8 +50,8 @@ def _draw(ax, may, words, at, layers):
     alive = np.arange(len(words)) == at
     for layer in range(layers, 0, -1):
         for i, j in np.argwhere(may | np.eye(len(words), dtype=bool)):
-            colour, width = (STYLES["blue"][0], 1.7) if alive[i] else (FAINT, 0.9)
-            arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "shrinkA": 3, "shrinkB": 4}
+            colour, width, head = (STYLES["blue"][0], 1.3, "-|>") if alive[i] else (FAINT, 0.8, "-")
+            arrow = {"arrowstyle": head, "color": colour, "linewidth": width, "shrinkA": 3, "shrinkB": 5, "mutation_scale": 8}
             ax.annotate("", (j, 1 - layer), (i, -layer), arrowprops=arrow, zorder=2 if alive[i] else 1)
         ax.plot(range(len(words)), [-layer] * len(words), "o", ms=6, color=PALE, zorder=3)
         alive = alive | may[alive].any(axis=0)
