@@ -63,7 +63,7 @@ class Row:
 
 
 def _told(one: Comparison) -> str:
-    """Write a difference with its interval, in points of a hundred or in nats, its seeds or the like, and what it compares."""
+    """Write a difference with its interval, in points of a hundred or nats, what was repeated, and what it compares."""
     n = one.numbers()
     scale, unit = (100, "points") if one.unit == "share" else (1, one.unit)
     mean, low, high = (scale * n[key] for key in ("difference", "low", "high"))

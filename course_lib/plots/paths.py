@@ -45,13 +45,16 @@ def _allowed(mask):
     return values == 0 if values.min() < -1e4 or not values.any() else values > 0
 
 
+GAPS = {"shrinkA": 3, "shrinkB": 5}  # points between an arrow's ends and the dots
+
+
 def _draw(ax, may, words, at, layers):
     """Draw one panel; return how many positions reach the one that is asked."""
     alive = np.arange(len(words)) == at
     for layer in range(layers, 0, -1):
         for i, j in np.argwhere(may | np.eye(len(words), dtype=bool)):
             colour, width, head = (STYLES["blue"][0], 1.3, "-|>") if alive[i] else (FAINT, 0.8, "-")
-            arrow = {"arrowstyle": head, "color": colour, "linewidth": width, "shrinkA": 3, "shrinkB": 5, "mutation_scale": 8}
+            arrow = {"arrowstyle": head, "mutation_scale": 8, "color": colour, "linewidth": width} | GAPS
             ax.annotate("", (j, 1 - layer), (i, -layer), arrowprops=arrow, zorder=2 if alive[i] else 1)
         ax.plot(range(len(words)), [-layer] * len(words), "o", ms=6, color=PALE, zorder=3)
         alive = alive | may[alive].any(axis=0)
