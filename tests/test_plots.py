@@ -484,6 +484,14 @@ def test_heatmaps_fit_a_page_and_their_names_do_not_touch(drawn, tokens, panels)
         assert not overlap(fig, [*ax.texts, ax.title, *ax.get_xticklabels(), *fig.texts])
 
 
+def test_four_heatmaps_stand_in_a_row_or_two_by_two():
+    matrices = {f"n{i}": np.eye(6) for i in range(4)}
+    shown = plots.heatmaps(matrices, [*"abcdef"], text=False).data
+    assert [pair.count("<img") for pair in re.findall("<span.*?</span>", shown)] == [2, 2]
+    del matrices["n3"]
+    assert "<span" not in plots.heatmaps(matrices, [*"abcdef"], text=False).data
+
+
 @pytest.mark.parametrize(
     "names, rotation", [(["the", "river", "[PAD]"], 0), (["encoder", "MMMMMM", "a"], 90), (["$x$", "我们", "b"], 90)]
 )

@@ -91,7 +91,7 @@ def heatmaps(panels, rows=None, columns=None, *, alt=None, axes=("who looks", "a
         alt, plain = described(alt, *_told(panels, axes))
         names = [f"Panel {n} of {len(panels)}: {panel.title or 'no title'}" for n, panel in enumerate(panels, 1)]
         parts = [*zip([alt, *names[1:]], parts, strict=True), *keys] if len(panels) > 1 else ()
-        return figure(fig, alt, plain, parts=parts)
+        return figure(fig, alt, plain, parts=parts, pairs=4 * (len(panels) == 4))
 
 
 def _told(panels, axes):
