@@ -169,11 +169,8 @@ def fitted_pair_by_slices(a, b, length, cls, sep):
 
 RIGHT = {
     "best_share": [best_share_by_numpy],
-    "padding_keys": [lambda lengths, T: (torch.arange(T) >= lengths[:, None])[:, None, None].double() * -10000.0],
-    "sliding_window": [lambda window, T: torch.ones(T, T).tril().triu(1 - window).bool()],
-    "causal_weights": [
-        lambda q, k: (q @ k.T / q.shape[1] ** 0.5 + torch.full((len(q), len(q)), -1e30).triu(1)).softmax(-1)
-    ],
+    "one_layer": [lambda moves, layers: [int(moves.int().tril(-1).sum(1).max()) // layers,
+                                         int(moves.int().triu(1).sum(1).max()) // layers]],
     "last_real": [last_real_by_flip],
     "longest_match": [longest_match_by_prefix],
     "segment_ids": [lambda a, b: (0,) * (a + 2) + (1,) * (b + 1) * bool(b)],

@@ -12,7 +12,7 @@ from course_lib.model import attention
 from course_lib.model.bodies import causal_bert, logits_at, tiny_bert, tiny_gpt
 from course_lib.text.tokenization import word_tokenizer
 from course_lib.train.masking import IGNORE, Masking
-from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM
+from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, UnderMask
 
 TOKENIZER = word_tokenizer([f"w{i:02d}" for i in range(60)])
 CLS, SEP, PAD = TOKENIZER.cls_token_id, TOKENIZER.sep_token_id, TOKENIZER.pad_token_id
@@ -100,6 +100,13 @@ def test_both_masks_mix_whole_batches():
             assert torch.equal(batch.input_ids, ids) and len(batch.targets) == 8 * 18
             assert torch.equal(attention.visible(batch.attention_mask)[0, 0], torch.ones(20, 20).tril().bool())
     assert abs(causal - 200) < 4.5 * sqrt(400 * 0.5 * 0.5)
+
+
+def test_under_a_mask_the_same_is_asked():
+    mask, ids = attention.sliding_window_mask(2, 20), rows()
+    asked, plain = UnderMask(CausalLM.of(TOKENIZER), mask)(ids, generator()), CausalLM.of(TOKENIZER)(ids, generator())
+    assert torch.equal(asked.attention_mask, mask) and plain.attention_mask is None
+    assert torch.equal(asked.targets, plain.targets) and torch.equal(asked.select, plain.select)
 
 
 def test_one_body_under_both_masks_reads_as_the_decoder_does():

@@ -147,6 +147,12 @@ SAID = {
         lambda **lead: plots.graph({"a": (0, 0, "the\nfirst"), "b": (1, 0, "second")}, [("a", "b")], **lead),
         *["2 boxes joined by 1 arrows: the first; second."] * 2,
     ),
+    "paths": (
+        lambda **lead: plots.paths({"causal": np.tri(3), "open": np.zeros((1, 1, 3, 3))}, [*"abc"], 1, **lead),
+        "Tokens by layers, arrows from who looks to at whom, 2 layers: tokens a, b, c; causal: 2 of 3 positions reach "
+        "b; open: 3 of 3 positions reach b.",
+        "Tokens by layers, arrows from who looks to at whom, 2 layers: causal; open.",
+    ),
 }
 
 
@@ -417,6 +423,31 @@ def test_a_graph_has_its_boxes_and_an_arrow_for_each_pair(drawn):
     assert (texts[""].xyann, texts[""].xy) == ((0, 0), (1, -1))  # the arrow, from the first to the second
 
 
+def test_paths_follow_the_mask_through_the_layers(drawn):
+    window = np.tri(4) - np.tri(4, k=-2)  # itself and the one before
+    for layers, reach in ((1, 2), (2, 3), (3, 4)):
+        fig = drawn(plots.paths, {"window": window}, [*"abcd"], 3, layers)
+        ax = fig.axes[0]
+        assert ax.get_title("left") == f"window: {reach} of 4 positions reach d"
+        arrows = [text for text in ax.texts if hasattr(text, "xyann")]
+        assert len(arrows) == 7 * layers and all(to.xy[0] <= to.xyann[0] for to in arrows), "none leans to the right"
+        grey, *_ = shades = [to.arrow_patch.get_edgecolor() for to in arrows]
+        coloured = [to for to, shade in zip(arrows, shades, strict=True) if shade != grey]
+        assert layers > 1 or {(to.xyann[0], to.xy[0]) for to in coloured} == {(3, 2), (3, 3)}
+        boxes = {t.get_text(): t.get_bbox_patch().get_facecolor() for t in ax.texts if t.get_bbox_patch()}
+        assert [word for word in "abcd" if boxes[word] == boxes["d"]] == [*"abcd"[4 - reach :]]
+    turned = drawn(plots.paths, {"window": window.T}, [*"abcd"], 3)
+    assert turned.axes[0].get_title("left") == "window: 1 of 4 positions reach d"
+    lowest = torch.zeros(4, 4).masked_fill(torch.ones(4, 4).triu(1).bool(), torch.finfo(torch.float32).min)
+    fig = drawn(plots.paths, {"additive": lowest}, [*"abcd"], 1)
+    assert fig.axes[0].get_title("left").startswith("additive: 2 of 4")
+    fig = drawn(plots.paths, dict.fromkeys("xyz", window), [*"abcd"], 1)
+    assert len(fig.axes) == 4 and not fig.axes[3].axison, "no empty frame beside the third"
+    for wrong in ({"mask": np.tri(3)}, 3), ({"mask": np.tri(4)}, 4):
+        with pytest.raises(ValueError, match="4 words need masks of that size"):
+            plots.paths(wrong[0], [*"abcd"], wrong[1])
+
+
 # --- heat maps ---------------------------------------------------------------------------------------------
 
 
@@ -451,6 +482,14 @@ def test_heatmaps_fit_a_page_and_their_names_do_not_touch(drawn, tokens, panels)
     for ax in fig.axes[:panels]:
         assert not overlap(fig, ax.get_yticklabels())
         assert not overlap(fig, [*ax.texts, ax.title, *ax.get_xticklabels(), *fig.texts])
+
+
+def test_four_heatmaps_stand_in_a_row_or_two_by_two():
+    matrices = {f"n{i}": np.eye(6) for i in range(4)}
+    shown = plots.heatmaps(matrices, [*"abcdef"], text=False).data
+    assert [pair.count("<img") for pair in re.findall("<span.*?</span>", shown)] == [2, 2]
+    del matrices["n3"]
+    assert "<span" not in plots.heatmaps(matrices, [*"abcdef"], text=False).data
 
 
 @pytest.mark.parametrize(

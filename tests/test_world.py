@@ -75,8 +75,8 @@ def test_rows_are_found_by_their_names_and_shown_by_lesson():
     assert [row.id for row in world.rows_of("batch", "the-mask")] == ["batch", "the-mask"]
     with pytest.raises(ValueError, match="No row 'bach'; there are: the-mask"):
         world.rows_of("bach")
-    with pytest.raises(ValueError, match=r"lesson 3 has no row; there are some for \[4, 5"):
-        world.show(3)
+    with pytest.raises(ValueError, match=r"lesson 2 has no row; there are some for \[3, 4, 5"):
+        world.show(2)
     shown, low = repr(world.show(4)), 100 * ROWS[0].world.numbers()["low"]
     assert f"({low:+.1f} to" in shown and "**agrees**" in shown and "| Question | Town |" in shown
     assert repr(world.show()).count("\n|") > shown.count("\n|") == 1 + sum(row.lesson == 4 for row in ROWS)

@@ -17,9 +17,10 @@ Tiny Town, where the best possible score is known exactly. **World** is real Eng
 that this course pins, or a real checkpoint, SmolLM2-135M or MiniLM. **Paper** is the paper's own number, which may
 measure something else; only where it measures the same way does the verdict count it.
 
-A number is the mean over the seeds of arm minus control, with its 95% interval (Student's t). In English every seed
-holds out other subpackages and trains its own tokenizer. *Agrees*: the interval says what the town's and the paper's
-say. *Cannot be told here*: it includes zero, and does not lie within a margin that was stated before.
+A number is the mean of arm minus control over the seeds (or over the pairs of sentences, where it says so), with its
+95% interval (Student's t). In English every seed holds out other subpackages and trains its own tokenizer. *Agrees*:
+the interval says what the town's and the paper's say. *Cannot be told here*: it includes zero, and does not lie within
+a margin that was stated before.
 
 This page is made of the records in `data/evidence` (`python -m tools.world`): nothing in it was typed by hand but the
 questions and the papers' numbers.

@@ -9,44 +9,64 @@ from course_lib.exercises.engine import Exercise
 
 __all__ = ["EXERCISES"]
 
-LOWEST = torch.finfo(torch.float32).min
-HIDDEN = -1e4  # BERT's own code added -10000; anything as low hides a key as well as finfo.min does
 OUTPUTS = torch.arange(24.0).reshape(3, 4, 2)
 MASKS = ([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], [[0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1]],
          [[1, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]])  # fmt: skip
 SIX = torch.tensor([3, 1, 4, 1, 5, 9])
 
 
-def same_mask(got, expected, *args):
-    """Accept any additive mask that hides the same keys: finfo.min, -inf, -1e9, in any float precision."""
-    got = torch.where(got <= HIDDEN, LOWEST, got.float()) if got.is_floating_point() else got
-    return compare.same(got, expected)
+def draw_mask(kinds):
+    def may(i, j):
+        return kinds[j] == "P" or (kinds[j] == "A" and j <= i)
+
+    T = len(kinds)
+    return ["".join("x" if may(i, j) else "." for j in range(T)) for i in range(T)]
 
 
-def padding_keys(lengths, T):
-    real = torch.arange(T)[None, :] < lengths[:, None]  # [B, T]
-    hidden = torch.finfo(torch.float32).min
-    return torch.where(real, 0.0, hidden)[:, None, None, :]
+def rows(kinds, may):
+    return ["".join(".x"[may(i, j)] for j in range(len(kinds))) for i in range(len(kinds))]
 
 
-def sliding_window(window, T):
+def one_layer(moves, layers):
+    output, token = moves.nonzero(as_tuple=True)
+    steps = token - output  # negative: a token before
+    return [int(-steps.min()) // layers, int(steps.max()) // layers]
+
+
+def band(T, back, ahead):
+    """Return booleans [T, T]: may position i look at j, from `back` places before it to `ahead` places after it?"""
+    step = torch.arange(T)[None, :] - torch.arange(T)[:, None]
+    return (-back <= step) & (step <= ahead)
+
+
+def banded(d):
+    back, ahead, layers = d.integer(0, 2), d.integer(0, 2), d.integer(1, 3)
+    return band(layers * max(back, ahead) + d.integer(1, 3), back * layers, ahead * layers), layers
+
+
+def far_with_two(layers):
+    T = 2**layers
     query, key = torch.arange(T)[:, None], torch.arange(T)[None, :]
-    return (key <= query) & (key > query - window)
+    return [(key == query) | (key == query - 2**layer) for layer in range(layers)]
 
 
-def causal_weights(q, k):
-    T, D = q.shape
-    scores = q @ k.T / D**0.5
-    future = torch.ones(T, T).triu(1).bool()
-    return scores.masked_fill(future, float("-inf")).softmax(dim=-1)
+def same_jump(layers, jump):
+    return [torch.eye(2**layers).bool() | torch.eye(2**layers).roll(jump, 0).tril().bool() for _ in range(layers)]
 
 
-def scaled(q, k):
-    return q @ k.T / q.shape[1] ** 0.5
-
-
-def upper(scores, diagonal=1):
-    return torch.full_like(scores, float("-inf")).triu(diagonal)
+def all_reach(got, expected, layers):
+    """Accept any masks through which every token reaches the last output; the reason names what is missing."""
+    if any(mask.dtype != torch.bool or mask.shape != (2**layers,) * 2 for mask in got) or len(got) != layers:
+        return compare.same(got, expected)
+    for number, mask in enumerate(got, 1):
+        if mask.triu(1).any():
+            return f"in layer {number} a position looks at a later one."
+        if (most := int(mask.sum(1).max())) > 2:
+            return f"in layer {number} a position looks at {most} positions; at most 2 are allowed."
+    alive = torch.arange(2**layers) == 2**layers - 1
+    for mask in reversed(got):
+        alive = mask[alive].any(0)
+    return None if alive.all() else f"only {int(alive.sum())} of {2**layers} tokens reach the last output."
 
 
 def last_real(outputs, attention_mask):
@@ -100,40 +120,28 @@ def moves(read, ids, V, tries=range):
 
 
 EXERCISES = (
-    Exercise(padding_keys, inputs=lambda d: (1 + d.ids("B", V=d.size("T")), d.size("T")), compare=same_mask,
-             edges=[(torch.tensor([2]), 3), (torch.tensor([4, 1, 3]), 4), (torch.tensor([6, 4]), 6)], mistakes={
-        "inverted": lambda lengths, T: (padding_keys(lengths, T) == 0) * LOWEST,
-        "0/1 mask": lambda lengths, T: (padding_keys(lengths, T) == 0).float(),
-        "bool mask": lambda lengths, T: padding_keys(lengths, T) == 0,
-        "rows": lambda lengths, T: padding_keys(lengths, T).transpose(-2, -1),
-        "one too many": lambda lengths, T: padding_keys(lengths + 1, T),
+    Exercise(draw_mask, inputs=lambda d: ("".join(kind * d.integer(0, 2) for kind in "-PA-") or d.choice("PA-"),),
+             edges=[("PPAA",), ("PPAA-",), ("-PPA",), ("PAA",), ("P",), ("AA",), ("-PA-",)], mistakes={
+        "causal": lambda kinds: rows(kinds, lambda i, j: kinds[j] != "-" and j <= i),
+        "padding": lambda kinds: rows(kinds, lambda i, j: kinds[j] == "P" or j <= i),
+        "rows of padding": lambda kinds: rows(kinds, lambda i, j: "-" not in (kinds[i], kinds[j])
+                                              and (kinds[j] == "P" or j <= i)),
+        "turned": lambda kinds: ["".join(column) for column in zip(*draw_mask(kinds), strict=True)],
+        "hides itself": lambda kinds: rows(kinds, lambda i, j: kinds[j] == "P" or (kinds[j] == "A" and j < i)),
     }),
-    Exercise(sliding_window, inputs=lambda d: (d.integer(1, 8), d.integer(1, 7)),
-             edges=[(2, 4), (1, 3), (3, 6), (9, 5), (1, 1)], mistakes={
-        "one too many": lambda window, T: sliding_window(window + 1, T),
-        "two-sided": lambda window, T: torch.ones(T, T).tril(window - 1).triu(1 - window).bool(),
-        "no window": lambda window, T: torch.ones(T, T).tril().bool(),
-        "turned": lambda window, T: sliding_window(window, T).T,
-        "hides": lambda window, T: ~sliding_window(window, T),
+    Exercise(one_layer, inputs=banded, edges=[(band(6, 2, 2), 2), (band(5, 4, 0), 2), (band(7, 3, 6), 3),
+                                              (band(4, 1, 0), 1), (band(1, 0, 0), 3)], mistakes={
+        "the whole model": lambda moves, layers: one_layer(moves, 1),
+        "turned": lambda moves, layers: one_layer(moves, layers)[::-1],
+        "counts itself": lambda moves, layers: [1 + n for n in one_layer(moves, layers)],
+        "first row": lambda moves, layers: [0, (int(moves[0].sum()) - 1) // layers],
     }),
-    Exercise(causal_weights, inputs=lambda d: (d.floats("T", "D"), d.floats("T", "D", more=(300.0, -300.0))),
-             edges=[(torch.eye(3), torch.eye(3) + 1),
-                    (torch.ones(2, 1), torch.ones(2, 1)),
-                    # a later key with a huge score: what is normalised after the softmax has underflowed to 0 before
-                    (torch.ones(3, 4), torch.tensor([[0.0] * 4, [1.0] * 4, [1e6] * 4]))], mistakes={
-        "after the softmax": lambda q, k: scaled(q, k).softmax(-1).tril(),
-        "renormalised": lambda q, k: torch.nn.functional.normalize(scaled(q, k).softmax(-1).tril(), p=1, eps=0),
-        "zero scores": lambda q, k: scaled(q, k).tril().softmax(-1),
-        "not scaled": lambda q, k: (q @ k.T + upper(q @ k.T)).softmax(-1),
-        "hides itself": lambda q, k: (scaled(q, k) + upper(q @ k.T, 0)).softmax(-1),
-    }),
-    Exercise(last_real, inputs=lambda d: (d.floats("B", "T", "D"), d.mask("B", "T")),
-             edges=[(sign * OUTPUTS, torch.tensor(mask)) for mask in MASKS for sign in (1, -1)], mistakes={
-        "last column": lambda outputs, mask: outputs[:, -1],
-        "count": lambda outputs, mask: outputs[torch.arange(len(outputs)), mask.sum(1) - 1],
-        "zeroed padding": lambda outputs, mask: (outputs * mask[:, :, None])[:, -1],
-        "mean": lambda outputs, mask: (outputs * mask[:, :, None]).sum(1) / mask.sum(1)[:, None],
-        "all pairs": lambda outputs, mask: outputs[:, (mask * torch.arange(mask.shape[1])).argmax(1)],
+    Exercise(far_with_two, inputs=lambda d: (d.integer(1, 4),), edges=[(3,), (1,), (2,), (4,)], compare=all_reach,
+             mistakes={
+        "one step each": lambda layers: same_jump(layers, 1),
+        "one long jump": lambda layers: same_jump(layers, 2 ** (layers - 1)),
+        "everything": lambda layers: [torch.ones(2**layers, 2**layers).tril().bool()] * layers,
+        "the future": lambda layers: [mask.T for mask in far_with_two(layers)],
     }),
     Exercise(leaking_positions, inputs=leaking_inputs,
              edges=[(reader(6, lambda i, j: j <= i), SIX, 11),  # honest
@@ -148,5 +156,13 @@ EXERCISES = (
         "one other word": lambda read, ids, V: sorted(
             {i for i, j in moves(read, ids, V, lambda V: [(ids + 1) % V]) if j > i}
         ),
+    }),
+    Exercise(last_real, inputs=lambda d: (d.floats("B", "T", "D"), d.mask("B", "T")),
+             edges=[(sign * OUTPUTS, torch.tensor(mask)) for mask in MASKS for sign in (1, -1)], mistakes={
+        "last column": lambda outputs, mask: outputs[:, -1],
+        "count": lambda outputs, mask: outputs[torch.arange(len(outputs)), mask.sum(1) - 1],
+        "zeroed padding": lambda outputs, mask: (outputs * mask[:, :, None])[:, -1],
+        "mean": lambda outputs, mask: (outputs * mask[:, :, None]).sum(1) / mask.sum(1)[:, None],
+        "all pairs": lambda outputs, mask: outputs[:, (mask * torch.arange(mask.shape[1])).argmax(1)],
     }),
 )

@@ -6,7 +6,7 @@
 shows the live page where scripts may run, and always a picture of the same state.
 """
 
-from course_lib.glass.reading import read
+from course_lib.glass.reading import load, read
 from course_lib.glass.shown import drawn, show, show_pair
 
-__all__ = ["drawn", "read", "show", "show_pair"]
+__all__ = ["drawn", "load", "read", "show", "show_pair"]

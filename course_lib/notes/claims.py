@@ -44,6 +44,7 @@ class Comparison:
     control_experiment: str | None = None  # where it is an arm of another, with the same seeds
     at: float = 1.0  # the moment, as a share of the training
     measured_in: str | None = None  # the unit, where the metric's name does not tell
+    repeats: str = "seeds"  # what was repeated: nothing is drawn at random where published models read given sentences
     kind = "measured"
 
     @property

@@ -63,12 +63,12 @@ class Row:
 
 
 def _told(one: Comparison) -> str:
-    """Write a difference with its interval, in points of a hundred or in nats, its seeds, and what it compares."""
+    """Write a difference with its interval, in points of a hundred or nats, what was repeated, and what it compares."""
     n = one.numbers()
     scale, unit = (100, "points") if one.unit == "share" else (1, one.unit)
     mean, low, high = (scale * n[key] for key in ("difference", "low", "high"))
     digits = 1 if scale == 100 else 2
-    told = f"**{mean:+.{digits}f} {unit}** ({low:+.{digits}f} to {high:+.{digits}f}; {n['seeds']} seeds)"
+    told = f"**{mean:+.{digits}f} {unit}** ({low:+.{digits}f} to {high:+.{digits}f}; {n['seeds']} {one.repeats})"
     sure = " Equivalent within the margin stated before." if one.expects == "equivalent" else ""
     sure = " Not told apart." if one.expects == UNTOLD else sure
     return f"{told} {one.says}{sure}"

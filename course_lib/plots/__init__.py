@@ -11,11 +11,12 @@ from course_lib.plots.figure import figure, style
 from course_lib.plots.findings import averages, by_seed, contrasts, expected, held, means, said, share, spelled
 from course_lib.plots.graph import graph
 from course_lib.plots.heat import heatmap, heatmaps
+from course_lib.plots.paths import paths
 from course_lib.plots.records import along, curves, effects, ends, grid
 from course_lib.plots.tables import beside, markdown, table
 
 __all__ = [
     "against", "along", "averages", "bars", "beside", "by_seed", "contrasts", "curve", "curves", "differences",
     "effects", "ends", "expected", "figure", "graph", "grid", "heatmap", "heatmaps", "held", "interval",
-    "markdown", "means", "said", "share", "spelled", "style", "table",
+    "markdown", "means", "paths", "said", "share", "spelled", "style", "table",
 ]  # fmt: skip

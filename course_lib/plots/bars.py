@@ -83,7 +83,7 @@ def _draw_marks(ax, marks):
     start, said = ax.get_xlim()[0], {}
     span = ax.get_xlim()[1] - start
     for word, index, value in marks:
-        line = {"color": INK, "linewidth": 2, "linestyle": ":" if word == "floor" else "-"}
+        line = {"color": INK, "linewidth": 2, "linestyle": ":" if word == "floor" else "-", "zorder": 4}
         ax.plot([value, value], [index - HALF_MARK, index + HALF_MARK], **line)
         if said.get(word) != value:  # one label for a run of arms with the same limit
             rival = [at for other, row, at in marks if row == index and other != word]

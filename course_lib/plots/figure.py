@@ -30,10 +30,8 @@ PAPER = (
     "border-radius:8px;isolation:isolate;"
     "background:color-mix(in srgb,#fff 82%,var(--jp-layout-color0,var(--pst-color-background,#fff)))"
 )
-CARD = (
-    "margin:0;width:fit-content;max-width:100%;box-sizing:border-box;padding:8px;"
-    f"display:flex;flex-wrap:wrap;align-items:flex-end;gap:8px;{PAPER}"
-)
+FLOW = "display:flex;flex-wrap:wrap;align-items:flex-end;gap:8px"
+CARD = f"margin:0;width:fit-content;max-width:100%;box-sizing:border-box;padding:8px;{FLOW};" + PAPER
 
 
 class Picture(HTML):
@@ -90,12 +88,13 @@ def inches(text, size):
     return text_to_path.get_text_width_height_descent(text, FontProperties(fname=FONT, size=size), False)[0] / 72
 
 
-def figure(fig, alt, plain=None, arms=None, parts=()):
+def figure(fig, alt, plain=None, arms=None, parts=(), pairs=0):
     """Return a matplotlib figure as a Picture. The library's own figures make their alt text themselves.
 
     `alt` says in a sentence what the picture shows (at least 15 characters); ValueError without it. plain: the same
     without measured numbers. arms: {name: colour}, kept beside the image. parts: [(alt text, artist)] that are cut out
-    of the figure and stand side by side on a page, or under each other where it is narrow.
+    of the figure and stand side by side on a page, or under each other where it is narrow. pairs: how many of them,
+    from the first, go to the next line by twos.
     """
     if not isinstance(alt, str) or len(alt.strip()) < 15:
         raise ValueError(f"alt is {alt!r}; say in a sentence of at least 15 characters what the figure shows")
@@ -107,7 +106,9 @@ def figure(fig, alt, plain=None, arms=None, parts=()):
     fig.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=EDGE, facecolor="white")
     image = Image.open(buffer).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     shown = [(alt, image), *_cut(fig, image, parts)]
-    images = "".join(_tag(*one) for one in (shown[1:] or shown))
+    images = [_tag(*one) for one in (shown[1:] or shown)]
+    twos = [f'<span style="{FLOW}">{"".join(images[n : n + 2])}</span>' for n in range(0, pairs, 2)]
+    images = "".join(twos + images[pairs:])
     kept = f' data-arms="{html.escape(json.dumps(arms, ensure_ascii=False))}"' if arms else ""
     return Picture(f'<figure style="{CARD}"{kept}>{images}</figure>', _png(image), alt, plain, arms)
 

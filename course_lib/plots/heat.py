@@ -91,7 +91,7 @@ def heatmaps(panels, rows=None, columns=None, *, alt=None, axes=("who looks", "a
         alt, plain = described(alt, *_told(panels, axes))
         names = [f"Panel {n} of {len(panels)}: {panel.title or 'no title'}" for n, panel in enumerate(panels, 1)]
         parts = [*zip([alt, *names[1:]], parts, strict=True), *keys] if len(panels) > 1 else ()
-        return figure(fig, alt, plain, parts=parts)
+        return figure(fig, alt, plain, parts=parts, pairs=4 * (len(panels) == 4))
 
 
 def _told(panels, axes):
@@ -156,7 +156,9 @@ def layout(panels, texts):
     width = max(len(panel.columns) for panel in panels)
     least = max(0.09 * max(map(len, texts)) + 0.05, 0.3) if texts else 0.19
     best = max(least, 0.5 if texts else 0.45 if width <= 12 else 0.3)
-    for across in range(min(len(panels), 4), 0, -1):
+    for across in [n for n in (4, 3, 2, 1) if n <= len(panels) and (n, len(panels)) != (3, 4)]:  # no fourth alone
+        if across < len(panels) and not texts:
+            best = max(least, 0.3)  # panels below each other are small, so that they are seen together
         fits = ((WIDEST - 0.9) / across - margin(panel.rows for panel in panels)) / width
         if fits >= least:
             return min(best, fits), across

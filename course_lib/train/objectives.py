@@ -18,7 +18,7 @@ from course_lib.text.packing import Pairs
 from course_lib.train.batch import Batch
 from course_lib.train.masking import Masking
 
-__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "BothMasks", "PreTraining"]
+__all__ = ["Batch", "Objective", "MaskedLM", "CausalLM", "UnderMask", "BothMasks", "PreTraining"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,18 @@ class CausalLM:
 
 
 @dataclass(frozen=True)
+class UnderMask:
+    """Ask what another objective asks, of a model that reads under a mask of your own: additive [1, 1, T, T]."""
+
+    objective: MaskedLM | CausalLM
+    mask: Tensor
+
+    def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
+        """Ask about rows [B, T]."""
+        return replace(self.objective(rows, generator), attention_mask=self.mask.to(rows.device))
+
+
+@dataclass(frozen=True)
 class BothMasks:
     """Train one encoder body under both masks: MLM without a mask and next-word prediction under the causal one.
 
@@ -76,8 +88,7 @@ class BothMasks:
         """Toss a coin for the batch of rows [B, T]."""
         if torch.rand(1, generator=generator, device=generator.device).item() >= 0.5:
             return self.masked(rows, generator)
-        mask = causal_mask(rows.shape[1]).to(rows.device)
-        return replace(self.causal(rows, generator), attention_mask=mask)
+        return UnderMask(self.causal, causal_mask(rows.shape[1]))(rows, generator)
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,38 @@
 """A second way to each answer of lesson 03, found without the first."""
 
+import itertools
+
 import torch
 
-from course_lib.exercises.lesson_03 import moves
+from course_lib.exercises.lesson_03 import band, moves
 
 
-def padding_keys(lengths, T):
-    mask = torch.zeros(len(lengths), 1, 1, T)
-    for row, length in enumerate(lengths.tolist()):
-        mask[row, :, :, length:] = float("-inf")
-    return mask
+def draw_mask(kinds):
+    drawn = []
+    for row in range(len(kinds)):
+        seen = kinds[: row + 1].replace("-", ".") + "." * (len(kinds) - row - 1)
+        open_ = "".join("x" if kind == "P" else "." for kind in kinds)
+        drawn.append("".join("x" if {one, two} - {"."} else "." for one, two in zip(seen, open_, strict=True)))
+    return drawn
 
 
-def sliding_window(w, T):
-    return torch.tensor([[0 <= i - j < w for j in range(T)] for i in range(T)])
+def one_layer(moves, layers):
+    for back, ahead in itertools.product(range(len(moves)), repeat=2):
+        mask, reach = band(len(moves), back, ahead).float(), torch.eye(len(moves))
+        for _ in range(layers):
+            reach = reach @ mask
+        if torch.equal(reach > 0, moves):
+            return [back, ahead]
 
 
-def causal_weights(q, k):
-    weights = torch.zeros(len(q), len(k))
-    for i in range(len(q)):
-        weights[i, : i + 1] = (k[: i + 1] @ q[i] / q.shape[1] ** 0.5).softmax(0)
-    return weights
+def far_with_two(layers):
+    masks, T = [], 2**layers
+    for layer in reversed(range(layers)):
+        mask = torch.zeros(T, T, dtype=torch.bool)
+        for i in range(T):
+            mask[i, [i, max(i - 2**layer, 0)]] = True
+        masks.append(mask)
+    return masks
 
 
 def last_real(outputs, mask):
