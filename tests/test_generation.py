@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import BertModel
 
+from course_lib import runtime
 from course_lib.apply import generation
 from course_lib.apply.generation import (
     AnyRate,
@@ -18,11 +19,14 @@ from course_lib.apply.generation import (
     first_impossible,
     is_sentence,
     judge,
+    next_words,
     words_of,
     write,
 )
 from course_lib.exercises import compare as values
+from course_lib.experiments import materials
 from course_lib.model import bodies
+from course_lib.model.attention import bidirectional_mask, causal_mask
 from course_lib.text import tokenization
 from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
@@ -392,3 +396,18 @@ def test_the_writers_of_the_experiments_on_a_tiny_budget(tmp_path, monkeypatch):
     assert set(cold) == expected | {"divergence nats"} and cold["tokens"] == 2 * 32 * 32
     for objective, order in (("causal", "left to right"), ("masked", "random"), ("any rate", "left to right")):
         assert set(lesson_09.by_filling(0, objective, order, sweeps=0, steps=2, stories=3)) == expected
+
+
+def test_an_honest_mask_says_the_same_word_by_word_and_in_one_pass_and_an_open_one_does_not(monkeypatch):
+    data = materials.material(rows=64)
+    rows, tokenizer = data.rows[:40], data.tokenizer
+    monkeypatch.setenv("COURSE_PRECISION", "bf16")  # scores are never rounded: 4 of 1000 words would differ
+    runtime.seed_all(0)
+    model, (_, T) = bodies.tiny_bert(tokenizer).train(), rows.shape
+    honest, opened = ([next_words(model, rows, mask, cut) for cut in (False, True)] for mask in
+                      (causal_mask(T), bidirectional_mask(T)))  # fmt: skip
+    assert model.training and honest[0].shape == (len(rows), T - 1) and torch.equal(*honest)
+    assert (opened[0] != opened[1]).float().mean() > 0.2
+    with torch.no_grad():
+        third = model.eval()(rows[:, :3], attention_mask=causal_mask(3)).logits[:, -1].argmax(-1)
+    assert torch.equal(honest[1][:, 2], third)

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from course_lib.experiments.world import UnderCausalMask
+from course_lib.experiments.world import under_causal_mask
 from course_lib.model import bodies
 from course_lib.text.tokenization import train_byte_bpe
 from course_lib.train.evaluation import HeldOut
@@ -92,8 +92,8 @@ def test_the_numbers_are_those_of_the_library_under_each_mask(data):
     model = bodies.modern_bert(tokenizer, **twins.BODY | dict(initializer_range=0.3)).eval()
     found = twins.measure(model, {name: list(asked.split(3)) for name, asked in loaded.questions.items()})
     fill = MaskedLM(Masking.of(tokenizer, mask=1.0, random=0.0))
-    following = UnderCausalMask(CausalLM.of(tokenizer))
-    asked = {"fill two-sided": fill, "fill left-only": UnderCausalMask(fill), "next word": following}
+    following = under_causal_mask(CausalLM.of(tokenizer), 64)
+    asked = {"fill two-sided": fill, "fill left-only": under_causal_mask(fill, 64), "next word": following}
     for name, goal in asked.items():
         score = HeldOut(loaded.held_out, goal).score(model)
         assert found[f"{name} nats"] == pytest.approx(score.loss, abs=2e-2)

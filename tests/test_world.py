@@ -136,7 +136,7 @@ def test_nobody_sees_to_the_right_under_the_causal_mask(little):
     data = runs.english("any", 0)
     model = bodies.modern_bert(data.tokenizer).eval()
     rows = data.rows[:4].clone()
-    batch = runs.UnderCausalMask(CausalLM.of(data.tokenizer))(rows, torch.Generator())
+    batch = runs.under_causal_mask(CausalLM.of(data.tokenizer))(rows, torch.Generator())
     assert torch.equal(batch.attention_mask, causal_mask(rows.shape[1]))
     changed = rows.clone()
     changed[:, 20:] = 7
@@ -194,7 +194,7 @@ def test_the_causal_first_recipe_trains_its_share_of_the_steps_under_the_causal_
     monkeypatch.setattr(runs.loop, "train", lambda model, rows, goal, steps, **_: seen.append((type(goal), steps)))
     plan = runs.vary_recipe(0, "any", {"causal_first": 0.25}, steps=8, batch_size=4, learning_rate=1e-3)
     plan.build()
-    assert seen == [(runs.UnderCausalMask, 2)] and plan.steps == 6
+    assert seen == [(runs.UnderMask, 2)] and plan.steps == 6
 
 
 def test_pairs_are_judged_by_counting_on_held_out_text(little, monkeypatch):

@@ -23,8 +23,8 @@ from course_lib.town.oracle import Oracle
 from course_lib.train.batch import Batch
 from course_lib.train.masking import Masking
 
-__all__ = ["AnyRate", "ORDERS", "Verdict", "divergence", "fill", "first_impossible", "is_sentence", "judge", "words_of",
-           "write"]  # fmt: skip
+__all__ = ["AnyRate", "ORDERS", "Verdict", "divergence", "fill", "first_impossible", "is_sentence", "judge",
+           "next_words", "words_of", "write"]  # fmt: skip
 
 ORDERS = ("left to right", "random")
 
@@ -37,6 +37,22 @@ def _draw(logits: Tensor, temperature: float | str, generator: torch.Generator |
         raise ValueError(f"temperature={temperature} must be a number above 0; use 'greedy' for its limit.")
     p = (logits.float().cpu() / temperature).softmax(-1)
     return torch.multinomial(p, 1, generator=generator)[:, 0].to(logits.device)
+
+
+@torch.no_grad()
+def next_words(model: PreTrainedModel, rows: Tensor, mask: Tensor, one_by_one: bool = False) -> Tensor:
+    """Return what a model takes for the likeliest next token after each but the last of rows [B, T]: int64 [B, T - 1].
+
+    mask: additive [1, 1, T, T]. All at once, in one pass with the whole row in view, or ``one_by_one``, the row cut off
+    behind each token in turn. Always in the weights' own precision, so that an honest mask gives the same either way.
+    """
+    rows, mask, was_training = rows.to(model.device), mask.to(model.device), model.training
+    model.eval()
+    parts = [model(rows[:, :t], attention_mask=mask[..., :t, :t]).logits[:, -1:] if one_by_one
+             else model(rows, attention_mask=mask).logits[:, :-1]
+             for t in (range(1, rows.shape[1]) if one_by_one else [0])]  # fmt: skip
+    model.train(was_training)
+    return torch.cat(parts, dim=1).argmax(dim=-1).cpu()
 
 
 @torch.no_grad()

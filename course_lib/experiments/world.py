@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import functools
 import random
-from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
@@ -23,28 +21,23 @@ from course_lib.model import bodies
 from course_lib.model.attention import causal_mask
 from course_lib.text import packing, tokenization
 from course_lib.train import evaluation, loop
-from course_lib.train.batch import Batch
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking, StaticMasking
-from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, Objective
+from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, Objective, UnderMask
 
-__all__ = ["UnderCausalMask", "judge_english", "read_english", "vary_recipe"]
+__all__ = ["judge_english", "read_english", "under_causal_mask", "vary_recipe"]
 
 VOCABULARY = 2000  # byte-level BPE, trained on each seed's training text
 HELD_OUT_SHARE, ASKED = 0.1, 500  # of the documents, in whole subpackages; rows that are asked about
 PAIRS, SENTENCES = (20_000, 2000), 2  # pairs to count on, and held out; sentences on each side
 
 
-@dataclass(frozen=True)
-class UnderCausalMask:
-    """Ask as another objective does, under the causal mask: of a bidirectional backbone this makes a causal one."""
+def under_causal_mask(objective: Objective, length: int = LENGTH) -> UnderMask:
+    """Ask as another objective does, under the causal mask: of a bidirectional backbone this makes a causal one.
 
-    objective: Objective
-
-    def __call__(self, rows: Tensor, generator: torch.Generator) -> Batch:
-        """Make a batch of rows int64 [B, T], its mask additive [1, 1, T, T]. Padding, at the end, is not seen."""
-        mask = causal_mask(rows.shape[1]).to(rows.device)
-        return replace(self.objective(rows, generator), attention_mask=mask)
+    For rows of ``length`` tokens; padding, at the end, is not seen.
+    """
+    return UnderMask(objective, causal_mask(length))
 
 
 @functools.lru_cache(maxsize=2)
@@ -79,12 +72,12 @@ def read_english(
     """
     data = english(corpus, seed)
     masked, next_word = MaskedLM(Masking.of(data.tokenizer)), CausalLM.of(data.tokenizer, share)
-    goal = {"two-sided": masked, "left-only": UnderCausalMask(masked), "causal": UnderCausalMask(next_word),
+    goal = {"two-sided": masked, "left-only": under_causal_mask(masked), "causal": under_causal_mask(next_word),
             "both": BothMasks(masked, next_word)}[task]  # fmt: skip
     fill, following = data.fill(), data.next_word()
     questions = {
-        "fill two-sided": fill, "fill left-only": HeldOut(data.held_out, UnderCausalMask(fill.objective)),
-        "next word": HeldOut(data.held_out, UnderCausalMask(following.objective)),
+        "fill two-sided": fill, "fill left-only": HeldOut(data.held_out, under_causal_mask(fill.objective)),
+        "next word": HeldOut(data.held_out, under_causal_mask(following.objective)),
     }  # fmt: skip
     measure = functools.partial(materials.measure, questions)
     build = functools.partial(bodies.modern_bert, data.tokenizer)
@@ -113,7 +106,7 @@ def vary_recipe(seed: int, corpus: str, recipe: dict, steps: int, batch_size: in
     def build() -> PreTrainedModel:
         model = bodies.modern_bert(data.tokenizer)
         if before:
-            first = UnderCausalMask(CausalLM.of(data.tokenizer))
+            first = under_causal_mask(CausalLM.of(data.tokenizer))
             loop.train(model, rows, first, before, batch_size=settings["batch_size"],
                        learning_rate=settings["learning_rate"], seed=seed)  # fmt: skip
         return model

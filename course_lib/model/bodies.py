@@ -23,8 +23,7 @@ from transformers import (
 from course_lib.model.fast import ATTENTION, autocast, logits_at
 
 __all__ = ["ATTENTION", "autocast", "causal_bert", "check_rows", "logits_at", "modern_bert", "pair_bert",
-           "parameters",
-           "tiny_bert", "tiny_gpt", "with_mask"]
+           "parameters", "tiny_bert", "tiny_gpt", "with_mask"]
 
 # BERT starts its weights with a spread of 0.02, at width 768. At width 128 that is so small that a tiny BERT
 # needs far more text before it learns to copy the hero's name; found by trying, see CONTRIBUTING.md.

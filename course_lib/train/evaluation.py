@@ -24,7 +24,7 @@ from course_lib.town.oracle import Oracle
 from course_lib.train.batch import Batch
 from course_lib.train.objectives import Objective
 
-__all__ = ["Score", "HeldOut", "floor", "ceiling", "next_word_ceiling", "next_words", "pair_ceiling", "t_interval"]
+__all__ = ["Score", "HeldOut", "floor", "ceiling", "next_word_ceiling", "pair_ceiling", "t_interval"]
 
 
 @dataclass(frozen=True)
@@ -103,22 +103,6 @@ class HeldOut:
         model.train(was_training)
         words, pairs = zip(*parts, strict=True)
         return torch.cat(words), None if pairs[0] is None else torch.cat(pairs)
-
-
-@torch.no_grad()
-def next_words(model: PreTrainedModel, rows: Tensor, mask: Tensor, one_by_one: bool = False) -> Tensor:
-    """Return what a model takes for the likeliest next token after each but the last of rows [B, T]: int64 [B, T - 1].
-
-    mask: additive [1, 1, T, T]. All at once, in one pass with the whole row in view, or ``one_by_one``, the row cut off
-    behind each token in turn. Always in the weights' own precision, so that an honest mask gives the same either way.
-    """
-    rows, mask, was_training = rows.to(model.device), mask.to(model.device), model.training
-    model.eval()
-    parts = [model(rows[:, :t], attention_mask=mask[..., :t, :t]).logits[:, -1:] if one_by_one
-             else model(rows, attention_mask=mask).logits[:, :-1]
-             for t in (range(1, rows.shape[1]) if one_by_one else [0])]  # fmt: skip
-    model.train(was_training)
-    return torch.cat(parts, dim=1).argmax(dim=-1).cpu()
 
 
 def floor(train_rows: Tensor, held_out: HeldOut, special_ids: Sequence[int]) -> Score:
