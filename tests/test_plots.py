@@ -150,7 +150,7 @@ SAID = {
     "paths": (
         lambda **lead: plots.paths({"causal": np.tri(3), "open": np.zeros((1, 1, 3, 3))}, [*"abc"], 1, **lead),
         "Tokens by layers, arrows from who looks to at whom, 2 layers: tokens a, b, c; causal: 2 of 3 positions reach "
-        "b; open: 3 of 3 positions reach b.",
+        "'b'; open: 3 of 3 positions reach 'b'.",
         "Tokens by layers, arrows from who looks to at whom, 2 layers: causal; open.",
     ),
 }
@@ -428,7 +428,7 @@ def test_paths_follow_the_mask_through_the_layers(drawn):
     for layers, reach in ((1, 2), (2, 3), (3, 4)):
         fig = drawn(plots.paths, {"window": window}, [*"abcd"], 3, layers)
         ax = fig.axes[0]
-        assert ax.get_title("left") == f"window: {reach} of 4 positions reach d"
+        assert ax.get_title("left") == f"window: {reach} of 4 positions reach 'd'"
         arrows = [text for text in ax.texts if hasattr(text, "xyann")]
         assert len(arrows) == 7 * layers and all(to.xy[0] <= to.xyann[0] for to in arrows), "none leans to the right"
         grey, *_ = shades = [to.arrow_patch.get_edgecolor() for to in arrows]
@@ -437,7 +437,7 @@ def test_paths_follow_the_mask_through_the_layers(drawn):
         boxes = {t.get_text(): t.get_bbox_patch().get_facecolor() for t in ax.texts if t.get_bbox_patch()}
         assert [word for word in "abcd" if boxes[word] == boxes["d"]] == [*"abcd"[4 - reach :]]
     turned = drawn(plots.paths, {"window": window.T}, [*"abcd"], 3)
-    assert turned.axes[0].get_title("left") == "window: 1 of 4 positions reach d"
+    assert turned.axes[0].get_title("left") == "window: 1 of 4 positions reach 'd'"
     lowest = torch.zeros(4, 4).masked_fill(torch.ones(4, 4).triu(1).bool(), torch.finfo(torch.float32).min)
     fig = drawn(plots.paths, {"additive": lowest}, [*"abcd"], 1)
     assert fig.axes[0].get_title("left").startswith("additive: 2 of 4")

@@ -23,7 +23,7 @@ def paths(masks, words, at, layers=2, *, alt=None):
     allowed = {title: _allowed(mask) for title, mask in masks.items()}
     if any(may.shape != (len(words), len(words)) for may in allowed.values()) or at not in range(len(words)):
         raise ValueError(f"{len(words)} words need masks of that size and a position below it, not at={at}.")
-    across, said, total = min(len(masks), 2), [], f"of {len(words)} positions reach {words[at]}"
+    across, said, total = min(len(masks), 2), [], f"of {len(words)} positions reach '{words[at]}'"
     with style():
         down = math.ceil(len(masks) / across)
         fig = Figure(figsize=(4.7 * across, (0.75 + 0.62 * layers) * down), layout="constrained")
