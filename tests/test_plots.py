@@ -147,6 +147,10 @@ SAID = {
         lambda **lead: plots.graph({"a": (0, 0, "the\nfirst"), "b": (1, 0, "second")}, [("a", "b")], **lead),
         *["2 boxes joined by 1 arrows: the first; second."] * 2,
     ),
+    "parts": (
+        lambda **lead: plots.parts(["a", "b"], {"layers": ["12", "12"], "mask": [np.eye(2), "all\nof it"]}, **lead),
+        "Parts of a, b: layers the same in all; mask a square; all of it.", "Parts of a, b: layers; mask.",
+    ),
 }
 
 
@@ -415,6 +419,15 @@ def test_a_graph_has_its_boxes_and_an_arrow_for_each_pair(drawn):
     texts = {text.get_text(): text for text in fig.axes[0].texts}
     assert set(said(fig)) == {"first", "second"} and texts["second"].get_position() == (1, -1)
     assert (texts[""].xyann, texts[""].xy) == ((0, 0), (1, -1))  # the arrow, from the first to the second
+
+
+def test_parts_that_are_the_same_share_one_box_and_a_mask_is_a_square_of_its_cells(drawn):
+    ax = drawn(plots.parts, ["a", "b"], {"layers": ["12", "12"], "mask": [np.tri(3) > 0, "all"]}).axes[0]
+    boxes, cells = ([p for p in ax.patches if type(p).__name__ == kind] for kind in ("FancyBboxPatch", "Rectangle"))
+    assert [round(box.get_width(), 2) for box in boxes] == [1.92, 0.92, 0.92] and len(cells) == 9
+    white = [cell.get_facecolor() == (1, 1, 1, 1) for cell in cells]
+    assert white == [False, True, True, False, False, True, False, False, False]  # row by row, from the top
+    assert cells[0].get_y() > cells[3].get_y() > cells[6].get_y() and cells[0].get_x() < cells[1].get_x()
 
 
 # --- heat maps ---------------------------------------------------------------------------------------------
