@@ -1,12 +1,37 @@
 """A second way to each answer of lesson 04, found without the first."""
 
-import math
-
 import torch
 
 
-def next_word_targets(ids):
-    return torch.tensor([[*row[1:], -100] for row in ids.tolist()])
+def draw_questions(tokens, objective, hidden=()):
+    every, drawn = range(len(tokens)), []
+    for answer, token in enumerate(tokens):
+        asked = answer - 1 if objective == "causal" else answer
+        if answer in hidden or (objective == "causal" and answer > 0):
+            drawn.append((asked, token, [j for j in every if j <= asked or objective == "masked"]))
+    return drawn
+
+
+def which_fault(ids, said, floor, ceiling):
+    found = []
+    for k, name in enumerate(("labels not shifted", "fine", "labels shifted twice")):
+        pairs = [(s, i) for row, words in zip(said.tolist(), ids.tolist(), strict=True) for s, i in zip(row, words[k:])]
+        found.append((sum(s == i for s, i in pairs) / len(pairs), -k, name))
+    share, _, name = max(found)
+    if share <= floor:
+        return "untrained"
+    return "sees the answer" if name == "fine" and share > ceiling else name
+
+
+def fill_with_few(log_p, row, at, budget):
+    def whole(word):
+        words = [*row[:at].tolist(), word, *row[at + 1 :].tolist()]
+        said = log_p(torch.tensor([words]))[0]
+        return sum(said[t, after].item() for t, after in enumerate(words[1:]))
+
+    left = log_p(row[None])[0, at - 1].tolist()
+    first = sorted(range(len(left)), key=lambda word: -left[word])[: budget - 1]
+    return max(first, key=whole)
 
 
 def selected_loss(logits, labels):
@@ -17,13 +42,3 @@ def selected_loss(logits, labels):
         if label >= 0
     ]
     return sum(terms) / len(terms)
-
-
-def corpus_perplexity(batches):
-    total = sum(words for _, words in batches)
-    return math.prod(math.exp(loss) ** (words / total) for loss, words in batches)
-
-
-def terms_in_loss(length, objective, rate=0.15):
-    places = list(range(length))[1:-1]
-    return len(places if objective == "causal" else places[: round(length * rate) or 1])
