@@ -190,9 +190,9 @@ RIGHT = {
     "conv_reach": [lambda kernel, dilations: sum((kernel - 1) // 2 * dilation for dilation in dilations)],
     "needed_lead": [lambda T, share: math.log(share) - math.log1p(-share) + math.log(T - 1)],
     "grouped_products": [lambda T, D, H, G: 2 * T * D * (D + D * G / H + T)],
-    "draw_questions": [lambda tokens, objective, hidden=(): [
-        [t - (objective == "causal"), tokens[t], [*range(t if objective == "causal" else len(tokens))]]
-        for t in (range(1, len(tokens)) if objective == "causal" else hidden)]],
+    "draw_questions": [lambda tokens, goal, hidden=(): [
+        [t - (goal == "causal"), tokens[t], [*range(t if goal == "causal" else len(tokens))]]
+        for t in (range(1, len(tokens)) if goal == "causal" else hidden)]],
     "selected_loss": [
         selected_loss_by_weights,
         lambda logits, labels: F.cross_entropy(logits.flatten(0, 1), labels.flatten()),

@@ -1,4 +1,4 @@
-"""The exercises of lesson 04: what each objective asks, what a broken run says, and a gap filled from both sides."""
+"""The exercises of lesson 04: what each goal asks, what a broken run says, and a gap filled from both sides."""
 
 import torch
 from torch.nn import functional as F
@@ -13,37 +13,37 @@ ROWS = torch.tensor([[2, 5, 6, 7, 8, 3], [2, 9, 4, 9, 6, 3]])
 LIMITS = 0.13, 0.67  # no share of a few words is exactly one of these
 
 
-def draw_questions(tokens, objective, hidden=()):
+def draw_questions(tokens, goal, hidden=()):
     T = len(tokens)
-    if objective == "causal":
+    if goal == "causal":
         return [(t, tokens[t + 1], list(range(t + 1))) for t in range(T - 1)]
     return [(t, tokens[t], list(range(T))) for t in hidden]
 
 
 def drawn_otherwise(masked=None, causal=None):
-    """Return a mistake in one objective's drawing: masked(tokens, hidden), or causal(tokens)."""
-    def mistaken(tokens, objective, hidden=()):
-        if objective == "causal":
-            return causal(tokens) if causal else draw_questions(tokens, objective)
-        return masked(tokens, hidden) if masked else draw_questions(tokens, objective, hidden)
+    """Return a mistake in one goal's drawing: masked(tokens, hidden), or causal(tokens)."""
+    def mistaken(tokens, goal, hidden=()):
+        if goal == "causal":
+            return causal(tokens) if causal else draw_questions(tokens, goal)
+        return masked(tokens, hidden) if masked else draw_questions(tokens, goal, hidden)
 
     return mistaken
 
 
 def row_inputs(d):
-    tokens, objective = ["[CLS]", *d.choices(("it", "was", "hot"), 1, 4), "[SEP]"], d.choice(("causal", "masked"))
-    places = range(1, len(tokens) - 1) if objective == "masked" else ()
-    return tokens, objective, [t for t in places if d.integer(0, 1)]
+    tokens, goal = ["[CLS]", *d.choices(("it", "was", "hot"), 1, 4), "[SEP]"], d.choice(("causal", "masked"))
+    places = range(1, len(tokens) - 1) if goal == "masked" else ()
+    return tokens, goal, [t for t in places if d.integer(0, 1)]
 
 
 def which_fault(ids, said, floor, ceiling):
     T = ids.shape[1]
-    shares = [(said[:, : T - k] == ids[:, k:]).float().mean().item() for k in (0, 1, 2)]  # own, next, next but one
+    shares = [(said[:, : T - k] == ids[:, k:]).float().mean().item() for k in (0, 1, 2)]
     best = shares.index(max(shares))
     if shares[best] <= floor:
         return "untrained"
-    faults = ["labels not shifted", "sees the answer" if shares[1] > ceiling else "fine", "labels shifted twice"]
-    return faults[best]
+    asked_well = "sees the answer" if shares[1] > ceiling else "fine"
+    return ["labels not shifted", asked_well, "labels shifted twice"][best]
 
 
 def fault_from(shares_of, looks_at_ceiling=True):
@@ -93,7 +93,7 @@ def fill_with_few(log_p, row, at, budget):
     shortlist = left.topk(budget - 1).indices
     rows = row.repeat(budget - 1, 1)
     rows[:, at] = shortlist
-    joint = log_p(rows)[:, :-1].gather(2, rows[:, 1:, None]).sum(dim=(1, 2))  # log P of each whole row
+    joint = log_p(rows)[:, :-1].gather(2, rows[:, 1:, None]).sum(dim=(1, 2))
     return shortlist[joint.argmax()].item()
 
 

@@ -8,7 +8,8 @@ course (`colours`). Nothing here trains or reads a file.
 from course_lib.plots.bars import bars, differences, interval
 from course_lib.plots.curves import against, curve
 from course_lib.plots.figure import figure, style
-from course_lib.plots.findings import averages, by_seed, contrasts, expected, held, means, paths, said, spelled, tokens_to
+from course_lib.plots.findings import averages, by_seed, contrasts, expected, held, means, paths, said, spelled
+from course_lib.plots.findings import tokens_to
 from course_lib.plots.graph import graph
 from course_lib.plots.heat import heatmap, heatmaps
 from course_lib.plots.parts import parts

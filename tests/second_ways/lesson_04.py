@@ -3,19 +3,20 @@
 import torch
 
 
-def draw_questions(tokens, objective, hidden=()):
+def draw_questions(tokens, goal, hidden=()):
     every, drawn = range(len(tokens)), []
     for answer, token in enumerate(tokens):
-        asked = answer - 1 if objective == "causal" else answer
-        if answer in hidden or (objective == "causal" and answer > 0):
-            drawn.append((asked, token, [j for j in every if j <= asked or objective == "masked"]))
+        asked = answer - 1 if goal == "causal" else answer
+        if answer in hidden or (goal == "causal" and answer > 0):
+            drawn.append((asked, token, [j for j in every if j <= asked or goal == "masked"]))
     return drawn
 
 
 def which_fault(ids, said, floor, ceiling):
     found = []
     for k, name in enumerate(("labels not shifted", "fine", "labels shifted twice")):
-        pairs = [(s, i) for row, words in zip(said.tolist(), ids.tolist(), strict=True) for s, i in zip(row, words[k:])]
+        rows = zip(said.tolist(), ids.tolist(), strict=True)
+        pairs = [(s, i) for row, words in rows for s, i in zip(row, words[k:], strict=False)]
         found.append((sum(s == i for s, i in pairs) / len(pairs), -k, name))
     share, _, name = max(found)
     if share <= floor:
