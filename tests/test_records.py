@@ -211,13 +211,13 @@ def test_the_way_from_floor_to_ceiling_begins_before_training(drawn):
     assert [*drawn[0].lines[0].get_xdata()] == [0, 0.01, 0.02] and "ceiling 1.000" in texts(drawn[0])
 
 
-def test_tokens_to_a_goal_lie_on_a_straight_line_between_two_moments():
+def test_until_a_goal_lie_on_a_straight_line_between_two_moments():
     record = made_up()
     line = {"it": (record, "two-sided", "score")}
-    assert plots.tokens_to(0.4375, line)["it"][0] == pytest.approx(15)
-    assert plots.tokens_to(-1, line)["it"][0] == 0
+    assert plots.until(0.4375, line)["it"][0] == pytest.approx(15)
+    assert plots.until(-1, line)["it"][0] == 0
     with pytest.raises(ValueError, match="'it' goes 0.* of its way, not 0.99"):
-        plots.tokens_to(0.99, line)
+        plots.until(0.99, line)
 
 
 @pytest.mark.parametrize("name", ["one-mask-apart", "masks-over-epochs"])

@@ -13,7 +13,7 @@ from course_lib.plots.tables import markdown, table
 
 __all__ = [
     "averages", "by_arm", "by_seed", "contrasts", "expected", "held", "margin_of", "means", "measure", "names_of",
-    "pairs_of", "paths", "said", "spelled", "tokens_to",
+    "pairs_of", "paths", "said", "spelled", "until",
 ]  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def _path(run, metric):
     return [(value - low) / (high - low) for value in (run[f"untrained {metric}"][0], *run[metric])]
 
 
-def tokens_to(goal, lines):
+def until(goal, lines):
     """Return {name: [tokens per seed]} until a share of the way; between two moments a straight line. lines: see paths.
 
     ValueError where a run does not get so far.
