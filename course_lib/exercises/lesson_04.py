@@ -20,14 +20,14 @@ def draw_questions(tokens, goal, hidden=()):
     return [(t, tokens[t], list(range(T))) for t in hidden]
 
 
-def drawn_otherwise(masked=None, causal=None):
-    """Return a mistake in one goal's drawing: masked(tokens, hidden), or causal(tokens)."""
-    def mistaken(tokens, goal, hidden=()):
-        if goal == "causal":
-            return causal(tokens) if causal else draw_questions(tokens, goal)
-        return masked(tokens, hidden) if masked else draw_questions(tokens, goal, hidden)
+def in_causal(draw):
+    """Return a mistake in the causal drawing alone: draw(tokens)."""
+    return lambda tokens, goal, hidden=(): draw(tokens) if goal == "causal" else draw_questions(tokens, goal, hidden)
 
-    return mistaken
+
+def in_masked(draw):
+    """Return a mistake in the masked drawing alone: draw(tokens, hidden)."""
+    return lambda tokens, goal, hidden=(): draw(tokens, hidden) if goal == "masked" else draw_questions(tokens, goal)
 
 
 def row_inputs(d):
@@ -44,22 +44,6 @@ def which_fault(ids, said, floor, ceiling):
         return "untrained"
     asked_well = "sees the answer" if shares[1] > ceiling else "fine"
     return ["labels not shifted", asked_well, "labels shifted twice"][best]
-
-
-def fault_from(shares_of, looks_at_ceiling=True):
-    """Return a mistake: shares_of(ids, said) gives the three shares."""
-    def mistaken(ids, said, floor, ceiling):
-        shares = shares_of(ids, said)
-        best = shares.index(max(shares))
-        leak = looks_at_ceiling and shares[1] > ceiling
-        names = ["labels not shifted", "sees the answer" if leak else "fine", "labels shifted twice"]
-        return names[best] if shares[best] > floor else "untrained"
-
-    return mistaken
-
-
-def hits(ids, said, k):
-    return (said[:, : ids.shape[1] - k] == ids[:, k:]).float().mean().item()
 
 
 def run_inputs(d):
@@ -97,18 +81,6 @@ def fill_with_few(log_p, row, at, budget):
     return shortlist[joint.argmax()].item()
 
 
-def filled(log_p, row, at, candidates, first=0):
-    """Return the candidate whose row is likeliest, counted from the position `first` on."""
-    rows = row.repeat(len(candidates), 1)
-    rows[:, at] = candidates
-    joint = log_p(rows)[:, :-1].gather(2, rows[:, 1:, None])[:, first:].sum(dim=(1, 2))
-    return candidates[joint.argmax()].item()
-
-
-def shortlist(log_p, row, place, budget):
-    return log_p(row[None])[0, place].topk(budget - 1).indices
-
-
 def gap_inputs(d):
     V, T = d.integer(2, 6), d.integer(2, 5)
     return Causal(V, d.integer(0, 99)), d.ids(T, V=V), d.integer(1, T - 1), d.integer(2, V + 1)
@@ -140,40 +112,31 @@ EXERCISES = (
     Exercise(draw_questions, inputs=row_inputs,
              edges=[(TOKENS, "causal"), (TOKENS, "masked", [2]), (TOKENS, "masked", [1, 3]), (TOKENS, "masked", [])],
              mistakes={
-        "no shift": drawn_otherwise(causal=lambda s: [(t, s[t], [*range(t + 1)]) for t in range(len(s))]),
-        "no end": drawn_otherwise(causal=lambda s: draw_questions(s, "causal")[:-1]),
-        "sees all": drawn_otherwise(causal=lambda s: [(t, s[t + 1], [*range(len(s))]) for t in range(len(s) - 1)]),
-        "sees the answer": drawn_otherwise(
-            causal=lambda s: [(t, s[t + 1], [*range(t + 2)]) for t in range(len(s) - 1)]),
-        "asked beside it": drawn_otherwise(lambda s, hidden: [(t - 1, s[t], [*range(len(s))]) for t in hidden]),
-        "asked everywhere": drawn_otherwise(lambda s, hidden: draw_questions(s, "masked", range(1, len(s) - 1))),
-        "gap left out": drawn_otherwise(
-            lambda s, hidden: [(t, s[t], [j for j in range(len(s)) if j != t]) for t in hidden]),
-        "left only": drawn_otherwise(lambda s, hidden: [(t, s[t], [*range(t + 1)]) for t in hidden]),
+        "no shift": in_causal(lambda s: [(t, s[t], [*range(t + 1)]) for t in range(len(s))]),
+        "no end": in_causal(lambda s: draw_questions(s, "causal")[:-1]),
+        "sees the answer": in_causal(lambda s: [(t, s[t + 1], [*range(t + 2)]) for t in range(len(s) - 1)]),
+        "asked everywhere": in_masked(lambda s, hidden: draw_questions(s, "masked", range(1, len(s) - 1))),
+        "left only": in_masked(lambda s, hidden: [(t, s[t], [*range(t + 1)]) for t in hidden]),
     }),
     Exercise(which_fault, inputs=run_inputs,
              edges=[(ROWS, ROWS.roll(-k, dims=1), *LIMITS) for k in (1, 0, 2)]
              + [(ROWS, torch.where(ROWS > 5, ROWS.roll(-1, dims=1), 1), *LIMITS), (ROWS, 0 * ROWS, *LIMITS)],
              mistakes={
-        "no ceiling": fault_from(lambda ids, said: [hits(ids, said, k) for k in range(3)], looks_at_ceiling=False),
-        "round the corner": fault_from(
-            lambda ids, said: [(said == ids.roll(-k, dims=1)).float().mean().item() for k in range(3)]),
-        "other way": fault_from(lambda ids, said: [hits(said, ids, k) for k in range(3)]),
-        "next word only": fault_from(lambda ids, said: [0.0, hits(ids, said, 1), 0.0]),
+        "no ceiling": lambda ids, said, floor, ceiling: which_fault(ids, said, floor, 2.0),
+        "no floor": lambda ids, said, floor, ceiling: which_fault(ids, said, -1.0, ceiling),
+        "other way": lambda ids, said, floor, ceiling: which_fault(said, ids, floor, ceiling),
+        "next word only": lambda *run: which_fault(*run).replace("labels not shifted", "untrained").replace(
+            "labels shifted twice", "untrained"),
     }),
     Exercise(fill_with_few, inputs=gap_inputs,
              edges=[(Causal(9, 1184), torch.tensor([3, 2, 8, 5]), 1, 5), (Causal(5, 2), torch.tensor([2, 0, 1]), 2, 3),
                     (Causal(4, 3), torch.tensor([1, 1, 0, 2, 3]), 2, 5), (Causal(3, 0), torch.tensor([1, 2]), 1, 2)],
              mistakes={
         "left alone": lambda log_p, row, at, budget: log_p(row[None])[0, at - 1].argmax().item(),
-        "whole vocabulary": lambda log_p, row, at, budget: filled(
-            log_p, row, at, torch.arange(log_p(row[None]).shape[-1])),
-        "one too many": lambda log_p, row, at, budget: filled(
-            log_p, row, at, log_p(row[None])[0, at - 1].topk(min(budget, log_p(row[None]).shape[-1])).indices),
-        "right side only": lambda log_p, row, at, budget: filled(
-            log_p, row, at, shortlist(log_p, row, at - 1, budget), first=at),
-        "asked beside it": lambda log_p, row, at, budget: filled(
-            log_p, row, at, shortlist(log_p, row, at, budget)),
+        "one too many": lambda log_p, row, at, budget: fill_with_few(
+            log_p, row, at, min(budget, log_p(row[None]).shape[-1]) + 1),
+        "whole vocabulary": lambda log_p, row, at, budget: fill_with_few(
+            log_p, row, at, log_p(row[None]).shape[-1] + 1),
     }),
     Exercise(selected_loss, inputs=selected_inputs, trains=True,
              edges=[(LOGITS, torch.tensor([[0, -100, 1, -100]])),  # token 0 is a token like any other
