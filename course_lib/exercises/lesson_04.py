@@ -10,7 +10,7 @@ __all__ = ["EXERCISES"]
 LOGITS = torch.tensor([[[2.0, 0.0, 1.0], [0.0, 0.5, 0.0], [1.0, -1.0, 3.0], [0.0, 2.0, 0.0]]])
 TOKENS = ["[CLS]", "it", "was", "hot", "[SEP]"]
 ROWS = torch.tensor([[2, 5, 6, 7, 8, 3], [2, 9, 4, 9, 6, 3]])
-LIMITS = 0.13, 0.67  # no share of a few words is exactly one of these
+LIMITS = 0.13, 0.67
 
 
 def draw_questions(tokens, goal, hidden=()):
@@ -120,7 +120,9 @@ EXERCISES = (
     }),
     Exercise(which_fault, inputs=run_inputs,
              edges=[(ROWS, ROWS.roll(-k, dims=1), *LIMITS) for k in (1, 0, 2)]
-             + [(ROWS, torch.where(ROWS > 5, ROWS.roll(-1, dims=1), 1), *LIMITS), (ROWS, 0 * ROWS, *LIMITS)],
+             + [(ROWS, torch.where(ROWS > 5, ROWS.roll(-1, dims=1), 1), *LIMITS), (ROWS, 0 * ROWS, *LIMITS),
+                (ROWS[:1, :5], torch.tensor([[5, 6, 9, 9, 0]]), 0.5, 0.7),  # at the floor, and so not above
+                (ROWS[:1, :5], torch.tensor([[5, 6, 7, 9, 0]]), 0.13, 0.75)],  # at the ceiling
              mistakes={
         "no ceiling": lambda ids, said, floor, ceiling: which_fault(ids, said, floor, 2.0),
         "no floor": lambda ids, said, floor, ceiling: which_fault(ids, said, -1.0, ceiling),
