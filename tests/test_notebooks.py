@@ -21,6 +21,7 @@ from tools import bake
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 LESSONS = [path for path in NOTEBOOKS if not path.name.startswith("00")]
 FULL_LESSONS = [path for path in LESSONS if int(path.name[:2]) >= 3]
+SECOND_EDITION = [path for path in NOTEBOOKS if path.name[:2] in ("00", "03", "04")]  # the anatomy of design's second
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # A decimal that is a name rather than a measurement: an arXiv number, a section, a version.
 NAMED_DECIMAL = re.compile(
@@ -35,6 +36,7 @@ LOCAL_PATH = re.compile(
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+each_rebuilt = pytest.mark.parametrize("path", SECOND_EDITION, ids=lambda path: path.stem)
 each_full_lesson = pytest.mark.parametrize("path", FULL_LESSONS, ids=lambda path: path.stem)
 
 
@@ -348,6 +350,73 @@ def typed_decimals(text):
     text = re.sub(r"\$\$.+?\$\$|\$[^$\n]+\$|<(code|pre)>.*?</\1>", " ", text, flags=re.DOTALL)
     text = re.sub(r"\]\([^)]*\)|https?://\S+|<[^>]+>", " ", text)
     return re.findall(r"(?<![\w.])\d+\.\d+(?![\w.]*\d*\.\d)", NAMED_DECIMAL.sub(" ", text))
+
+
+# --- the second edition: what is seen, in which order ------------------------------------------------------
+
+PARTS = ("glass.show(", "predict(", "reveal(", "world.show(", "check(", "whiteboard.show(", "interview.show(")
+PET = {  # our words, and the field's that come first
+    r"two-sided|both-sided": "bidirectional", r"left-only|one-eyed|forward-only": "causal or autoregressive",
+    r"\bbod(y|ies)\b": "backbone", r"\bspread\b": "standard deviation", r"\bless\s+its\b": "minus",
+}  # fmt: skip
+
+
+def core(path):
+    """Return the cells of a lesson before its optional part, which begins with the heading 'Further'."""
+    cells = load(path).cells
+    ends = (n for n, cell in enumerate(cells) if re.match(r"## (\d+ )?Further\b", cell.source))
+    return cells[: next(ends, len(cells))]
+
+
+@each_rebuilt
+def test_the_core_is_short_and_begins_with_the_picture(path):
+    cells = core(path)
+    assert len(cells) <= 60, f"{len(cells)} cells before 'Further': at most 60, the rest stands below it"
+    first = {part: next((n for n, cell in enumerate(cells) if part in cell.source), 99) for part in PARTS[:2]}
+    assert first["glass.show("] <= 4 and first["predict("] <= 8, f"the picture and a prediction come first, not {first}"
+
+
+@each_rebuilt
+def test_the_parts_of_a_lesson_stand_in_their_order(path):
+    parts = PARTS if path in FULL_LESSONS else [part for part in PARTS if part != "world.show("]
+    code = [cell.source for cell in core(path) if cell.cell_type == "code"]
+    missing = [part for part in parts if not any(part in source for source in code)]
+    assert not missing, f"the core lacks {missing}"
+    first = [next(n for n, source in enumerate(code) if part in source) for part in parts]
+    assert first == sorted(first), f"these begin in another order than {[*zip(parts, first, strict=True)]}"
+
+
+@each_rebuilt
+def test_the_core_is_no_plumbing(path):
+    silent = [bool(cell.source.strip()) and not cell.outputs for cell in core(path) if cell.cell_type == "code"]
+    code = [cell for cell in core(path) if cell.cell_type == "code"]
+    for one, other, cell in zip(silent, silent[1:], code[1:], strict=False):
+        assert not (one and other), (
+            f"{first_line(cell)!r} and the cell before it show nothing: join them, or let the library do it"
+        )
+
+
+@each_rebuilt
+def test_standard_terms_come_first(path):
+    for pet, term in PET.items():
+        found = re.search(pet, re.sub(r"`[^`]*`", "", markdown(path)))
+        assert not found, f"the prose says {found[0]!r}; the field says {term}"
+
+
+@each_rebuilt
+def test_what_is_read_off_a_figure_is_bound(path):
+    number = int(path.name[:2])
+    unbound = [name for name, one in lessons.read("predictions", number).items() if not one.holds]
+    assert not unbound, f"the paragraphs of {unbound} have no condition (`holds`) under which they are true"
+
+
+@each_notebook
+def test_a_verdict_shows_what_it_is_about(path):
+    for label, cell in code_cells(path):
+        for kind, text in rendered(cell):
+            assert kind != "text/plain" or text not in ("True", "False"), (
+                f"{label} shows a bare {text}: show both numbers, then that they agree (plots.beside)"
+            )
 
 
 # --- the tests' own rules ----------------------------------------------------------------------------------
