@@ -201,11 +201,11 @@ def test_an_expectation_is_held_against_the_whole_interval(least, most, said, ve
 def test_the_way_from_floor_to_ceiling_begins_before_training(drawn):
     record = made_up()
     line = {"it": (record, "two-sided", "score")}
-    tokens, found = plots.paths(line)
+    tokens, found = plots.shares(line)
     assert tokens == [0, 10, 20] and len(found["it"]) == len(record.runs["two-sided"])
     assert found["it"][0] == pytest.approx([-0.0625, 0.125, 0.75])
     one_seed = dataclasses.replace(record, runs={"left-only": {1: record.runs["left-only"][1]}})
-    found = plots.paths(line | {"less": (one_seed, "left-only", "score")})[1]
+    found = plots.shares(line | {"less": (one_seed, "left-only", "score")})[1]
     assert [[path[-1] for path in runs] for runs in found.values()] == [[pytest.approx(0.875)], [pytest.approx(0.5)]]
     plots.ways(line)
     assert [*drawn[0].lines[0].get_xdata()] == [0, 0.01, 0.02] and "ceiling 1.000" in texts(drawn[0])

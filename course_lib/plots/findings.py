@@ -13,7 +13,7 @@ from course_lib.plots.tables import markdown, table
 
 __all__ = [
     "averages", "by_arm", "by_seed", "contrasts", "expected", "held", "margin_of", "means", "measure", "names_of",
-    "pairs_of", "paths", "said", "spelled", "until",
+    "pairs_of", "said", "shares", "spelled", "until",
 ]  # fmt: skip
 
 
@@ -117,29 +117,29 @@ def expected(experiment, before="Expected, and written down before the runs"):
     return markdown(f"{before}{day}:\n\n> {experiment.expectation}")
 
 
-def paths(lines):
+def shares(lines):
     """Return (tokens, {name: [a path per seed]}): how far each run went from floor (0) to ceiling (1), at each moment.
 
     lines: {name: (record, arm, metric)}. The first moment is before training. Only seeds that all records have.
     """
     first, arm, _ = next(iter(lines.values()))
     seeds = [seed for seed in first.runs[arm] if all(seed in record.runs[arm] for record, arm, _ in lines.values())]
-    found = {name: [_path(record.runs[arm][seed], metric) for seed in seeds]
+    found = {name: [_shares(record.runs[arm][seed], metric) for seed in seeds]
              for name, (record, arm, metric) in lines.items()}  # fmt: skip
     return [0, *first.runs[arm][seeds[0]]["tokens"]], found
 
 
-def _path(run, metric):
+def _shares(run, metric):
     low, high = run[f"floor {metric}"][0], run[f"ceiling {metric}"][0]
     return [(value - low) / (high - low) for value in (run[f"untrained {metric}"][0], *run[metric])]
 
 
 def until(goal, lines):
-    """Return {name: [tokens per seed]} until a share of the way; between two moments a straight line. lines: see paths.
+    """Return {name: [tokens per seed]} until a share of the way; between two moments a straight line. lines: see shares.
 
     ValueError where a run does not get so far.
     """
-    tokens, found = paths(lines)
+    tokens, found = shares(lines)
 
     def reached(name, path):
         n = next((n for n, share in enumerate(path) if share >= goal), None)

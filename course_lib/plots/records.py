@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 from course_lib.plots.bars import bars, differences, interval
 from course_lib.plots.curves import against, curve
-from course_lib.plots.findings import averages, by_arm, margin_of, measure, names_of, pairs_of, paths
+from course_lib.plots.findings import averages, by_arm, margin_of, measure, names_of, pairs_of, shares
 from course_lib.plots.heat import heatmap
 
 __all__ = ["along", "curves", "effects", "ends", "grid", "ways"]
@@ -90,7 +90,7 @@ def ways(lines, **options):
 
     lines: {name: (record, arm, metric)}. Options: those of `against`.
     """
-    tokens, found = paths(lines)
+    tokens, found = shares(lines)
     spans = {name: [interval(moment) for moment in zip(*runs, strict=True)] for name, runs in found.items()}
     defaults = {"limits": (None, 1.02), "across": "thousand tokens seen", "up": "share of the way"}
     return against([n / 1000 for n in tokens], spans, 0, 1, **(defaults | options))
