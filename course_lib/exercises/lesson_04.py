@@ -109,15 +109,6 @@ def selected_inputs(d):
 
 
 EXERCISES = (
-    Exercise(draw_questions, inputs=row_inputs,
-             edges=[(TOKENS, "causal"), (TOKENS, "masked", [2]), (TOKENS, "masked", [1, 3]), (TOKENS, "masked", [])],
-             mistakes={
-        "no shift": in_causal(lambda s: [(t, s[t], [*range(t + 1)]) for t in range(len(s))]),
-        "no end": in_causal(lambda s: draw_questions(s, "causal")[:-1]),
-        "sees the answer": in_causal(lambda s: [(t, s[t + 1], [*range(t + 2)]) for t in range(len(s) - 1)]),
-        "asked everywhere": in_masked(lambda s, hidden: draw_questions(s, "masked", range(1, len(s) - 1))),
-        "left only": in_masked(lambda s, hidden: [(t, s[t], [*range(t + 1)]) for t in hidden]),
-    }),
     Exercise(which_fault, inputs=run_inputs,
              edges=[(ROWS, ROWS.roll(-k, dims=1), *LIMITS) for k in (1, 0, 2)]
              + [(ROWS, torch.where(ROWS > 5, ROWS.roll(-1, dims=1), 1), *LIMITS), (ROWS, 0 * ROWS, *LIMITS),
@@ -139,6 +130,15 @@ EXERCISES = (
             log_p, row, at, min(budget, log_p(row[None]).shape[-1]) + 1),
         "whole vocabulary": lambda log_p, row, at, budget: fill_with_few(
             log_p, row, at, log_p(row[None]).shape[-1] + 1),
+    }),
+    Exercise(draw_questions, inputs=row_inputs,
+             edges=[(TOKENS, "causal"), (TOKENS, "masked", [2]), (TOKENS, "masked", [1, 3]), (TOKENS, "masked", [])],
+             mistakes={
+        "no shift": in_causal(lambda s: [(t, s[t], [*range(t + 1)]) for t in range(len(s))]),
+        "no end": in_causal(lambda s: draw_questions(s, "causal")[:-1]),
+        "sees the answer": in_causal(lambda s: [(t, s[t + 1], [*range(t + 2)]) for t in range(len(s) - 1)]),
+        "asked everywhere": in_masked(lambda s, hidden: draw_questions(s, "masked", range(1, len(s) - 1))),
+        "left only": in_masked(lambda s, hidden: [(t, s[t], [*range(t + 1)]) for t in hidden]),
     }),
     Exercise(selected_loss, inputs=selected_inputs, trains=True,
              edges=[(LOGITS, torch.tensor([[0, -100, 1, -100]])),  # token 0 is a token like any other
