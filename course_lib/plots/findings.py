@@ -135,7 +135,7 @@ def _shares(run, metric):
 
 
 def until(goal, lines):
-    """Return {name: [tokens per seed]} until a share of the way; between two moments a straight line. lines: see shares.
+    """Return {name: [tokens per seed]} until a share of the way; between two moments a straight line. lines: `shares`.
 
     ValueError where a run does not get so far.
     """
