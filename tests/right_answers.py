@@ -38,6 +38,13 @@ def selected_loss_by_weights(logits, labels):
     return -(picked * wanted).sum() / wanted.sum()
 
 
+def fill_with_few_by_surprise(log_p, row, at, budget):
+    words = log_p(row[None])[0, at - 1].argsort(descending=True)[: budget - 1]
+    rows = torch.stack([torch.cat([row[:at], word[None], row[at + 1 :]]) for word in words])
+    surprise = F.nll_loss(log_p(rows)[:, :-1].transpose(1, 2), rows[:, 1:], reduction="none").sum(dim=1)
+    return words[surprise.argmin()]
+
+
 def kind_of_mask_by_sums(seen):
     T, rows = len(seen), seen.long()
     for kind, low, high in (
@@ -180,12 +187,14 @@ RIGHT = {
     "conv_reach": [lambda kernel, dilations: sum((kernel - 1) // 2 * dilation for dilation in dilations)],
     "needed_lead": [lambda T, share: math.log(share) - math.log1p(-share) + math.log(T - 1)],
     "grouped_products": [lambda T, D, H, G: 2 * T * D * (D + D * G / H + T)],
-    "next_word_targets": [lambda ids: F.pad(ids[:, 1:], (0, 1), value=-100)],
+    "draw_questions": [lambda tokens, goal, hidden=(): [
+        [t - (goal == "causal"), tokens[t], [*range(t if goal == "causal" else len(tokens))]]
+        for t in (range(1, len(tokens)) if goal == "causal" else hidden)]],
     "selected_loss": [
         selected_loss_by_weights,
         lambda logits, labels: F.cross_entropy(logits.flatten(0, 1), labels.flatten()),
     ],
-    "corpus_perplexity": [lambda batches: np.exp(np.average([b[0] for b in batches], weights=[b[1] for b in batches]))],
+    "fill_with_few": [fill_with_few_by_surprise],
     "query_stream": [lambda order, n: torch.ones(2 * [len(order)]).tril(-1)[-n:, torch.tensor(order).argsort()] > 0],
     "kind_of_mask": [kind_of_mask_by_sums],
     "cross_tensors": [lambda names: [n for n in names if "cross" in n or ".EncDec" in n or ".encoder_attn" in n]],

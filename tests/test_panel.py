@@ -76,7 +76,7 @@ def test_the_panel_leads_to_the_heading_above_the_exercise(progress_file, monkey
         texts = ["".join(cell["source"]) for cell in way._read(file)["cells"] if cell["cell_type"] == "markdown"]
         assert anchor in [title.replace(" ", "-") for text in texts for title in re.findall(r"^#+ (.+)$", text, re.M)]
     monkeypatch.setattr("course_lib.exercises.overview.LESSONS", tmp_path)
-    assert "<a" not in panel(4)._repr_html_() and "Next open exercise: next_word_targets" in repr(panel(4))
+    assert "<a" not in panel(4)._repr_html_() and "Next open exercise: which_fault" in repr(panel(4))
 
 
 def test_a_lesson_that_there_is_not_has_no_panel():

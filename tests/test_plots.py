@@ -153,6 +153,10 @@ SAID = {
         "'b'; open: 3 of 3 positions reach 'b'.",
         "Tokens by layers, arrows from who looks to at whom, 2 layers: causal; open.",
     ),
+    "parts": (
+        lambda **lead: plots.parts(["a", "b"], {"layers": ["12", "12"], "mask": [np.eye(2), "all\nof it"]}, **lead),
+        "Parts of a, b: layers the same in all; mask a square; all of it.", "Parts of a, b: layers; mask.",
+    ),
 }
 
 
@@ -446,6 +450,15 @@ def test_paths_follow_the_mask_through_the_layers(drawn):
     for wrong in ({"mask": np.tri(3)}, 3), ({"mask": np.tri(4)}, 4):
         with pytest.raises(ValueError, match="4 words need masks of that size"):
             plots.paths(wrong[0], [*"abcd"], wrong[1])
+
+
+def test_parts_that_are_the_same_share_one_box_and_a_mask_is_a_square_of_its_cells(drawn):
+    ax = drawn(plots.parts, ["a", "b"], {"layers": ["12", "12"], "mask": [np.tri(3) > 0, "all"]}).axes[0]
+    boxes, cells = ([p for p in ax.patches if type(p).__name__ == kind] for kind in ("FancyBboxPatch", "Rectangle"))
+    assert [round(box.get_width(), 2) for box in boxes] == [1.92, 0.92, 0.92] and len(cells) == 9
+    white = [cell.get_facecolor() == (1, 1, 1, 1) for cell in cells]
+    assert white == [False, True, True, False, False, True, False, False, False]  # row by row, from the top
+    assert cells[0].get_y() > cells[3].get_y() > cells[6].get_y() and cells[0].get_x() < cells[1].get_x()
 
 
 # --- heat maps ---------------------------------------------------------------------------------------------

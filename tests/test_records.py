@@ -198,9 +198,26 @@ def test_an_expectation_is_held_against_the_whole_interval(least, most, said, ve
     assert row == ["a part", said, 0.35, 0.2, 0.5, verdict]
 
 
-def test_the_share_of_the_way_begins_before_training():
-    run = made_up().runs["two-sided"][0]
-    assert plots.share(run, "score") == pytest.approx([-0.0625, 0.125, 0.75])
+def test_the_way_from_floor_to_ceiling_begins_before_training(drawn):
+    record = made_up()
+    line = {"it": (record, "two-sided", "score")}
+    tokens, found = plots.shares(line)
+    assert tokens == [0, 10, 20] and len(found["it"]) == len(record.runs["two-sided"])
+    assert found["it"][0] == pytest.approx([-0.0625, 0.125, 0.75])
+    one_seed = dataclasses.replace(record, runs={"left-only": {1: record.runs["left-only"][1]}})
+    found = plots.shares(line | {"less": (one_seed, "left-only", "score")})[1]
+    assert [[path[-1] for path in runs] for runs in found.values()] == [[pytest.approx(0.875)], [pytest.approx(0.5)]]
+    plots.ways(line)
+    assert [*drawn[0].lines[0].get_xdata()] == [0, 0.01, 0.02] and "ceiling 1.000" in texts(drawn[0])
+
+
+def test_until_a_goal_lie_on_a_straight_line_between_two_moments():
+    record = made_up()
+    line = {"it": (record, "two-sided", "score")}
+    assert plots.until(0.4375, line)["it"][0] == pytest.approx(15)
+    assert plots.until(-1, line)["it"][0] == 0
+    with pytest.raises(ValueError, match="'it' goes 0.* of its way, not 0.99"):
+        plots.until(0.99, line)
 
 
 @pytest.mark.parametrize("name", ["one-mask-apart", "masks-over-epochs"])

@@ -77,6 +77,10 @@ def test_rows_are_found_by_their_names_and_shown_by_lesson():
         world.rows_of("bach")
     with pytest.raises(ValueError, match=r"lesson 2 has no row; there are some for \[3, 4, 5"):
         world.show(2)
+    few = repr(world.show(4, "density", "the-mask"))
+    assert few.count("\n|") == 3 and few.index("loss at every word") < few.index("causal mask cost")
+    with pytest.raises(ValueError, match="lesson 4 has no row 'batch'"):
+        world.show(4, "the-mask", "batch")
     shown, low = repr(world.show(4)), 100 * ROWS[0].world.numbers()["low"]
     assert f"({low:+.1f} to" in shown and "**agrees**" in shown and "| Question | Town |" in shown
     assert repr(world.show()).count("\n|") > shown.count("\n|") == 1 + sum(row.lesson == 4 for row in ROWS)

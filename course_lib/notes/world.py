@@ -108,11 +108,16 @@ def outcomes(experiment: str) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def show(lesson: int | None = None):
-    """Show a lesson's rows, or all, as a table: question, town, world, paper, verdict; ValueError if it has none."""
+def show(lesson: int | None = None, *ids: str):
+    """Show rows as a table: question, town, world, paper, verdict. All, a lesson's, or those of it that are named.
+
+    ValueError for a lesson without rows, and for an id that it lacks.
+    """
     from course_lib.plots.tables import markdown
 
-    shown = [row for row in load() if lesson in (None, row.lesson)]
+    shown = [row for row in (rows_of(*ids) if ids else load()) if lesson in (None, row.lesson)]
+    if strange := [one for one in ids if one not in [row.id for row in shown]]:
+        raise ValueError(f"lesson {lesson!r} has no row {strange[0]!r}.")
     if not shown:
         raise ValueError(f"lesson {lesson!r} has no row; there are some for {sorted({row.lesson for row in load()})}.")
     return markdown(table(shown))

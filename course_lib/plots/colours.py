@@ -32,11 +32,11 @@ NAMES = {
     "green": """prefix mask; prefix; RoBERTa; tiny RoBERTa; convolutions; frozen, mean; same document; DOC-SENTENCES;
         80% [MASK], 20% kept; the same text twice; BERT, random order, 2 sweeps; ever new mappings, one layer; T = 1.0;
         honest mask, writing; 128, rate times 4; whole sentence; MiniLM, causal mask; attention, first layer;
-        2 examples; repeated, ten masks""",
+        2 examples; repeated, ten masks; causal, 15%""",
     "purple": """both; both in turn; causal, then lifted; LSTM, forget bias 1; from BERT, numbers mixed; [CLS] alone;
         any rate, left to right; leaky mask, writing; 512, rate retuned; moved question;
         SmolLM2, bidirectional mask; 4 examples; causal first""",
-    "orange": """encoder-decoder; every position; causal, 15%; LSTM, forget bias 0; 80% [MASK], 20% replaced; 43%; 40%;
+    "orange": """encoder-decoder; every position; LSTM, forget bias 0; 80% [MASK], 20% replaced; 43%; 40%;
         ten masks; FULL-SENTENCES; words only; 200 rows, 320 times; any rate, random order;
         128, rate kept; attention, last layer; 8 examples, labels shuffled""",
     "sky": """prefix mask, twice the layers; byte-level BPE; dilated convolutions; frozen; frozen, [CLS]; 7%;

@@ -6,12 +6,14 @@ says otherwise.
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from course_lib.plots.bars import interval
 from course_lib.plots.tables import markdown, table
 
 __all__ = [
     "averages", "by_arm", "by_seed", "contrasts", "expected", "held", "margin_of", "means", "measure", "names_of",
-    "pairs_of", "said", "share", "spelled",
+    "pairs_of", "said", "shares", "spelled", "until",
 ]  # fmt: skip
 
 
@@ -115,10 +117,37 @@ def expected(experiment, before="Expected, and written down before the runs"):
     return markdown(f"{before}{day}:\n\n> {experiment.expectation}")
 
 
-def share(run, metric):
-    """Return how far one run went from floor (0) to ceiling (1): before training, and at each moment of it."""
+def shares(lines):
+    """Return (tokens, {name: [a path per seed]}): how far each run went from floor (0) to ceiling (1), at each moment.
+
+    lines: {name: (record, arm, metric)}. The first moment is before training. Only seeds that all records have.
+    """
+    first, arm, _ = next(iter(lines.values()))
+    seeds = [seed for seed in first.runs[arm] if all(seed in record.runs[arm] for record, arm, _ in lines.values())]
+    found = {name: [_shares(record.runs[arm][seed], metric) for seed in seeds]
+             for name, (record, arm, metric) in lines.items()}  # fmt: skip
+    return [0, *first.runs[arm][seeds[0]]["tokens"]], found
+
+
+def _shares(run, metric):
     low, high = run[f"floor {metric}"][0], run[f"ceiling {metric}"][0]
     return [(value - low) / (high - low) for value in (run[f"untrained {metric}"][0], *run[metric])]
+
+
+def until(goal, lines):
+    """Return {name: [tokens per seed]} until a share of the way; between two moments a straight line. lines: `shares`.
+
+    ValueError where a run does not get so far.
+    """
+    tokens, found = shares(lines)
+
+    def reached(name, path):
+        n = next((n for n, share in enumerate(path) if share >= goal), None)
+        if n is None:
+            raise ValueError(f"{name!r} goes {max(path):.2f} of its way, not {goal}")
+        return tokens[n] if n == 0 else float(np.interp(goal, path[n - 1 : n + 1], tokens[n - 1 : n + 1]))
+
+    return {name: [reached(name, path) for path in runs] for name, runs in found.items()}
 
 
 def spelled(span, scale=1, digits=3):

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 from course_lib.plots.bars import bars, differences, interval
 from course_lib.plots.curves import against, curve
-from course_lib.plots.findings import averages, by_arm, margin_of, measure, names_of, pairs_of
+from course_lib.plots.findings import averages, by_arm, margin_of, measure, names_of, pairs_of, shares
 from course_lib.plots.heat import heatmap
 
-__all__ = ["along", "curves", "effects", "ends", "grid"]
+__all__ = ["along", "curves", "effects", "ends", "grid", "ways"]
 
 
 def curves(record, metric, arms=None, *, live=(), live_metric=None, floor=None, ceiling=None, up=None, **options):
@@ -83,6 +83,17 @@ def grid(record, metrics, arms=None, *, more=None, axes=("trained on", "asked ab
     names = names_of(metrics)
     rows = averages(record, names.values(), arms) | dict(more or {})
     return heatmap([*rows.values()], [*rows], [*names], axes=axes, **options)
+
+
+def ways(lines, **options):
+    """Draw how far arms of one or several records went from floor (0) to ceiling (1), with 95% intervals over seeds.
+
+    lines: {name: (record, arm, metric)}. Options: those of `against`.
+    """
+    tokens, found = shares(lines)
+    spans = {name: [interval(moment) for moment in zip(*runs, strict=True)] for name, runs in found.items()}
+    defaults = {"limits": (None, 1.02), "across": "thousand tokens seen", "up": "share of the way"}
+    return against([n / 1000 for n in tokens], spans, 0, 1, **(defaults | options))
 
 
 def _limit(record, kind, given, of):

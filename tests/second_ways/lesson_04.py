@@ -1,12 +1,38 @@
 """A second way to each answer of lesson 04, found without the first."""
 
-import math
-
 import torch
 
 
-def next_word_targets(ids):
-    return torch.tensor([[*row[1:], -100] for row in ids.tolist()])
+def draw_questions(tokens, goal, hidden=()):
+    every, drawn = range(len(tokens)), []
+    for answer, token in enumerate(tokens):
+        asked = answer - 1 if goal == "causal" else answer
+        if answer in hidden or (goal == "causal" and answer > 0):
+            drawn.append((asked, token, [j for j in every if j <= asked or goal == "masked"]))
+    return drawn
+
+
+def which_fault(ids, said, floor, ceiling):
+    found = []
+    for k, name in enumerate(("labels not shifted", "fine", "labels shifted twice")):
+        rows = zip(said.tolist(), ids.tolist(), strict=True)
+        pairs = [(s, i) for row, words in rows for s, i in zip(row, words[k:], strict=False)]
+        found.append((sum(s == i for s, i in pairs) / len(pairs), -k, name))
+    share, _, name = max(found)
+    if share <= floor:
+        return "untrained"
+    return "sees the answer" if name == "fine" and share > ceiling else name
+
+
+def fill_with_few(log_p, row, at, budget):
+    def whole(word):
+        words = [*row[:at].tolist(), word, *row[at + 1 :].tolist()]
+        said = log_p(torch.tensor([words]))[0]
+        return sum(said[t, after].item() for t, after in enumerate(words[1:]))
+
+    left = log_p(row[None])[0, at - 1].tolist()
+    first = sorted(range(len(left)), key=lambda word: -left[word])[: budget - 1]
+    return max(first, key=whole)
 
 
 def selected_loss(logits, labels):
@@ -17,13 +43,3 @@ def selected_loss(logits, labels):
         if label >= 0
     ]
     return sum(terms) / len(terms)
-
-
-def corpus_perplexity(batches):
-    total = sum(words for _, words in batches)
-    return math.prod(math.exp(loss) ** (words / total) for loss, words in batches)
-
-
-def terms_in_loss(length, objective, rate=0.15):
-    places = list(range(length))[1:-1]
-    return len(places if objective == "causal" else places[: round(length * rate) or 1])
