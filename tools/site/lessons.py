@@ -38,13 +38,14 @@ def _prepare(cell):
     cell.outputs = [one for one in cell.outputs if not printed.LIVE.search(_html(one) or one.get("text", ""))]
     if printed.ONE_CALL.fullmatch(cell.source.strip()):
         cell.metadata["tags"] = [*cell.metadata.get("tags", []), "remove-input"]
+    asks, reveals = iter(ASKS.findall(cell.source)), iter(REVEALS.findall(cell.source))  # a cell may ask twice
     for output in cell.outputs:
         if markup := _html(output):
             soup = BeautifulSoup(markup, "html.parser")
-            if asked := ASKS.search(cell.source):
-                _ask(soup, *asked.groups())
-            if revealed := REVEALS.search(cell.source):
-                _answer(soup.details, lessons.find("predictions", revealed[1]))
+            if asked := next(asks, None):
+                _ask(soup, *asked)
+            if revealed := next(reveals, None):
+                _answer(soup.details, lessons.find("predictions", revealed))
             for link in soup.select("a[href*='.ipynb']"):
                 link["href"] = link["href"].replace(".ipynb", ".html")
             for frame in soup.select("iframe"):
