@@ -21,20 +21,20 @@ NAMES = {
         fine-tuned, [CLS]; from BERT; fresh text; other document; words and pairs; words first; whole words;
         ever new mappings; SEGMENT-PAIR + NSP; T = 0.3; scaled; honest mask;
         MiniLM, bidirectional; what follows; pooler; 8 examples;
-        honest mask, row in view; valid sentences; sentences; masked, bidirectional""",
+        honest mask, text in view; valid sentences; sentences; masked, bidirectional""",
     "vermilion": """left-only; causal; causal attention; causal mask; left to right; GPT; tiny GPT; decoder;
         masked, left-only; GPT, left to right; one static mask; every word; 100/0/0; 63%; 80%; swapped;
         SENTENCE-PAIR + NSP; 200 rows, 160 times; both from the start; single pieces; one mapping; T = 1.3;
         not scaled; leaky mask;
         SmolLM2, causal; one pass; no examples;
-        leaky mask, row in view; distinct sentences; whole stories; stories; 512, rate kept; from scratch;
+        leaky mask, text in view; distinct sentences; whole stories; stories; 512, rate kept; from scratch;
         masked, causal""",
     "green": """prefix mask; prefix; RoBERTa; tiny RoBERTa; convolutions; frozen, mean; same document; DOC-SENTENCES;
         80% [MASK], 20% kept; the same text twice; BERT, random order, 2 sweeps; ever new mappings, one layer; T = 1.0;
-        honest mask, writing; 128, rate times 4; whole sentence; MiniLM, causal mask; attention, first layer;
+        honest mask, word by word; 128, rate times 4; whole sentence; MiniLM, causal mask; attention, first layer;
         2 examples; repeated, ten masks; causal, 15%""",
     "purple": """both; both in turn; causal, then lifted; LSTM, forget bias 1; from BERT, numbers mixed; [CLS] alone;
-        any rate, left to right; leaky mask, writing; 512, rate retuned; moved question;
+        any rate, left to right; leaky mask, word by word; 512, rate retuned; moved question;
         SmolLM2, bidirectional mask; 4 examples; causal first""",
     "orange": """encoder-decoder; every position; LSTM, forget bias 0; 80% [MASK], 20% replaced; 43%; 40%;
         ten masks; FULL-SENTENCES; words only; 200 rows, 320 times; any rate, random order;
@@ -46,7 +46,7 @@ NAMES = {
     "black": """causal, every word; LSTM, forget bias 2; untrained, mean; untrained, causal; best possible;
         512, rate times 4; 64 rows""",
     "yellow": """128, rate retuned; repeated, static""",
-    "grey": """untrained; untrained, frozen; untrained, [CLS]; from random; random weights;
+    "grey": """untrained; untrained, word by word; untrained, frozen; untrained, [CLS]; from random; random weights;
         untrained, whole sentence; MiniLM, untrained, bidirectional; fresh;
         64 rows, rate times 2""",
 }  # fmt: skip
