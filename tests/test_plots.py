@@ -148,7 +148,7 @@ SAID = {
         *["2 boxes joined by 1 arrows: the first; second."] * 2,
     ),
     "paths": (
-        lambda **lead: plots.paths({"causal": np.tri(3), "open": np.zeros((1, 1, 3, 3))}, [*"abc"], 1, **lead),
+        lambda **lead: plots.paths({"causal": np.tri(3) > 0, "open": np.ones((3, 3)) > 0}, [*"abc"], 1, **lead),
         "Tokens by layers, arrows from who looks to at whom, 2 layers: tokens a, b, c; causal: 2 of 3 positions reach "
         "'b'; open: 3 of 3 positions reach 'b'.",
         "Tokens by layers, arrows from who looks to at whom, 2 layers: causal; open.",
@@ -428,7 +428,7 @@ def test_a_graph_has_its_boxes_and_an_arrow_for_each_pair(drawn):
 
 
 def test_paths_follow_the_mask_through_the_layers(drawn):
-    window = np.tri(4) - np.tri(4, k=-2)  # itself and the one before
+    window = np.tri(4) > np.tri(4, k=-2)  # itself and the one before
     for layers, reach in ((1, 2), (2, 3), (3, 4)):
         fig = drawn(plots.paths, {"window": window}, [*"abcd"], 3, layers)
         ax = fig.axes[0]
@@ -442,14 +442,15 @@ def test_paths_follow_the_mask_through_the_layers(drawn):
         assert [word for word in "abcd" if boxes[word] == boxes["d"]] == [*"abcd"[4 - reach :]]
     turned = drawn(plots.paths, {"window": window.T}, [*"abcd"], 3)
     assert turned.axes[0].get_title("left") == "window: 1 of 4 positions reach 'd'"
-    lowest = torch.zeros(4, 4).masked_fill(torch.ones(4, 4).triu(1).bool(), torch.finfo(torch.float32).min)
-    fig = drawn(plots.paths, {"additive": lowest}, [*"abcd"], 1)
-    assert fig.axes[0].get_title("left").startswith("additive: 2 of 4")
+    fig = drawn(plots.paths, {"nobody": torch.zeros(4, 4).bool()}, [*"abcd"], 1)
+    assert fig.axes[0].get_title("left").startswith("nobody: 1 of 4")
     fig = drawn(plots.paths, dict.fromkeys("xyz", window), [*"abcd"], 1)
     assert len(fig.axes) == 4 and not fig.axes[3].axison, "no empty frame beside the third"
-    for wrong in ({"mask": np.tri(3)}, 3), ({"mask": np.tri(4)}, 4):
-        with pytest.raises(ValueError, match="4 words need masks of that size"):
-            plots.paths(wrong[0], [*"abcd"], wrong[1])
+    for wrong in np.tri(3) > 0, np.tri(4), np.zeros((4, 4)):  # too small; numbers; an additive mask
+        with pytest.raises(ValueError, match="'mask': 4 words need a mask of booleans"):
+            plots.paths({"mask": wrong}, [*"abcd"], 3)
+    with pytest.raises(ValueError, match="at=4: 4 words have positions 0 to 3"):
+        plots.paths({"mask": window}, [*"abcd"], 4)
 
 
 def test_parts_that_are_the_same_share_one_box_and_a_mask_is_a_square_of_its_cells(drawn):

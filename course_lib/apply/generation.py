@@ -44,15 +44,17 @@ def next_words(model: PreTrainedModel, rows: Tensor, mask: Tensor, one_by_one: b
     """Return what a model takes for the likeliest next token after each but the last of rows [B, T]: int64 [B, T - 1].
 
     mask: additive [1, 1, T, T]. All at once, in one pass with the whole row in view, or ``one_by_one``, the row cut off
-    behind each token in turn. Always in the weights' own precision, so that an honest mask gives the same either way.
+    after each token in turn. Always in the weights' own precision, so that an honest mask gives the same either way.
     """
     rows, mask, was_training = rows.to(model.device), mask.to(model.device), model.training
     model.eval()
-    parts = [model(rows[:, :t], attention_mask=mask[..., :t, :t]).logits[:, -1:] if one_by_one
-             else model(rows, attention_mask=mask).logits[:, :-1]
-             for t in (range(1, rows.shape[1]) if one_by_one else [0])]  # fmt: skip
+    if one_by_one:
+        cut = (model(rows[:, :t], attention_mask=mask[..., :t, :t]).logits[:, -1:] for t in range(1, rows.shape[1]))
+        logits = torch.cat([*cut], dim=1)
+    else:
+        logits = model(rows, attention_mask=mask).logits[:, :-1]
     model.train(was_training)
-    return torch.cat(parts, dim=1).argmax(dim=-1).cpu()
+    return logits.argmax(dim=-1).cpu()
 
 
 @torch.no_grad()

@@ -17,9 +17,9 @@ def parts(models, rows, *, alt=None):
     """Draw a table of models (columns) and their parts: one grey box where all have the same, else a box for each.
 
     models: their names; rows: {part: [one text per model]}, from the top down. Instead of a text there may be a bool
-    matrix [T, T], drawn as the square of who may look at whom.
+    matrix [T, T], drawn as the square of who may look at whom. A part has as many texts as there are models.
     """
-    lines = [max(text_lines(cell) for cell in cells) for cells in rows.values()]
+    lines = [max(_lines(cell) for cell in cells) for cells in rows.values()]
     said = []
     with style():
         fig = Figure(figsize=(WIDTH, 0.4 + 0.24 * sum(lines) + 0.16 * len(lines)), layout="constrained")
@@ -40,7 +40,7 @@ def parts(models, rows, *, alt=None):
         return figure(fig, *described(alt, f"Parts of {', '.join(models)}", None, said))
 
 
-def text_lines(cell):
+def _lines(cell):
     """Return how many lines of text a cell is high."""
     return cell.count("\n") + 1 if isinstance(cell, str) else 3
 

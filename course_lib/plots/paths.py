@@ -12,17 +12,21 @@ from course_lib.plots.words import described
 __all__ = ["paths"]
 
 FAINT = "#DADADA"
+GAPS = {"shrinkA": 3, "shrinkB": 5}  # points between an arrow's ends and the dots
 
 
 def paths(masks, words, at, layers=2, *, alt=None):
     """Draw tokens, a row of dots for the output of each layer below them, and an arrow from each dot to what it sees.
 
-    masks: {title: [T, T]}, one panel each: True or 1 where the row may look at the column, or an additive mask;
-    words: T tokens; at: the position, from 0, whose output is asked for: the arrows that lead from it are in colour.
+    masks: {title: bool [T, T]}, one panel each: True where the row may look at the column (``attention.visible`` makes
+    that of an additive mask); words: T tokens; at: the position, from 0, whose output is asked for: the arrows that
+    lead from it are in colour. ValueError where these do not fit together.
     """
-    allowed = {title: _allowed(mask) for title, mask in masks.items()}
-    if any(may.shape != (len(words), len(words)) for may in allowed.values()) or at not in range(len(words)):
-        raise ValueError(f"{len(words)} words need masks of that size and a position below it, not at={at}.")
+    allowed = {title: np.asarray(mask) for title, mask in masks.items()}
+    if strange := [title for title, may in allowed.items() if may.shape != (len(words),) * 2 or may.dtype != bool]:
+        raise ValueError(f"{strange[0]!r}: {len(words)} words need a mask of booleans of that size, True = may look.")
+    if at not in range(len(words)):
+        raise ValueError(f"at={at}: {len(words)} words have positions 0 to {len(words) - 1}.")
     across, said, total = min(len(masks), 2), [], f"of {len(words)} positions reach '{words[at]}'"
     with style():
         down = math.ceil(len(masks) / across)
@@ -36,16 +40,6 @@ def paths(masks, words, at, layers=2, *, alt=None):
             ax.axis("off")
         lead = f"Tokens by layers, arrows from who looks to at whom, {layers} layers"
         return figure(fig, *described(alt, lead, None, said, [f"tokens {', '.join(map(named, words))}"]))
-
-
-def _allowed(mask):
-    """Return a mask [T, T] as booleans, True = may look; axes of length 1 before them are dropped."""
-    values = np.asarray(mask, dtype=float)
-    values = values.reshape(values.shape[-2:])
-    return values == 0 if values.min() < -1e4 or not values.any() else values > 0
-
-
-GAPS = {"shrinkA": 3, "shrinkB": 5}  # points between an arrow's ends and the dots
 
 
 def _draw(ax, may, words, at, layers):
