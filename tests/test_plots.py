@@ -457,6 +457,8 @@ def test_parts_that_are_the_same_share_one_box_and_a_mask_is_a_square_of_its_cel
     ax = drawn(plots.parts, ["a", "b"], {"layers": ["12", "12"], "mask": [np.tri(3) > 0, "all"]}).axes[0]
     boxes, cells = ([p for p in ax.patches if type(p).__name__ == kind] for kind in ("FancyBboxPatch", "Rectangle"))
     assert [round(box.get_width(), 2) for box in boxes] == [1.92, 0.92, 0.92] and len(cells) == 9
+    grey, *apart = [box.get_facecolor() for box in boxes]
+    assert apart[0] == apart[1] and max(grey[:3]) - min(grey[:3]) < 0.05 < apart[0][0] - apart[0][2], "apart: in colour"
     white = [cell.get_facecolor() == (1, 1, 1, 1) for cell in cells]
     assert white == [False, True, True, False, False, True, False, False, False]  # row by row, from the top
     assert cells[0].get_y() > cells[3].get_y() > cells[6].get_y() and cells[0].get_x() < cells[1].get_x()

@@ -216,6 +216,9 @@ def test_until_a_goal_lie_on_a_straight_line_between_two_moments():
     line = {"it": (record, "two-sided", "score")}
     assert plots.until(0.4375, line)["it"][0] == pytest.approx(15)
     assert plots.until(-1, line)["it"][0] == 0
+    tokens, found = plots.shares(line)
+    for moment, share in zip(tokens, found["it"][0], strict=True):
+        assert plots.until(share, line)["it"][0] == pytest.approx(moment), "a share that was measured, at its moment"
     with pytest.raises(ValueError, match="'it' goes 0.* of its way, not 0.99"):
         plots.until(0.99, line)
 
