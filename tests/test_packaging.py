@@ -76,6 +76,21 @@ def test_each_requirement_has_a_pin_inside_its_range(requirement):
     assert requirement.specifier and pinned[name] in requirement.specifier, f"{requirement} does not hold the pin"
 
 
+def test_each_pin_can_be_installed_on_the_oldest_python():
+    """Also on its first release: Debian 12 has 3.11.2, for which a pin that asks for 3.11.5 does not exist."""
+    oldest = "{}.{}.0".format(*bootstrap.OLDEST)
+    asked = {name: metadata.metadata(name)["Requires-Python"] for name in pins() if _installed(name)}
+    strange = {name: needed for name, needed in asked.items() if needed and not SpecifierSet(needed).contains(oldest)}
+    assert len(asked) > 100 and not strange, f"take an older release of {strange}: the course is for Python {oldest} on"
+
+
+def _installed(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # of another system, or of an extra that is not installed
+        return None
+
+
 def test_environment_yml_asks_for_what_a_learner_needs():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert environment["name"] == PROJECT["name"]
