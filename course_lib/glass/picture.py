@@ -16,7 +16,8 @@ from course_lib.glass.reading import Reading
 __all__ = ["describe", "draw", "png"]
 
 INK, SOFT, LINE, CARD = "#1b1f24", "#5b6570", "#cfd6dd", "#f4f6f8"
-MODEL, BEST, WALL, HEADS = "#0b62c4", "#a34a06", "#b3261e", ("#0f766e", "#9b2fae")
+MODEL, BEST, WALL = "#0b62c4", "#a34a06", "#b3261e"
+HEADS = "#0f766e", "#9b2fae", "#8a5a00", "#44546a"
 SHOWN, FAINT = 5, 0.02  # bars; a thinner arrow is not drawn
 
 
@@ -24,6 +25,10 @@ def describe(found: Reading) -> str:
     """Say in two sentences what the picture shows; its alt text."""
     word, place = found.truth, f"position {found.asked}" if found.asked else "[CLS], which is asked"
     best = f"{_percent(found.best[word])} is the best possible" if found.best else "no story reads like this"
+    if found.floor:
+        if found.tokens[found.asked] != "[MASK]":
+            place = f"position {found.asked}, which is asked for the next piece"
+        best = f"word frequencies alone give {_percent(found.floor[word])}, and nobody knows the best possible answer"
     return (
         f"{found.about}: {int(found.reaches.sum())} of {len(found.tokens)} positions can reach {place}. "
         f"The model gives '{word}' {_percent(found.model[word])}; {best}."
@@ -67,7 +72,7 @@ def _draw_model(ax, found: Reading) -> None:
         for head in range(heads):
             weights = share[layer + 1][:, None] * found.attentions[layer, head]
             for i, j in np.argwhere(weights > FAINT):
-                _arrow(ax, (xs[i], -layer - 1), (xs[j], -layer), weights[i, j], HEADS[head % 2], 0.25 * (head - 0.5))
+                _arrow(ax, (xs[i], -layer - 1), (xs[j], -layer), weights[i, j], HEADS[head % 4], 0.25 * (head - (heads - 1) / 2))
     for row, parts in enumerate(share):
         ax.text(0, -row, f"layer {row}" if row else "embedding", va="center", fontsize=9, color=SOFT)
         for x, part, reaches in zip(xs, parts, found.reaches, strict=True):
@@ -114,6 +119,7 @@ def _draw_bars(ax, found: Reading) -> None:
     sides = [
         (-0.18, 0.34, 1.08, MODEL, "this model", found.model),
         (0.18, 0.26, 1.19, BEST, "best possible from what it sees", found.best),
+        (0.18, 0.26, 1.19, SOFT, "word frequencies alone (English has no exact reader)", found.floor),
     ]
     names = [f"{word} \u2713" if word == found.truth else word for word in order]
     names += ["all others"] if len(found.model) > len(order) else []

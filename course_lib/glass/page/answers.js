@@ -1,7 +1,7 @@
 // The answers: the model's bars beside the best possible ones, a sentence that reads them, the mask as a square, and
 // everything once more as tables.
 import { $, cleared, element, table } from "./dom.js";
-import { attentionOf, labels, shape, shown, sized, sizeOf, SPECIALS, state, vocabulary } from "./state.js";
+import { attentionOf, english, labels, shape, shown, sized, sizeOf, SPECIALS, state, vocabulary } from "./state.js";
 
 const SHOWN = 5; // bars before "all others"
 const MISSED = 0.2; // a best answer this far above the model's is called "not learned"
@@ -45,7 +45,9 @@ export function drawBars(found) {
     numbers.children[0].textContent = percent(ours);
     numbers.children[1].textContent = found.best ? percent(exact) : "–";
   });
-  $("asks").textContent = found.pair ? "Does B follow A? Asked at [CLS]" : `Which word stands at position ${found.at}?`;
+  $("asks").textContent = found.pair
+    ? "Does B follow A? Asked at [CLS]"
+    : `Which ${english ? "piece" : "word"} stands at position ${state.asked + 1}?`;
   const ghosts = rows.some((row) => row[3] != null);
   $("ghost").classList.toggle("off", !ghosts);
 }
@@ -64,6 +66,7 @@ function emptyBar() {
 // Text in which {model ...}, {best ...} and {clue ...} are set off.
 export function say(found) {
   if (found.pair) return sayPair(found);
+  if (english) return sayEnglish(found);
   const { model, best, both, left, truth, at, clue } = found;
   const word = vocabulary[truth];
   const ours = `{model ${percent(model[truth])}}`;
@@ -99,6 +102,18 @@ export function say(found) {
       ? " No weight has changed, only the mask. In return a causal model can write, word by word."
       : "";
   return `${sees(found)} ${lost} a perfect reader gives “${word}” only ${most}; this model ${ours}.${same}`;
+}
+
+function sayEnglish({ model, best, both, left, truth, at }) {
+  const word = `“${vocabulary[truth]}”`;
+  const [ours, often] = [`{model ${percent(model[truth])}}`, `{best ${percent(best[truth])}}`];
+  const floor = `How often the piece stands in the training text would give it ${often}; the best possible answer nobody knows, as no grammar of English can be added up.`;
+  if (state.mask === "bidirectional") {
+    const next = state.turned ? "" : " Before you turn the switch to causal: what will happen to the bars?";
+    return `Position ${at} sees the whole text. This model gives ${word} ${ours}. ${floor}${next}`;
+  }
+  const way = both[truth] > left[truth] ? "gave" : "gave no more:";
+  return `Asked as GPT is: position ${at} sees ${at ? "itself and what stands to its left" : "nothing but itself"}, and names the piece that comes next. It gives ${word} ${ours}; with both sides in view this model ${way} ${percent(both[truth])}. No weight has changed, only the mask, and with it the place that is asked. ${floor}`;
 }
 
 function sees({ at, from }) {
@@ -161,7 +176,12 @@ export function drawTables({ T, at, may, layers }) {
   const bars = [...$("bars").children].map(({ children: [word, , numbers] }) => {
     return [word, ...numbers.children].map((one) => one.textContent);
   });
-  table(tables, `Answers at position ${at}`, ["word", "this model", "best possible"], bars);
+  table(
+    tables,
+    `Answers at position ${at}`,
+    ["word", "this model", english ? "word frequencies" : "best possible"],
+    bars,
+  );
   const rows = labels().map((text, j) => {
     const weights = layers.map(({ attention }) => percent(attentionOf(attention)[at * T + j]));
     const label = state.changes.has(j - 1) ? state.words[j - 1] : "−100";
