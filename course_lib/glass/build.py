@@ -147,7 +147,7 @@ def english(folder: Path = ENGLISH) -> dict:
         "docstrings of Python packages, half of its batches with hidden pieces under no mask, half with the next piece "
         f"under the causal one. On text it has not read it fills {scores['fill two-sided accuracy']:.1%} of the hidden "
         f"pieces and {scores['next word accuracy']:.1%} of the next ones; word frequencies "
-        f"{recipe['floors']['fill unigram accuracy']:.1%} of either. ␣ is a space: it belongs to the piece. "
+        f"{recipe['floors']['fill unigram accuracy']:.1%} and {recipe['floors']['next word unigram accuracy']:.1%}. ␣ is a space: it belongs to the piece. "
         "Everything runs in this page; nothing is fetched or sent."
     )
     return {

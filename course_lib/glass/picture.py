@@ -79,7 +79,7 @@ def _draw_model(ax, found: Reading) -> None:
             colour = "white" if not reaches else INK if part > 0.012 else LINE
             ax.plot(x, -row, "o", ms=5 + 8 * part**0.5, color=colour, mec=colour if reaches else LINE, zorder=3)
     for t in range(T):
-        _token(ax, xs[t], widths[t], found, t)
+        _token(ax, xs[t], widths[t], found, t, min(10, 1060 / (right[-1] + 11)))
         if t + 1 < T and found.reaches[t] != found.reaches[t + 1]:
             ax.axvline(right[t] + 9.3, color=WALL, ls=":", lw=2.5)
     ax.set(xlim=(-1, right[-1] + 10), ylim=(-layers - 0.5, 1.5))
@@ -96,7 +96,7 @@ def _arrow(ax, start, end, weight, colour, aside) -> None:
     ax.add_patch(patch)
 
 
-def _token(ax, x, width, found: Reading, t: int) -> None:
+def _token(ax, x, width, found: Reading, t: int, font: float) -> None:
     token, hidden, asked, seen = found.tokens[t], found.tokens[t] == "[MASK]", t == found.asked, found.reaches[t]
     box = FancyBboxPatch(
         (x - width / 2, 0.62), width, 0.56, boxstyle="round,pad=0,rounding_size=0.3", mutation_aspect=0.12,
@@ -105,7 +105,7 @@ def _token(ax, x, width, found: Reading, t: int) -> None:
     )  # fmt: skip
     ax.add_patch(box)
     ax.text(
-        x, 0.9, token, ha="center", va="center", fontsize=10, weight="bold",
+        x, 0.9, token, ha="center", va="center", fontsize=font, weight="bold",
         color="white" if hidden else INK if seen else SOFT,
         bbox=None if seen else {"fc": "white", "ec": "none", "pad": 0.5},
     )  # fmt: skip

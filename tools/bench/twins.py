@@ -31,9 +31,9 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
 from course_lib.experiments import definition
-from course_lib.experiments.world import under_causal_mask
-from course_lib.glass.reading import ENGLISH
+from course_lib.experiments.world import UnderCausalMask
 from course_lib.model import bodies
+from course_lib.places import DATA
 from course_lib.train import loop
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
@@ -65,6 +65,7 @@ BATCH_SIZE, LEARNING_RATE, TOKENS = 32, 2e-3, 30_000_000
 MOMENTS = 20  # of measuring, evenly over training; the run is kept at each of them, and in between
 KEPT = 100  # times
 ARMS = ("bidirectional", "causal", "both")
+SHIPPED = DATA / "checkpoints" / "english-both"  # where the glass model looks for it
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class Data:
     def questions(self) -> dict[str, Batch]:
         """Each question as one batch: 15% of the held-out words behind [MASK], read each way, and every next word."""
         fill = MaskedLM(Masking.of(self.tokenizer, mask=1.0, random=0.0))
-        asked = {"fill two-sided": fill, "fill left-only": under_causal_mask(fill, LENGTH),
-                 "next word": under_causal_mask(CausalLM.of(self.tokenizer), LENGTH)}  # fmt: skip
+        asked = {"fill two-sided": fill, "fill left-only": UnderCausalMask(fill),
+                 "next word": UnderCausalMask(CausalLM.of(self.tokenizer))}  # fmt: skip
         return {name: HeldOut(self.held_out, goal).batch for name, goal in asked.items()}
 
 
@@ -136,8 +137,7 @@ def prepare(folder: Path) -> None:
 
 def _objective(arm: str, tokenizer: PreTrainedTokenizerBase) -> Objective:
     masked, next_word = MaskedLM(Masking.of(tokenizer)), CausalLM.of(tokenizer)
-    causal = under_causal_mask(next_word, LENGTH)
-    return {"bidirectional": masked, "causal": causal, "both": BothMasks(masked, next_word)}[arm]
+    return {"bidirectional": masked, "causal": UnderCausalMask(next_word), "both": BothMasks(masked, next_word)}[arm]
 
 
 def train(
@@ -178,7 +178,7 @@ def train(
     return folder
 
 
-def ship(arm: str, seed: int, data: Data, runs: Path, to: Path = ENGLISH) -> Path:
+def ship(arm: str, seed: int, data: Data, runs: Path, to: Path = SHIPPED) -> Path:
     """Copy a finished run to a folder that the glass model opens, with a recipe.json; at most 10 MB. Returns it.
 
     The recipe tells text, tokens, versions, hashes and scores beside their floors, and how often each piece stands in the
@@ -313,7 +313,7 @@ def main(arguments: list[str] | None = None) -> None:
     second.add_argument("--seed", type=int, nargs="+", default=[0])
     third.add_argument("--seed", type=int, default=0)
     third.add_argument("--runs", type=Path, required=True, help="folder that train writes to")
-    third.add_argument("--to", type=Path, default=ENGLISH, help="folder of the checkpoint, replaced if it is there")
+    third.add_argument("--to", type=Path, default=SHIPPED, help="folder of the checkpoint, replaced if it is there")
     for command in (first, second, third):
         command.add_argument("--data", type=Path, required=True, help="folder that prepare writes")
     second.add_argument("--to", type=Path, required=True, help="folder for the results, one folder a run")

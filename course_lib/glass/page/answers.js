@@ -104,16 +104,15 @@ export function say(found) {
   return `${sees(found)} ${lost} a perfect reader gives “${word}” only ${most}; this model ${ours}.${same}`;
 }
 
-function sayEnglish({ model, best, both, left, truth, at }) {
+function sayEnglish({ model, best, both, truth, at }) {
   const word = `“${vocabulary[truth]}”`;
   const [ours, often] = [`{model ${percent(model[truth])}}`, `{best ${percent(best[truth])}}`];
-  const floor = `How often the piece stands in the training text would give it ${often}; the best possible answer nobody knows, as no grammar of English can be added up.`;
   if (state.mask === "bidirectional") {
     const next = state.turned ? "" : " Before you turn the switch to causal: what will happen to the bars?";
-    return `Position ${at} sees the whole text. This model gives ${word} ${ours}. ${floor}${next}`;
+    return `Position ${at} sees the whole text. This model gives ${word} ${ours}, word frequencies ${often}. The best possible answer nobody knows: English has no grammar that could be added up, as Tiny Town has.${next}`;
   }
-  const way = both[truth] > left[truth] ? "gave" : "gave no more:";
-  return `Asked as GPT is: position ${at} sees ${at ? "itself and what stands to its left" : "nothing but itself"}, and names the piece that comes next. It gives ${word} ${ours}; with both sides in view this model ${way} ${percent(both[truth])}. No weight has changed, only the mask, and with it the place that is asked. ${floor}`;
+  const sight = at ? "itself and what stands to its left" : "nothing but itself";
+  return `Asked as GPT is: position ${at} sees ${sight}, and names the piece that comes next. It gives ${word} ${ours}, word frequencies ${often}; with both sides in view this model gave ${percent(both[truth])}. No weight has changed, only the mask, and with it the place that is asked.`;
 }
 
 function sees({ at, from }) {
@@ -156,7 +155,8 @@ export function drawSquare({ T, at, may, layers }) {
   const named = T <= 13;
   square.setAttribute("viewBox", named ? "-26 -1 127 102" : "-1 -1 102 102");
   labels().forEach((text, row) => {
-    if (named) element(square, "text", { x: -2, y: (row + 0.68) * cell, class: "name" }, text.slice(0, 9));
+    if (named)
+      element(square, "text", { x: -2, y: (row + 0.68) * cell, class: "name" }, text.replace("␣", "").slice(0, 9));
   });
   for (let n = 0; n < T * T; n++) {
     const place = box((n % T) * cell, Math.floor(n / T) * cell, cell * 0.92);

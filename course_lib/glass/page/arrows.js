@@ -71,6 +71,7 @@ function drawNames(wires, { flat, dot }) {
     const [x, y] = dot(0, row);
     const text = row ? `layer ${row}` : "embedding";
     if (flat) name(0, y + 4, text);
+    else if (shape.layers > 2) name(x, 14, row || "embedding", "middle");
     else name(x, 14, text, row === shape.layers ? "end" : "middle");
   }
 }

@@ -1,6 +1,10 @@
 // Byte-level BPE (GPT-2), as the tokenizer of the English model cuts text: words and signs first, then inside each one the
 // pair of pieces that was merged earliest in training, again and again. A space is written ␣.
-const WORDS = /'(?:[stmd]|re|ve|ll)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+const SPACE = "\\p{White_Space}";
+const WORDS = new RegExp(
+  `'(?:[stmd]|re|ve|ll)| ?\\p{L}+| ?\\p{N}+| ?[^${SPACE}\\p{L}\\p{N}]+|${SPACE}+(?![^${SPACE}])|${SPACE}+`,
+  "gu",
+);
 
 // One visible character for each byte: itself where it can be seen, else one from 256 on (as GPT-2's bytes_to_unicode).
 const LETTERS = [];

@@ -22,6 +22,7 @@ import { WALK } from "./walk.js";
 
 if (english) document.documentElement.dataset.language = "english";
 for (const [id, text] of Object.entries(data.texts ?? {})) $(id).textContent = text;
+if (english) $("own").placeholder = `any English, up to ${LONGEST} pieces`;
 const radios = [...document.querySelectorAll("input[name=mask]")].filter(({ value }) => masksHere.includes(value));
 let found = null;
 let step = STEPS.length - 1;

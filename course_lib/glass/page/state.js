@@ -128,7 +128,14 @@ function readingEnglish() {
   const key = `${state.asked} ${labels().join(" ")}`;
   if (latest[0] !== key) latest = [key, Object.fromEntries(masksHere.map((mask) => [mask, forward(mask)]))];
   const [found, truth] = [latest[1][state.mask], idOf.get(state.words[state.asked])];
-  return { ...found, truth, both: latest[1].bidirectional.model, left: latest[1].causal.model, clue: null, best: often };
+  return {
+    ...found,
+    truth,
+    both: latest[1].bidirectional.model,
+    left: latest[1].causal.model,
+    clue: null,
+    best: often,
+  };
 }
 
 // What each position passes on to the asked place: attention and residual, half and half. A list of Float64Array [T],
