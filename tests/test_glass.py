@@ -226,7 +226,7 @@ def test_the_shipped_english_model_is_light_tells_how_it_was_made_and_rounding_m
         name = {"fill": "fill two-sided", "next word": "next word"}[asked]
         assert recipe["scores"][f"{name} accuracy"] > 2 * recipe["floors"][f"{asked} unigram accuracy"]
     apart = moved(reading.ENGLISH, [re.sub(r"[\[\]]", "", text) for text in build.ENGLISH_TEXTS])
-    assert apart.mean() < 0.01 and apart.max() < 0.05, (apart.mean(), apart.max())
+    assert apart.mean() < 0.02 and apart.max() < 0.15, (apart.mean(), apart.max())
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------

@@ -20,7 +20,9 @@ from transformers import EncoderDecoderModel
 from course_lib import runtime
 from course_lib.apply import translation
 from course_lib.experiments import lesson_10, town_pairs
-from course_lib.glass.reading import CHECKPOINT, ENGLISH, LONGEST, PAIR, counts, load, pair_examples, pieces, rounded
+from course_lib.glass.reading import (
+    CHECKPOINT, ENGLISH, LONGEST, PAIR, counts, grouped, load, pair_examples, pieces, rounded,
+)  # fmt: skip
 from course_lib.places import DATA
 from course_lib.town.language import TinyTown
 
@@ -131,7 +133,7 @@ def english(folder: Path = ENGLISH) -> dict:
     config, recipe, shown = model.config, _json(folder / "recipe.json"), pieces(tokenizer)
     if set(config.layer_types) != {"full_attention"}:
         raise ValueError(f"layer_types={config.layer_types}: the page knows full_attention alone.")
-    weights = weights_of(folder / "model.safetensors")
+    weights = grouped(weights_of(folder / "model.safetensors"))
     theta = config.rope_parameters["full_attention"]["rope_theta"]
     shape = shape_of(folder, weights) | {"vocabulary": shown, "modern": {
         "inner": config.intermediate_size, "eps": config.norm_eps, "theta": theta}}  # fmt: skip

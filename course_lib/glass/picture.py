@@ -64,7 +64,8 @@ def _draw_model(ax, found: Reading) -> None:
     layers, heads, T, _ = found.attentions.shape
     widths = np.array([max(3.2, len(token) + 1.6) for token in found.tokens])
     right = np.cumsum(widths + 0.6)
-    xs = right - widths / 2 + 9
+    left = max(9, 0.09 * right[-1])  # room for the layers' names
+    xs = right - widths / 2 + left
     share = [np.eye(T)[found.asked]]  # what each position passes on to the asked one: attention and residual, half each
     for weights in found.attentions.mean(axis=1)[::-1]:
         share.insert(0, share[0] @ (0.5 * weights + 0.5 * np.eye(T)))
@@ -79,10 +80,10 @@ def _draw_model(ax, found: Reading) -> None:
             colour = "white" if not reaches else INK if part > 0.012 else LINE
             ax.plot(x, -row, "o", ms=5 + 8 * part**0.5, color=colour, mec=colour if reaches else LINE, zorder=3)
     for t in range(T):
-        _token(ax, xs[t], widths[t], found, t, min(10, 1060 / (right[-1] + 11)))
+        _token(ax, xs[t], widths[t], found, t, min(10, 1060 / (right[-1] + left + 2)))
         if t + 1 < T and found.reaches[t] != found.reaches[t + 1]:
-            ax.axvline(right[t] + 9.3, color=WALL, ls=":", lw=2.5)
-    ax.set(xlim=(-1, right[-1] + 10), ylim=(-layers - 0.5, 1.5))
+            ax.axvline(right[t] + left + 0.3, color=WALL, ls=":", lw=2.5)
+    ax.set(xlim=(-1, right[-1] + left + 1), ylim=(-layers - 0.5, 1.5))
     ax.axis("off")
 
 
@@ -106,7 +107,7 @@ def _token(ax, x, width, found: Reading, t: int, font: float) -> None:
     ax.add_patch(box)
     ax.text(
         x, 0.9, token, ha="center", va="center", fontsize=font, weight="bold",
-        color="white" if hidden else INK if seen else SOFT,
+        color="white" if hidden and seen else INK if seen else SOFT,
         bbox=None if seen else {"fc": "white", "ec": "none", "pad": 0.5},
     )  # fmt: skip
     if not seen:

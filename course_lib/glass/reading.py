@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +26,8 @@ from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
 
 __all__ = [
-    "CHECKPOINT", "ENGLISH", "MASKS", "PAIR", "Reading", "counts", "load", "pair_examples", "pieces", "read", "read_pair",
-    "rounded",
+    "CHECKPOINT", "ENGLISH", "MASKS", "PAIR", "Reading", "counts", "grouped", "load", "pair_examples", "pieces", "read",
+    "read_pair", "rounded",
 ]  # fmt: skip
 
 CHECKPOINT = DATA / "checkpoints" / "town-both"
@@ -84,9 +85,15 @@ def load(folder: Path = CHECKPOINT) -> tuple[PreTrainedModel, PreTrainedTokenize
     )  # fmt: skip
     with torch.no_grad():
         own = {name: value.numpy() for name, value in model.named_parameters()}
+        own = grouped(own) if isinstance(model, ModernBertForMaskedLM) else own
         for name, value in rounded(own)[1].items():
-            model.get_parameter(name).copy_(torch.from_numpy(value))
+            (parameter := model.get_parameter(name)).copy_(torch.from_numpy(value).view_as(parameter))
     return model.eval(), AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+
+
+def grouped(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Cut the English model's weights into rows of up to 32 numbers: rounded by these, the answers move half as far."""
+    return {name: value.reshape(-1, math.gcd(value.size, 32)) for name, value in weights.items()}
 
 
 def rounded(weights: dict[str, np.ndarray]) -> tuple[bytes, dict[str, np.ndarray]]:
