@@ -12,8 +12,8 @@ from tools.bench import twins
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BODY = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=24, initializer_range=0.3)
-FACTS = ("corpus", "source", "digest", "rows digest", "documents", "words", "words to train on", "words held out", "rows",
-         "rows held out")  # fmt: skip
+FACTS = ("corpus", "source", "digest", "rows digest", "documents", "words", "words to train on", "words held out",
+         "rows", "rows held out")  # fmt: skip
 
 
 def data(folder, texts=("the cat sat on the mat and the dog ate the cat",), vocabulary=270):

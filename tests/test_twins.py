@@ -72,7 +72,8 @@ def test_a_finished_run_is_shipped_with_its_recipe_and_an_unfinished_one_is_not(
     one, other = (AutoTokenizer.from_pretrained(folder) for folder in (run, to))
     assert one("the cat's mat")["input_ids"] == other("the cat's mat")["input_ids"]
     assert AutoModelForMaskedLM.from_pretrained(to).num_parameters() == recipe["parameters"]
-    (data / "facts.json").write_text((data / "facts.json").read_text().replace('"digest": "small"', '"digest": "other"'))
+    facts = json.loads((data / "facts.json").read_text())
+    (data / "facts.json").write_text(json.dumps(facts | {"rows digest": "other"}))
     with pytest.raises(ValueError, match="trained on other data"):
         twins.main(arguments)
 

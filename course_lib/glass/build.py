@@ -21,7 +21,16 @@ from course_lib import runtime
 from course_lib.apply import translation
 from course_lib.experiments import lesson_10, town_pairs
 from course_lib.glass.reading import (
-    CHECKPOINT, ENGLISH, LONGEST, PAIR, counts, grouped, load, pair_examples, pieces, rounded,
+    CHECKPOINT,
+    ENGLISH,
+    LONGEST,
+    PAIR,
+    counts,
+    grouped,
+    load,
+    pair_examples,
+    pieces,
+    rounded,
 )  # fmt: skip
 from course_lib.places import DATA
 from course_lib.town.language import TinyTown
@@ -137,7 +146,7 @@ def english(folder: Path = ENGLISH) -> dict:
     theta = config.rope_parameters["full_attention"]["rope_theta"]
     shape = shape_of(folder, weights) | {"vocabulary": shown, "modern": {
         "inner": config.intermediate_size, "eps": config.norm_eps, "theta": theta}}  # fmt: skip
-    often, scores = counts(folder), recipe["scores"]
+    often, scores, floors = counts(folder), recipe["scores"], recipe["floors"]
     stories = []
     for text in ENGLISH_TEXTS:
         before, hidden, after = ([shown[one] for one in tokenizer(part, add_special_tokens=False)["input_ids"]]
@@ -148,8 +157,9 @@ def english(folder: Path = ENGLISH) -> dict:
         f"{shape['width']}: ModernBERT, trained from nothing on {recipe['tokens'] / 1e6:.0f} million pieces of the "
         "docstrings of Python packages, half of its batches with hidden pieces under no mask, half with the next piece "
         f"under the causal one. On text it has not read it fills {scores['fill two-sided accuracy']:.1%} of the hidden "
-        f"pieces and {scores['next word accuracy']:.1%} of the next ones; word frequencies "
-        f"{recipe['floors']['fill unigram accuracy']:.1%} and {recipe['floors']['next word unigram accuracy']:.1%}. ␣ is a space: it belongs to the piece. "
+        f"pieces and {scores['next word accuracy']:.1%} of the next ones; word frequencies alone "
+        f"{floors['fill unigram accuracy']:.1%} and {floors['next word unigram accuracy']:.1%}. "
+        "␣ is a space: it belongs to the piece. "
         "Everything runs in this page; nothing is fetched or sent."
     )
     return {

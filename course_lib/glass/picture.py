@@ -71,9 +71,10 @@ def _draw_model(ax, found: Reading) -> None:
         share.insert(0, share[0] @ (0.5 * weights + 0.5 * np.eye(T)))
     for layer in range(layers):
         for head in range(heads):
+            aside = 0.25 * (head - (heads - 1) / 2)
             weights = share[layer + 1][:, None] * found.attentions[layer, head]
             for i, j in np.argwhere(weights > FAINT):
-                _arrow(ax, (xs[i], -layer - 1), (xs[j], -layer), weights[i, j], HEADS[head % 4], 0.25 * (head - (heads - 1) / 2))
+                _arrow(ax, (xs[i], -layer - 1), (xs[j], -layer), weights[i, j], HEADS[head % 4], aside)
     for row, parts in enumerate(share):
         ax.text(0, -row, f"layer {row}" if row else "embedding", va="center", fontsize=9, color=SOFT)
         for x, part, reaches in zip(xs, parts, found.reaches, strict=True):

@@ -124,8 +124,8 @@ def read(
     Positions count from 0, which is [CLS]: the first word stands at 1. ``size`` is the prefix's length or the window's
     width. ``checkpoint`` is 'town', 'english' or a folder with such a model.
 
-    In English positions count :func:`pieces`, and the causal mask asks as the training did: the position before the gap,
-    for the next piece. Raises ValueError for what the town or the view does not know.
+    In English positions count :func:`pieces`, and the causal mask asks as the training did: the position before the
+    gap, for the next piece. Raises ValueError for what the town or the view does not know.
     """
     if isinstance(checkpoint, str) and checkpoint not in CHECKPOINTS:
         raise ValueError(f"checkpoint={checkpoint!r} is unknown; choose one of {', '.join(CHECKPOINTS)}.")
@@ -152,7 +152,8 @@ def read(
 
 def pieces(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """Name a byte-level vocabulary as it is shown: a space as \u2423, the special tokens as BERT calls them."""
-    special = {getattr(tokenizer, f"{name}_token"): f"[{name.upper()}]" for name in ("cls", "pad", "sep", "unk", "mask")}
+    kinds = ("cls", "pad", "sep", "unk", "mask")
+    special = {getattr(tokenizer, f"{kind}_token"): f"[{kind.upper()}]" for kind in kinds}
     tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     return [special.get(token) or token.replace("\u0120", "\u2423") for token in tokens]
 

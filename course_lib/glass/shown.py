@@ -41,8 +41,8 @@ def show(
 
     ``hidden`` is the position of the hidden word (1 is the first word). ``mask``: bidirectional, causal, prefix or
     window, the last two with a ``size``. ``stage`` opens a part of the page, one of STAGES. Raises ValueError for what
-    the town does not know. English is read in pieces under the first two masks, see ``read``; its live page is laid over
-    the picture once ``python -m course_lib.glass.build english`` has built it.
+    the town does not know. English is read in pieces under the first two masks, see ``read``; its live page is laid
+    over the picture once ``python -m course_lib.glass.build english`` has built it.
     """
     if stage not in STAGES:
         raise ValueError(f"stage={stage!r} is unknown; choose one of {', '.join(STAGES)}.")
@@ -70,7 +70,8 @@ def show_pair(number: int = 0, mask: str = "bidirectional") -> Glass:
 def _glass(found: reading.Reading, state: dict) -> Glass:
     """Lay the live page over the picture: it shows itself when it has come."""
     alt, png = picture.describe(found), picture.png(picture.draw(found))
-    address = (ENGLISH if found.floor else PAGE) + "#embed=1&" + "&".join(f"{name}={quote(str(value))}" for name, value in state.items())
+    page = ENGLISH if found.floor else PAGE
+    address = page + "#embed=1&" + "&".join(f"{name}={quote(str(value))}" for name, value in state.items())
     code = base64.b64encode(png).decode()
     look = "max-width:100%;border-radius:8px;mix-blend-mode:multiply"  # with the paper beneath, no glare on a dark page
     image = f'<img alt="{html.escape(alt)}" style="{look}" src="data:image/png;base64,{code}">'

@@ -181,8 +181,8 @@ def train(
 def ship(arm: str, seed: int, data: Data, runs: Path, to: Path = SHIPPED) -> Path:
     """Copy a finished run to a folder that the glass model opens, with a recipe.json; at most 10 MB. Returns it.
 
-    The recipe tells text, tokens, versions, hashes and scores beside their floors, and how often each piece stands in the
-    text. Raises FileNotFoundError for a run that is not finished, ValueError where it was trained on other data.
+    The recipe tells text, tokens, versions, hashes and scores beside their floors, and how often each piece stands in
+    the text. Raises FileNotFoundError for a run that is not finished, ValueError where it was trained on other data.
     """
     run = runs / f"{arm}-{seed}"
     if not run.exists():
