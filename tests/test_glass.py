@@ -193,7 +193,8 @@ def test_english_stands_as_a_picture_without_an_exact_answer(english):
     assert "one-mask-apart-english.html#embed=1&amp;text=If%20there%20is%20no" in shown.markup
     assert "&amp;hide=4&amp;mask=causal&amp;stage=switch" in shown.markup
     legend = picture.draw(glass.read(ERROR, 4, checkpoint=english)).findobj(Legend)[0]
-    assert [text.get_text() for text in legend.texts] == ["this model", "word frequencies alone (English has no exact reader)"]
+    said = ["this model", "word frequencies alone (English has no exact reader)"]
+    assert [text.get_text() for text in legend.texts] == said
     assert len(re.findall("under the", repr(glass.drawn(ERROR, 4, checkpoint=english)))) == 2
 
 
