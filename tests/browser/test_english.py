@@ -8,11 +8,11 @@ import json
 import re
 
 import pytest
-import small_twin
 import torch
 
 from course_lib import glass
 from course_lib.glass import build, reading
+from tests import small_twin
 
 ERROR = "If there is no such element, an error is raised."
 STRANGE = (
