@@ -31,7 +31,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
 from course_lib.experiments import definition
-from course_lib.experiments.world import UnderCausalMask
+from course_lib.experiments.world import under_causal_mask
 from course_lib.model import bodies
 from course_lib.places import DATA
 from course_lib.train import loop
@@ -91,8 +91,8 @@ class Data:
     def questions(self) -> dict[str, Batch]:
         """Each question as one batch: 15% of the held-out words behind [MASK], read each way, and every next word."""
         fill = MaskedLM(Masking.of(self.tokenizer, mask=1.0, random=0.0))
-        asked = {"fill two-sided": fill, "fill left-only": UnderCausalMask(fill),
-                 "next word": UnderCausalMask(CausalLM.of(self.tokenizer))}  # fmt: skip
+        asked = {"fill two-sided": fill, "fill left-only": under_causal_mask(fill, LENGTH),
+                 "next word": under_causal_mask(CausalLM.of(self.tokenizer), LENGTH)}  # fmt: skip
         return {name: HeldOut(self.held_out, goal).batch for name, goal in asked.items()}
 
 
@@ -137,7 +137,8 @@ def prepare(folder: Path) -> None:
 
 def _objective(arm: str, tokenizer: PreTrainedTokenizerBase) -> Objective:
     masked, next_word = MaskedLM(Masking.of(tokenizer)), CausalLM.of(tokenizer)
-    return {"bidirectional": masked, "causal": UnderCausalMask(next_word), "both": BothMasks(masked, next_word)}[arm]
+    causal = under_causal_mask(next_word, LENGTH)
+    return {"bidirectional": masked, "causal": causal, "both": BothMasks(masked, next_word)}[arm]
 
 
 def train(
