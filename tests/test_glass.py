@@ -192,7 +192,7 @@ def test_english_stands_as_a_picture_without_an_exact_answer(english):
     assert "nobody knows the best possible answer" in shown.alt
     assert "one-mask-apart-english.html#embed=1&amp;text=If%20there%20is%20no" in shown.markup
     assert "&amp;hide=4&amp;mask=causal&amp;stage=switch" in shown.markup
-    legend = picture.draw(glass.read(ERROR, 4, checkpoint=english)).findobj(Legend)[0]
+    legend = picture.draw(glass.read(ERROR, 4, checkpoint=english)).findobj(Legend)[-1]
     said = ["this model", "word frequencies alone (English has no exact reader)"]
     assert [text.get_text() for text in legend.texts] == said
     assert len(re.findall("under the", repr(glass.drawn(ERROR, 4, checkpoint=english)))) == 2
@@ -389,3 +389,12 @@ def test_the_encoder_decoder_translates():
     with torch.no_grad():
         right = (batch.logits(model)[0].argmax(-1) == batch.targets).float().mean()
     assert 0.95 < right <= 1, right
+
+
+def test_the_picture_names_its_heads_by_colour_and_rounds_as_the_page_does():
+    figure = picture.draw(glass.read("tomorrow Ben will go to the school .", 1))
+    legends = [[text.get_text() for text in legend.texts] for legend in figure.findobj(Legend)]
+    assert ["head 1", "head 2"] in legends and len(legends) == 2
+    assert [picture._percent(p) for p in (0.125, 0.115, 0.0, 0.004, 0.999, 1.0)] == [
+        "13%", "12%", "0%", "<1%", ">99%", "100%",
+    ]  # fmt: skip

@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
@@ -84,7 +85,11 @@ def _draw_model(ax, found: Reading) -> None:
         _token(ax, xs[t], widths[t], found, t, min(10, 1060 / (right[-1] + left + 2)))
         if t + 1 < T and found.reaches[t] != found.reaches[t + 1]:
             ax.axvline(right[t] + left + 0.3, color=WALL, ls=":", lw=2.5)
-    ax.set(xlim=(-1, right[-1] + left + 1), ylim=(-layers - 0.5, 1.5))
+    if heads <= len(HEADS):
+        named = [Line2D([], [], color=colour, lw=3, label=f"head {n}") for n, colour in enumerate(HEADS[:heads], 1)]
+        ax.legend(handles=named, loc="lower left", ncols=heads, frameon=False, fontsize=9, handlelength=1, borderpad=0,
+                  bbox_to_anchor=(0, -0.04))  # fmt: skip
+    ax.set(xlim=(-1, right[-1] + left + 1), ylim=(-layers - 0.7, 1.5))
     ax.axis("off")
 
 
@@ -148,4 +153,4 @@ def _worth(found: Reading, word: str) -> float:
 def _percent(p: float) -> str:
     if 0.995 < p < 1 - 1e-9:
         return ">99%"
-    return "<1%" if 0 < p < 0.005 else f"{p:.0%}"
+    return "<1%" if 0 < p < 0.005 else f"{p + 1e-9:.0%}"  # half a percent goes up, as in the page
