@@ -1,16 +1,26 @@
 """The glass model in Python: what it is trained on, what a view says, and the page that is built from it."""
 
+import hashlib
 import inspect
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import safetensors.numpy
+import small_twin
 import torch
-from transformers import AutoConfig, BertForPreTraining, EncoderDecoderModel
+from matplotlib.legend import Legend
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    BertForPreTraining,
+    EncoderDecoderModel,
+)  # fmt: skip
 
 from course_lib import glass
 from course_lib.apply import translation
@@ -21,6 +31,7 @@ from course_lib.town.language import TinyTown
 from course_lib.town.oracle import Oracle
 from course_lib.train import evaluation
 from course_lib.train.objectives import PreTraining
+from tools.bench import twins
 
 TOWN = TinyTown.load()
 TOKENIZER = tokenization.word_tokenizer(TOWN.vocabulary)
@@ -110,12 +121,142 @@ def test_a_pair_stands_as_a_picture_judged_from_cls():
         glass.show_pair(0, "window")
 
 
+# --- real English -----------------------------------------------------------------------------------------------------
+ERROR = "If there is no such element, an error is raised."
+SHIPPED = pytest.mark.skipif(not reading.ENGLISH.exists(), reason="english-both is not shipped yet")
+
+
+@pytest.fixture(scope="module")
+def english(tmp_path_factory):
+    """A small checkpoint in the form of english-both."""
+    return small_twin.checkpoint(tmp_path_factory.mktemp("english"))
+
+
+def test_english_is_read_under_either_mask_as_the_model_was_trained(english):
+    """Bidirectional at the gap; causal at the position before it. Held against a plain forward pass."""
+    model = AutoModelForMaskedLM.from_pretrained(english, dtype=torch.float32, attn_implementation="sdpa").eval()
+    tokenizer = AutoTokenizer.from_pretrained(english)
+    ids = tokenizer(ERROR)["input_ids"]
+    for hidden in (1, 4, len(ids) - 2):
+        row = torch.tensor([ids])
+        row[0, hidden] = tokenizer.mask_token_id
+        told = {}
+        for mask, asked in (("bidirectional", hidden), ("causal", hidden - 1)):
+            found = told[mask] = glass.read(ERROR, hidden, mask, checkpoint=english)
+            with torch.no_grad():
+                wanted = model(row, attention_mask=reading.MASKS[mask](None, len(ids))).logits[0, asked].softmax(-1)
+            assert np.abs(np.array(list(found.model.values())) - wanted[5:].numpy()).max() < 0.02
+            seen = len(ids) if mask == "bidirectional" else hidden
+            assert found.asked == asked and found.reaches.tolist() == [True] * seen + [False] * (len(ids) - seen)
+            assert found.attentions.shape == (3, 4, len(ids), len(ids)) and np.allclose(found.attentions.sum(-1), 1)
+            assert (np.triu(found.attentions, 1) == 0).all() == (mask == "causal")
+        both, left = told.values()
+        assert both.model == both.both == left.both and left.model == left.left == both.left != both.model
+        assert both.best is None and both.truth == tokenizer.decode(ids[hidden]).replace(" ", "\u2423")
+        assert both.tokens[hidden] == "[MASK]" and both.tokens[0] == "[CLS]" and both.tokens[-1] == "[SEP]"
+    assert list(both.model) == reading.pieces(tokenizer)[5:] and len(set(both.model)) == len(tokenizer) - 5
+    often = reading.counts(english)
+    assert both.floor["e"] == often[tokenizer.convert_tokens_to_ids("e")] / sum(often) > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"text": ""}, "has 0 pieces: from 1"),
+        ({"text": "a " * 40}, "pieces: from 1 to 30"),
+        ({"hidden": 0}, "the position of a piece, one of 1:"),
+        ({"hidden": "no"}, "hidden='no'"),
+        ({"mask": "prefix", "size": 2}, "mask='prefix', size=2: English was trained under"),
+        ({"size": 2}, "mask='causal', size=2"),
+        ({"checkpoint": "klingon"}, "choose one of town, english"),
+    ],
+)
+def test_what_english_cannot_show_is_refused(english, given, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        glass.read(**({"text": ERROR, "checkpoint": english} | given))
+
+
+def test_where_the_checkpoint_is_missing_the_commands_are_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(reading.CHECKPOINTS, "english", tmp_path / "english-both")
+    for ask in (glass.read, glass.show):
+        with pytest.raises(FileNotFoundError, match=r"twins train --arm both .*twins ship --arm both"):
+            ask(ERROR, checkpoint="english")
+    assert twins.SHIPPED == reading.ENGLISH
+
+
+def test_english_stands_as_a_picture_without_an_exact_answer(english):
+    shown = glass.show(ERROR, 5, "causal", checkpoint=english)
+    assert shown.png.startswith(b"\x89PNG") and len(shown.png) < 60_000
+    assert "'If there is ___ such element, an error is raised.' under the causal mask" in shown.alt
+    assert "position 4, which is asked for the next piece" in shown.alt and "word frequencies alone give" in shown.alt
+    assert "nobody knows the best possible answer" in shown.alt
+    assert "one-mask-apart-english.html#embed=1&amp;text=If%20there%20is%20no" in shown.markup
+    assert "&amp;hide=4&amp;mask=causal&amp;stage=switch" in shown.markup
+    legend = picture.draw(glass.read(ERROR, 4, checkpoint=english)).findobj(Legend)[-1]
+    said = ["this model", "word frequencies alone (English has no exact reader)"]
+    assert [text.get_text() for text in legend.texts] == said
+    assert len(re.findall("under the", repr(glass.drawn(ERROR, 4, checkpoint=english)))) == 2
+
+
+def moved(folder, texts):
+    """How much probability rounding to int8 moves: total variation at every position, under either mask."""
+    model = AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    rounded, tokenizer = reading.load(folder)
+    found = []
+    for text in texts:
+        ids = tokenizer(text, return_tensors="pt")["input_ids"]
+        for mask in ("bidirectional", "causal"):
+            additive = reading.MASKS[mask](None, ids.shape[1])
+            with torch.no_grad():
+                one, other = (each(ids, attention_mask=additive).logits[0].softmax(-1) for each in (model, rounded))
+            found += ((one - other).abs().sum(-1) / 2).tolist()
+    return np.array(found)
+
+
+def test_rounding_moves_little_probability_even_in_a_model_of_large_random_weights(english):
+    apart = moved(english, [ERROR, *small_twin.README.read_text("utf-8").splitlines()[:20]])
+    assert 0 < apart.mean() < 0.03, apart.mean()
+
+
+@SHIPPED
+def test_the_shipped_english_model_is_light_tells_how_it_was_made_and_rounding_moves_little_of_it():
+    """Of 4.7 million weights in int8, as page and ``read`` hold them: how far do the answers move?"""
+    recipe = json.loads((reading.ENGLISH / "recipe.json").read_text("utf-8"))
+    assert {"text", "tokens", "sha256", "scores", "floors", "seed", "steps", "torch", "transformers"} <= set(recipe)
+    assert recipe["tokens"] >= 29_000_000 and len(recipe["counts"]) == len(reading.load(reading.ENGLISH)[1])
+    assert sum(file.stat().st_size for file in reading.ENGLISH.iterdir()) <= 10_000_000
+    weights = (reading.ENGLISH / "model.safetensors").read_bytes()
+    assert hashlib.sha256(weights).hexdigest() == recipe["sha256"]["weights"]
+    for asked in ("fill", "next word"):
+        name = {"fill": "fill two-sided", "next word": "next word"}[asked]
+        assert recipe["scores"][f"{name} accuracy"] > 2 * recipe["floors"][f"{asked} unigram accuracy"]
+    apart = moved(reading.ENGLISH, [re.sub(r"[\[\]]", "", text) for text in build.ENGLISH_TEXTS])
+    assert apart.mean() < 0.02 and apart.max() < 0.15, (apart.mean(), apart.max())
+
+
 # --- the page ---------------------------------------------------------------------------------------------------------
 def test_the_page_is_built_from_what_lies_here_and_is_light():
     built = build.page()
     assert PAGE.read_text(encoding="utf-8") == built, "python -m course_lib.glass.build"
     assert PAGE.stat().st_size <= 2_000_000
     assert "default-src 'none'" in built and not re.search(r"https?://(?!www\.w3\.org/2000/svg)", built)
+
+
+def test_the_english_page_is_built_from_a_checkpoint_and_asks_for_nothing(english, tmp_path):
+    data = build.english(english)
+    assert all("[" not in one["text"] and one["text"].split(" ")[one["hidden"]] for one in data["stories"])
+    assert sum(data["frequencies"]) == pytest.approx(1, abs=1e-3) and len(data["merges"]) == 700 - 5 - 256
+    built = build.page(data)
+    code = re.sub(r'<script type="application/json".*?</script>', "", built, flags=re.DOTALL)
+    assert "default-src 'none'" in code and not re.search(r"https?://(?!www\.w3\.org/2000/svg)", code)
+    ignored = (PAGE.parent / ".gitignore").read_text("utf-8").splitlines()
+    assert build.HTML["english"].name in ignored and build.HTML["town"] == PAGE
+    local = json.loads((english / "config.json").read_text("utf-8"))
+    local["layer_types"][1] = "sliding_attention"
+    shutil.copytree(english, tmp_path / "local")
+    (tmp_path / "local" / "config.json").write_text(json.dumps(local))
+    with pytest.raises(ValueError, match="sliding_attention"):
+        build.english(tmp_path / "local")
 
 
 def test_scripts_share_one_scope_without_a_clash():
@@ -248,3 +389,12 @@ def test_the_encoder_decoder_translates():
     with torch.no_grad():
         right = (batch.logits(model)[0].argmax(-1) == batch.targets).float().mean()
     assert 0.95 < right <= 1, right
+
+
+def test_the_picture_names_its_heads_by_colour_and_rounds_as_the_page_does():
+    figure = picture.draw(glass.read("tomorrow Ben will go to the school .", 1))
+    legends = [[text.get_text() for text in legend.texts] for legend in figure.findobj(Legend)]
+    assert ["head 1", "head 2"] in legends and len(legends) == 2
+    assert [picture._percent(p) for p in (0.125, 0.115, 0.0, 0.004, 0.999, 1.0)] == [
+        "13%", "12%", "0%", "<1%", ">99%", "100%",
+    ]  # fmt: skip

@@ -1,17 +1,18 @@
 """The matched twins: a folder of data, a finished folder per run, its numbers; and the floor."""
 
+import hashlib
 import json
 from collections import Counter
 from math import log
 
 import pytest
 import safetensors.torch
+import small_twin
 import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from course_lib.experiments.world import under_causal_mask
 from course_lib.model import bodies
-from course_lib.text.tokenization import train_byte_bpe
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM
@@ -24,19 +25,8 @@ LITTLE = dict(tokens=4096, batch_size=8, moments=2)  # eight steps
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """Data as prepare writes it, without a corpus: random rows of 64."""
     monkeypatch.setattr(twins, "BODY", twins.BODY | SMALL)
-    tokenizer = train_byte_bpe(["the cat sat on the mat and the dog ate the cat"], vocab_size=270)
-    rows = torch.randint(5, len(tokenizer), (24, 64), generator=torch.Generator().manual_seed(0))
-    rows[:, 0], rows[:, -1] = tokenizer.cls_token_id, tokenizer.sep_token_id
-    folder = tmp_path / "data"
-    tokenizer.save_pretrained(folder / "tokenizer")
-    safetensors.torch.save_file(
-        {"train": rows[:16].short().clone(), "held_out": rows[16:].short().clone()}, folder / "rows.safetensors"
-    )
-    facts = dict.fromkeys(("corpus", "digest", "rows digest", "rows", "rows held out"), "small")
-    (folder / "facts.json").write_text(json.dumps(facts))
-    return folder
+    return small_twin.data(tmp_path / "data")
 
 
 @pytest.mark.parametrize("arm", twins.ARMS)
@@ -60,6 +50,32 @@ def test_an_arm_leaves_a_folder_that_opens_and_says_how_it_was_made(arm, data, t
     twins.main(arguments)  # finished: nothing is done again
     assert (folder / "run.json").stat().st_mtime_ns == before
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [folder.name]
+
+
+def test_a_finished_run_is_shipped_with_its_recipe_and_an_unfinished_one_is_not(data, tmp_path, capsys):
+    loaded, runs, to = twins.Data.load(data), tmp_path / "runs", tmp_path / "checkpoints" / "small"
+    arguments = ["ship", "--arm", "both", "--data", str(data), "--runs", str(runs), "--to", str(to)]
+    with pytest.raises(FileNotFoundError, match="is not finished: `python -m tools.bench.twins train --arm both"):
+        twins.main(arguments)
+    run = twins.train("both", 0, loaded, runs, **LITTLE)
+    twins.main(arguments)
+    twins.main(arguments)  # again: it is replaced
+    assert capsys.readouterr().out.split()[-1] == str(to) and [path.name for path in to.parent.iterdir()] == ["small"]
+    told, recipe = (json.loads(file.read_text()) for file in (run / "run.json", to / "recipe.json"))
+    assert recipe["scores"] == {name: pytest.approx(values[-1], abs=1e-4)
+                                for name, values in told["numbers"].items() if name != "tokens"}  # fmt: skip
+    assert recipe["tokens"] == 4096 and recipe["floors"]["fill unigram accuracy"] == 0.0123
+    assert recipe["seed"] == 0 and recipe["steps"] == 8 and recipe["torch"] and recipe["text"]["source"] == "small"
+    weights = (to / "model.safetensors").read_bytes()
+    assert recipe["sha256"] == {"text": "small", "rows": "small", "weights": hashlib.sha256(weights).hexdigest()}
+    assert recipe["counts"] == [int((loaded.rows == id_).sum()) for id_ in range(len(loaded.tokenizer))]
+    one, other = (AutoTokenizer.from_pretrained(folder) for folder in (run, to))
+    assert one("the cat's mat")["input_ids"] == other("the cat's mat")["input_ids"]
+    assert AutoModelForMaskedLM.from_pretrained(to).num_parameters() == recipe["parameters"]
+    facts = json.loads((data / "facts.json").read_text())
+    (data / "facts.json").write_text(json.dumps(facts | {"rows digest": "other"}))
+    with pytest.raises(ValueError, match="trained on other data"):
+        twins.main(arguments)
 
 
 def test_all_arms_start_from_the_same_weights_and_read_the_same_rows_in_the_same_order(data, tmp_path, monkeypatch):

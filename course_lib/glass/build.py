@@ -1,6 +1,7 @@
 """Build one-mask-apart.html: the view, a trained model and the exact reader's grammar in one file, with no request.
 
-    python -m course_lib.glass.build
+    python -m course_lib.glass.build            # Tiny Town
+    python -m course_lib.glass.build english    # one-mask-apart-english.html, 6 MB, not in git
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +20,28 @@ from transformers import EncoderDecoderModel
 from course_lib import runtime
 from course_lib.apply import translation
 from course_lib.experiments import lesson_10, town_pairs
-from course_lib.glass.reading import CHECKPOINT, LONGEST, PAIR, pair_examples, rounded
+from course_lib.glass.reading import (
+    CHECKPOINT,
+    ENGLISH,
+    LONGEST,
+    PAIR,
+    counts,
+    grouped,
+    load,
+    pair_examples,
+    pieces,
+    rounded,
+)  # fmt: skip
 from course_lib.places import DATA
 from course_lib.town.language import TinyTown
 
-__all__ = ["STORIES", "grammar", "moments", "page", "pair", "translate"]
+__all__ = ["STORIES", "english", "grammar", "moments", "page", "pair", "translate"]
 
 PAGE = Path(__file__).parent / "page"
-HTML = DATA.parent / "one-mask-apart.html"
+HTML = {"town": DATA.parent / "one-mask-apart.html", "english": DATA.parent / "one-mask-apart-english.html"}
 SCRIPTS = (  # in the order of what they need
-    "dom.js", "masks.js", "model.js", "reader.js", "state.js", "arrows.js", "answers.js", "opened.js", "more.js",
-    "walk.js", "main.js",
+    "dom.js", "masks.js", "model.js", "modernbert.js", "bpe.js", "reader.js", "state.js", "arrows.js", "answers.js",
+    "opened.js", "more.js", "walk.js", "main.js",
 )  # fmt: skip
 TRANSLATE = CHECKPOINT.with_name("town-translate")
 
@@ -41,13 +54,29 @@ STORIES = (  # text, and the place that is hidden when it is opened
     ("Clara walked to the garden with her dog . it was wet , so she took her umbrella .", 11),
     ("Ben walked to the school with his dog .", 6),
 )
+ENGLISH_TEXTS = (  # what is hidden when it is opened stands in brackets: one piece
+    "If there is[ no] such element, an error is raised.",
+    "This method must be[ called] before the server is started.",
+    "Open the[ file] and read its first line.",
+    "Raise a[ ValueError] if the argument is not valid.",
+    "The number of rows[ and] columns of the matrix.",
+    "a tensor of shape (batch_size, sequence_[length], hidden_size)",
+)
+ENGLISH_NAMES = {  # element of the page -> what it says there instead
+    "title": "One Mask Apart: real English, one switch", "lead": "One small model of real English, one switch:",
+    "bestname": "word frequencies alone", "ghostname": "this model, both sides in view", "ownname": "Your own text",
+    "samename": "The same, as tables",
+}  # fmt: skip
 
 
-def page() -> str:
-    """Put style, scripts and data together. A script's imports and exports are dropped: all of them share one scope."""
+def page(data: dict | None = None) -> str:
+    """Put style, scripts and data together, the town's or :func:`english`.
+
+    A script's imports and exports are dropped: all of them share one scope.
+    """
     code = "".join((PAGE / name).read_text("utf-8") for name in SCRIPTS)
     code = re.sub(r"^import [^;]*;\n|^export ", "", code, flags=re.MULTILINE)
-    data = json.dumps(_data(), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    data = json.dumps(data or _data(), ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     whole = (PAGE / "index.html").read_text("utf-8").replace("/*STYLE*/", (PAGE / "style.css").read_text("utf-8"))
     return whole.replace("/*DATA*/", data).replace("/*CODE*/", f'(() => {{\n"use strict";\n{code}}})();\n')
 
@@ -102,6 +131,47 @@ def shape_of(checkpoint: Path, weights: dict[str, np.ndarray]) -> dict:
         "vocabulary": sorted(vocabulary, key=vocabulary.get),
         "tensors": [[name, list(value.shape)] for name, value in weights.items()],
     }  # fmt: skip
+
+
+def english(folder: Path = ENGLISH) -> dict:
+    """Prepare the page of a ModernBERT that was trained under both masks on English, with its tokenizer.
+
+    Raises FileNotFoundError where there is none, ValueError for layers that do not attend to all positions.
+    """
+    model, tokenizer = load(folder)
+    config, recipe, shown = model.config, _json(folder / "recipe.json"), pieces(tokenizer)
+    if set(config.layer_types) != {"full_attention"}:
+        raise ValueError(f"layer_types={config.layer_types}: the page knows full_attention alone.")
+    weights = grouped(weights_of(folder / "model.safetensors"))
+    theta = config.rope_parameters["full_attention"]["rope_theta"]
+    shape = shape_of(folder, weights) | {"vocabulary": shown, "modern": {
+        "inner": config.intermediate_size, "eps": config.norm_eps, "theta": theta}}  # fmt: skip
+    often, scores, floors = counts(folder), recipe["scores"], recipe["floors"]
+    stories = []
+    for text in ENGLISH_TEXTS:
+        before, hidden, after = ([shown[one] for one in tokenizer(part, add_special_tokens=False)["input_ids"]]
+                                 for part in re.split(r"[\[\]]", text))  # fmt: skip
+        stories.append({"text": " ".join(before + hidden + after), "hidden": len(before)})
+    foot = (
+        f"{recipe['parameters']:,} weights in {shape['layers']} layers of {shape['heads']} heads, width "
+        f"{shape['width']}: ModernBERT, trained from nothing on {recipe['tokens'] / 1e6:.0f} million pieces of the "
+        "docstrings of Python packages, half of its batches with hidden pieces under no mask, half with the next piece "
+        f"under the causal one. On text it has not read it fills {scores['fill two-sided accuracy']:.1%} of the hidden "
+        f"pieces and {scores['next word accuracy']:.1%} of the next ones; word frequencies alone "
+        f"{floors['fill unigram accuracy']:.1%} and {floors['next word unigram accuracy']:.1%}. "
+        "␣ is a space: it belongs to the piece. "
+        "Everything runs in this page; nothing is fetched or sent."
+    )
+    return {
+        "model": shape, "merges": _merges(folder), "frequencies": [round(n / sum(often), 7) for n in often],
+        "foot": foot, "texts": ENGLISH_NAMES, "stories": stories, "pair": {"examples": []}, "translate": [],
+        "moments": [{"name": "trained", "weights": _text(weights)}],
+    }  # fmt: skip
+
+
+def _merges(folder: Path) -> list[str]:
+    merges = _json(folder / "tokenizer.json")["model"]["merges"]
+    return [" ".join(merge).replace("\u0120", "\u2423") for merge in merges]
 
 
 def pair() -> dict:
@@ -167,5 +237,8 @@ def _data() -> dict:
 
 if __name__ == "__main__":
     runtime.setup()
-    HTML.write_text(page(), encoding="utf-8")
-    print(f"{HTML.name}: {HTML.stat().st_size / 1e6:.2f} MB")
+    named = sys.argv[1] if len(sys.argv) > 1 else "town"
+    if named not in HTML:
+        sys.exit(f"{named!r} is unknown; choose one of {', '.join(HTML)}.")
+    HTML[named].write_text(page(english() if named == "english" else None), encoding="utf-8")
+    print(f"{HTML[named].name}: {HTML[named].stat().st_size / 1e6:.2f} MB")

@@ -2,7 +2,8 @@
 
 Each is a folder that opens with `from_pretrained` (fp16 safetensors, configuration, tokenizer) and says in
 `recipe.json` how it was made. `town-both` is the switch, one BERT trained under every mask, with earlier moments of its
-training; `town-pair` fills words and judges whether B follows A; `town-translate` is an encoder-decoder.
+training; `town-pair` fills words and judges whether B follows A; `town-translate` is an encoder-decoder. `english-both`
+is not made here: `python -m tools.bench.twins` trains it, and its `ship` writes the folder.
 
 Which candidate of town-both is shipped (stated on 2026-11-26, before any was trained): widths 64 and 96, two heads,
 seeds 0 and 1, 8,000 steps of 256 rows. The lowest :func:`score` is shipped; of those within 0.003 of it, the one that

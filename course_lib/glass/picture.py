@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
@@ -16,7 +17,8 @@ from course_lib.glass.reading import Reading
 __all__ = ["describe", "draw", "png"]
 
 INK, SOFT, LINE, CARD = "#1b1f24", "#5b6570", "#cfd6dd", "#f4f6f8"
-MODEL, BEST, WALL, HEADS = "#0b62c4", "#a34a06", "#b3261e", ("#0f766e", "#9b2fae")
+MODEL, BEST, WALL = "#0b62c4", "#a34a06", "#b3261e"
+HEADS = "#0f766e", "#9b2fae", "#8a5a00", "#44546a"
 SHOWN, FAINT = 5, 0.02  # bars; a thinner arrow is not drawn
 
 
@@ -24,6 +26,10 @@ def describe(found: Reading) -> str:
     """Say in two sentences what the picture shows; its alt text."""
     word, place = found.truth, f"position {found.asked}" if found.asked else "[CLS], which is asked"
     best = f"{_percent(found.best[word])} is the best possible" if found.best else "no story reads like this"
+    if found.floor:
+        if found.tokens[found.asked] != "[MASK]":
+            place = f"position {found.asked}, which is asked for the next piece"
+        best = f"word frequencies alone give {_percent(found.floor[word])}, and nobody knows the best possible answer"
     return (
         f"{found.about}: {int(found.reaches.sum())} of {len(found.tokens)} positions can reach {place}. "
         f"The model gives '{word}' {_percent(found.model[word])}; {best}."
@@ -59,25 +65,31 @@ def _draw_model(ax, found: Reading) -> None:
     layers, heads, T, _ = found.attentions.shape
     widths = np.array([max(3.2, len(token) + 1.6) for token in found.tokens])
     right = np.cumsum(widths + 0.6)
-    xs = right - widths / 2 + 9
+    left = max(9, 0.09 * right[-1])  # room for the layers' names
+    xs = right - widths / 2 + left
     share = [np.eye(T)[found.asked]]  # what each position passes on to the asked one: attention and residual, half each
     for weights in found.attentions.mean(axis=1)[::-1]:
         share.insert(0, share[0] @ (0.5 * weights + 0.5 * np.eye(T)))
     for layer in range(layers):
         for head in range(heads):
+            aside = 0.25 * (head - (heads - 1) / 2)
             weights = share[layer + 1][:, None] * found.attentions[layer, head]
             for i, j in np.argwhere(weights > FAINT):
-                _arrow(ax, (xs[i], -layer - 1), (xs[j], -layer), weights[i, j], HEADS[head % 2], 0.25 * (head - 0.5))
+                _arrow(ax, (xs[i], -layer - 1), (xs[j], -layer), weights[i, j], HEADS[head % 4], aside)
     for row, parts in enumerate(share):
         ax.text(0, -row, f"layer {row}" if row else "embedding", va="center", fontsize=9, color=SOFT)
         for x, part, reaches in zip(xs, parts, found.reaches, strict=True):
             colour = "white" if not reaches else INK if part > 0.012 else LINE
             ax.plot(x, -row, "o", ms=5 + 8 * part**0.5, color=colour, mec=colour if reaches else LINE, zorder=3)
     for t in range(T):
-        _token(ax, xs[t], widths[t], found, t)
+        _token(ax, xs[t], widths[t], found, t, min(10, 1060 / (right[-1] + left + 2)))
         if t + 1 < T and found.reaches[t] != found.reaches[t + 1]:
-            ax.axvline(right[t] + 9.3, color=WALL, ls=":", lw=2.5)
-    ax.set(xlim=(-1, right[-1] + 10), ylim=(-layers - 0.5, 1.5))
+            ax.axvline(right[t] + left + 0.3, color=WALL, ls=":", lw=2.5)
+    if heads <= len(HEADS):
+        named = [Line2D([], [], color=colour, lw=3, label=f"head {n}") for n, colour in enumerate(HEADS[:heads], 1)]
+        ax.legend(handles=named, loc="lower left", ncols=heads, frameon=False, fontsize=9, handlelength=1, borderpad=0,
+                  bbox_to_anchor=(0, -0.04))  # fmt: skip
+    ax.set(xlim=(-1, right[-1] + left + 1), ylim=(-layers - 0.7, 1.5))
     ax.axis("off")
 
 
@@ -91,7 +103,7 @@ def _arrow(ax, start, end, weight, colour, aside) -> None:
     ax.add_patch(patch)
 
 
-def _token(ax, x, width, found: Reading, t: int) -> None:
+def _token(ax, x, width, found: Reading, t: int, font: float) -> None:
     token, hidden, asked, seen = found.tokens[t], found.tokens[t] == "[MASK]", t == found.asked, found.reaches[t]
     box = FancyBboxPatch(
         (x - width / 2, 0.62), width, 0.56, boxstyle="round,pad=0,rounding_size=0.3", mutation_aspect=0.12,
@@ -100,8 +112,8 @@ def _token(ax, x, width, found: Reading, t: int) -> None:
     )  # fmt: skip
     ax.add_patch(box)
     ax.text(
-        x, 0.9, token, ha="center", va="center", fontsize=10, weight="bold",
-        color="white" if hidden else INK if seen else SOFT,
+        x, 0.9, token, ha="center", va="center", fontsize=font, weight="bold",
+        color="white" if hidden and seen else INK if seen else SOFT,
         bbox=None if seen else {"fc": "white", "ec": "none", "pad": 0.5},
     )  # fmt: skip
     if not seen:
@@ -114,6 +126,7 @@ def _draw_bars(ax, found: Reading) -> None:
     sides = [
         (-0.18, 0.34, 1.08, MODEL, "this model", found.model),
         (0.18, 0.26, 1.19, BEST, "best possible from what it sees", found.best),
+        (0.18, 0.26, 1.19, SOFT, "word frequencies alone (English has no exact reader)", found.floor),
     ]
     names = [f"{word} \u2713" if word == found.truth else word for word in order]
     names += ["all others"] if len(found.model) > len(order) else []
@@ -140,4 +153,4 @@ def _worth(found: Reading, word: str) -> float:
 def _percent(p: float) -> str:
     if 0.995 < p < 1 - 1e-9:
         return ">99%"
-    return "<1%" if 0 < p < 0.005 else f"{p:.0%}"
+    return "<1%" if 0 < p < 0.005 else f"{p + 1e-9:.0%}"  # half a percent goes up, as in the page

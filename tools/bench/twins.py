@@ -2,6 +2,7 @@
 
     python -m tools.bench.twins prepare --data FOLDER
     python -m tools.bench.twins train --arm causal --seed 0 --data FOLDER --to FOLDER
+    python -m tools.bench.twins ship --arm both --data FOLDER --runs FOLDER     # a finished run, for the glass model
 
 The first reads the docstrings of the installed packages and takes minutes. The second needs that folder and nothing
 else: one to two hours an arm on a processor's core, minutes on a GPU. Stopped at any moment it goes on where it was.
@@ -15,6 +16,7 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -31,13 +33,14 @@ from course_lib import runtime
 from course_lib.experiments import definition
 from course_lib.experiments.world import under_causal_mask
 from course_lib.model import bodies
+from course_lib.places import DATA
 from course_lib.train import loop
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import Batch, BothMasks, CausalLM, MaskedLM, Objective
 from tools import evidence
 
-__all__ = ["ARMS", "EXPECTATION", "Data", "measure", "prepare", "train"]
+__all__ = ["ARMS", "EXPECTATION", "Data", "measure", "prepare", "ship", "train"]
 
 # Written on 2026-11-26, before the first run with this backbone, after ten runs of BERT's (twins-first-try.json), which
 # stayed at word frequencies, and the first seeds of english-masks. "Literature" marks what rests on papers.
@@ -62,6 +65,7 @@ BATCH_SIZE, LEARNING_RATE, TOKENS = 32, 2e-3, 30_000_000
 MOMENTS = 20  # of measuring, evenly over training; the run is kept at each of them, and in between
 KEPT = 100  # times
 ARMS = ("bidirectional", "causal", "both")
+SHIPPED = DATA / "checkpoints" / "english-both"  # where the glass model looks for it
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,41 @@ def train(
     return folder
 
 
+def ship(arm: str, seed: int, data: Data, runs: Path, to: Path = SHIPPED) -> Path:
+    """Copy a finished run to a folder that the glass model opens, with a recipe.json; at most 10 MB. Returns it.
+
+    The recipe tells text, tokens, versions, hashes and scores beside their floors, and how often each piece stands in
+    the text. Raises FileNotFoundError for a run that is not finished, ValueError where it was trained on other data.
+    """
+    run = runs / f"{arm}-{seed}"
+    if not run.exists():
+        raise FileNotFoundError(f"{run} is not there, so that run is not finished: "
+                                f"`python -m tools.bench.twins train --arm {arm} --seed {seed} --to {runs}` goes on.")
+    told, facts = json.loads((run / "run.json").read_text("utf-8")), data.facts
+    if (told["data"]["digest"], told["data"]["rows digest"]) != (facts["digest"], facts["rows digest"]):
+        raise ValueError(f"{run} was trained on other data: name the folder that it was trained with.")
+    final = {name: values[-1] for name, values in told["numbers"].items()}
+    recipe = {"made by": f"tools.bench.twins, arm {arm}", "seed": seed, "date": told["date"],
+              "tokens": final.pop("tokens"), "parameters": told["parameters"], "seconds": told["seconds"],
+              **told["settings"], **told["environment"]}  # fmt: skip
+    recipe["text"] = {name: facts[name] for name in (
+        "corpus", "source", "documents", "words", "words to train on", "words held out", "rows held out")}  # fmt: skip
+    recipe["sha256"] = {"text": facts["digest"], "rows": facts["rows digest"],
+                        "weights": hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()}  # fmt: skip
+    for name, scores in (("scores", final), ("floors", facts["floors"])):
+        recipe[name] = {of: round(score, 4) for of, score in scores.items()}
+    recipe["counts"] = torch.bincount(data.rows.flatten(), minlength=len(data.tokenizer)).tolist()
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{to.name}-", dir=to.parent) as draft:  # cut off, it leaves nothing
+        whole = Path(shutil.copytree(run, f"{draft}/whole", ignore=shutil.ignore_patterns("run.json")))
+        tokenizer = json.loads((whole / "tokenizer.json").read_text("utf-8"))
+        (whole / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")), "utf-8")
+        (whole / "recipe.json").write_text(json.dumps(recipe) + "\n", "utf-8")
+        shutil.rmtree(to, ignore_errors=True)
+        os.replace(whole, to)
+    return to
+
+
 class _Run:
     """A run that can be stopped: the plain loop of ``loop.train``, with all that changes in ``state``."""
 
@@ -264,24 +303,33 @@ def _score(model: PreTrainedModel, batches: list[Batch]) -> tuple[float, float]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one of the two commands."""
+    """Run one of the three commands."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.twins", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     first = commands.add_parser("prepare", help="read the docstrings, train the tokenizer, cut the rows")
     second = commands.add_parser("train", help="train an arm with one or more seeds")
-    second.add_argument("--arm", choices=ARMS, required=True)
+    third = commands.add_parser("ship", help="copy a finished run to where the glass model opens it")
+    for command in (second, third):
+        command.add_argument("--arm", choices=ARMS, required=True)
     second.add_argument("--seed", type=int, nargs="+", default=[0])
-    for command in (first, second):
+    third.add_argument("--seed", type=int, default=0)
+    third.add_argument("--runs", type=Path, required=True, help="folder that train writes to")
+    third.add_argument("--to", type=Path, default=SHIPPED, help="folder of the checkpoint, replaced if it is there")
+    for command in (first, second, third):
         command.add_argument("--data", type=Path, required=True, help="folder that prepare writes")
     second.add_argument("--to", type=Path, required=True, help="folder for the results, one folder a run")
     for name, usual in train.__kwdefaults__.items():
         second.add_argument(f"--{name.replace('_', '-')}", type=type(usual), default=usual)
     options = vars(parser.parse_args(arguments))
-    if options.pop("command") == "prepare":
+    command = options.pop("command")
+    if command == "prepare":
         prepare(options["data"])
         return
     runtime.threads()
     data = Data.load(options.pop("data"))
+    if command == "ship":
+        print(ship(data=data, **options))
+        return
     for seed in options.pop("seed"):
         run = json.loads((train(seed=seed, data=data, **options) / "run.json").read_text("utf-8"))
         final = {name: values[-1] for name, values in run["numbers"].items()}

@@ -1,7 +1,7 @@
 // The answers: the model's bars beside the best possible ones, a sentence that reads them, the mask as a square, and
 // everything once more as tables.
 import { $, cleared, element, table } from "./dom.js";
-import { attentionOf, labels, shape, shown, sized, sizeOf, SPECIALS, state, vocabulary } from "./state.js";
+import { attentionOf, english, labels, shape, shown, sized, sizeOf, SPECIALS, state, vocabulary } from "./state.js";
 
 const SHOWN = 5; // bars before "all others"
 const MISSED = 0.2; // a best answer this far above the model's is called "not learned"
@@ -45,7 +45,9 @@ export function drawBars(found) {
     numbers.children[0].textContent = percent(ours);
     numbers.children[1].textContent = found.best ? percent(exact) : "–";
   });
-  $("asks").textContent = found.pair ? "Does B follow A? Asked at [CLS]" : `Which word stands at position ${found.at}?`;
+  $("asks").textContent = found.pair
+    ? "Does B follow A? Asked at [CLS]"
+    : `Which ${english ? "piece" : "word"} stands at position ${state.asked + 1}?`;
   const ghosts = rows.some((row) => row[3] != null);
   $("ghost").classList.toggle("off", !ghosts);
 }
@@ -64,6 +66,7 @@ function emptyBar() {
 // Text in which {model ...}, {best ...} and {clue ...} are set off.
 export function say(found) {
   if (found.pair) return sayPair(found);
+  if (english) return sayEnglish(found);
   const { model, best, both, left, truth, at, clue } = found;
   const word = vocabulary[truth];
   const ours = `{model ${percent(model[truth])}}`;
@@ -99,6 +102,17 @@ export function say(found) {
       ? " No weight has changed, only the mask. In return a causal model can write, word by word."
       : "";
   return `${sees(found)} ${lost} a perfect reader gives “${word}” only ${most}; this model ${ours}.${same}`;
+}
+
+function sayEnglish({ model, best, both, truth, at }) {
+  const word = `“${vocabulary[truth]}”`;
+  const [ours, often] = [`{model ${percent(model[truth])}}`, `{best ${percent(best[truth])}}`];
+  if (state.mask === "bidirectional") {
+    const next = state.turned ? "" : " Before you turn the switch to causal: what will happen to the bars?";
+    return `Position ${at} sees the whole text. This model gives ${word} ${ours}, word frequencies ${often}. The best possible answer nobody knows: English has no grammar that could be added up, as Tiny Town has.${next}`;
+  }
+  const sight = at ? "itself and what stands to its left" : "nothing but itself";
+  return `Asked as GPT is: position ${at} sees ${sight}, and names the piece that comes next. It gives ${word} ${ours}, word frequencies ${often}; with both sides in view this model gave ${percent(both[truth])}. No weight has changed, only the mask, and with it the place that is asked.`;
 }
 
 function sees({ at, from }) {
@@ -141,7 +155,8 @@ export function drawSquare({ T, at, may, layers }) {
   const named = T <= 13;
   square.setAttribute("viewBox", named ? "-26 -1 127 102" : "-1 -1 102 102");
   labels().forEach((text, row) => {
-    if (named) element(square, "text", { x: -2, y: (row + 0.68) * cell, class: "name" }, text.slice(0, 9));
+    if (named)
+      element(square, "text", { x: -2, y: (row + 0.68) * cell, class: "name" }, text.replace("␣", "").slice(0, 9));
   });
   for (let n = 0; n < T * T; n++) {
     const place = box((n % T) * cell, Math.floor(n / T) * cell, cell * 0.92);
@@ -161,7 +176,12 @@ export function drawTables({ T, at, may, layers }) {
   const bars = [...$("bars").children].map(({ children: [word, , numbers] }) => {
     return [word, ...numbers.children].map((one) => one.textContent);
   });
-  table(tables, `Answers at position ${at}`, ["word", "this model", "best possible"], bars);
+  table(
+    tables,
+    `Answers at position ${at}`,
+    ["word", "this model", english ? "word frequencies" : "best possible"],
+    bars,
+  );
   const rows = labels().map((text, j) => {
     const weights = layers.map(({ attention }) => percent(attentionOf(attention)[at * T + j]));
     const label = state.changes.has(j - 1) ? state.words[j - 1] : "−100";

@@ -71,6 +71,7 @@ function drawNames(wires, { flat, dot }) {
     const [x, y] = dot(0, row);
     const text = row ? `layer ${row}` : "embedding";
     if (flat) name(0, y + 4, text);
+    else if (shape.layers > 2) name(x, 14, row || "embedding", "middle");
     else name(x, 14, text, row === shape.layers ? "end" : "middle");
   }
 }
@@ -85,11 +86,11 @@ function drawWall(wires, { flat, turn, width, height, ends }, { from, T }) {
 }
 
 function drawArrows(wires, place, { T, layers }, share) {
-  const all = state.head === "all"; // the two heads are drawn side by side in two colours
+  const all = state.head === "all"; // the heads are drawn side by side, each in its colour
   layers.forEach(({ attention }, layer) => {
     attention.forEach((shares, head) => {
       if (!all && head !== state.head) return;
-      const aside = all ? 5 * head - 2.5 : 0;
+      const aside = all ? 5 * (head - (shape.heads - 1) / 2) : 0;
       for (let i = 0; i < T; i++) {
         for (let j = 0; j < T; j++) {
           const weight = share[layer + 1][i] * shares[i * T + j];

@@ -4,11 +4,26 @@ import { drawModel, redrawOnResize } from "./arrows.js";
 import { $, button, cleared, element } from "./dom.js";
 import { drawTranslation, writeOn } from "./more.js";
 import { drawAttention, drawEmbedding, drawLabels, STEPS } from "./opened.js";
-import { data, forward, fromAddress, isWord, LONGEST, open, reading, shape } from "./state.js";
+import {
+  data,
+  english,
+  forward,
+  fromAddress,
+  isWord,
+  LONGEST,
+  masksHere,
+  open,
+  parse,
+  reading,
+  shape,
+} from "./state.js";
 import { shown, sized, sizeOf, state, townWords } from "./state.js";
 import { WALK } from "./walk.js";
 
-const radios = [...document.querySelectorAll("input[name=mask]")];
+if (english) document.documentElement.dataset.language = "english";
+for (const [id, text] of Object.entries(data.texts ?? {})) $(id).textContent = text;
+if (english) $("own").placeholder = `any English, up to ${LONGEST} pieces`;
+const radios = [...document.querySelectorAll("input[name=mask]")].filter(({ value }) => masksHere.includes(value));
 let found = null;
 let step = STEPS.length - 1;
 
@@ -66,11 +81,12 @@ on("size", "input", ({ value }) => (state[state.mask === "window" ? "window" : "
 
 const stories = element($("story"), "optgroup", { label: "one sentence: which word is hidden?" });
 data.stories.forEach(({ text, hidden }, n) => {
-  const words = text.split(" ").map((word, place) => (place === hidden ? "[MASK]" : word));
-  element(stories, "option", { value: n }, words.slice(Math.max(0, hidden - 4), hidden + 5).join(" "));
+  const words = text.split(" ").map((word, place) => (place === hidden ? word.replace(/[^␣].*/, "[MASK]") : word));
+  const near = words.slice(Math.max(0, hidden - 4), hidden + 5).join(english ? "" : " ");
+  element(stories, "option", { value: n }, near.replaceAll("␣", " "));
 });
 element(stories, "option", { value: "" }, "your own");
-const pairs = element($("story"), "optgroup", { label: "two segments: does B follow A?" });
+const pairs = element($("story"), "optgroup", { label: "two segments: does B follow A?", class: "town" });
 data.pair.examples.forEach(({ a, b }, n) => {
   const [end, start] = [a.split(" ").slice(-4).join(" "), b.split(" ").slice(0, 4).join(" ")];
   element(pairs, "option", { value: `pair ${n}` }, `${end} | ${start}`);
@@ -83,26 +99,29 @@ on("story", "change", ({ value }) => {
 on("tokens", "click", ({ dataset }) => {
   if (dataset.at === undefined) return;
   const place = Number(dataset.at) - 1;
-  if (!state.changes.has(place)) hide(place);
+  if (english) open(state.words, [place]);
+  else if (!state.changes.has(place)) hide(place);
   else if (place === state.asked) show(place);
   else state.asked = place;
 });
 on("own", "change", (input) => {
-  const words = input.value.trim().split(/\s+/).filter(Boolean);
+  const words = english ? parse(input.value.trim()) : input.value.trim().split(/\s+/).filter(Boolean);
   const unknown = words.find((word) => !isWord(word));
   const fits = words.length > 0 && words.length <= LONGEST;
-  $("wrong").textContent = fits ? "" : `From 1 to ${LONGEST} words, please.`;
+  $("wrong").textContent = fits ? "" : `From 1 to ${LONGEST} ${english ? "pieces" : "words"}, please.`;
   if (unknown)
     $("wrong").textContent = `“${unknown}” is not a word of Tiny Town (its words stand at the end of the page).`;
   if (unknown || !fits) return;
   input.value = "";
   open(words, [Math.min(state.asked, words.length - 1)]);
 });
-for (const word of townWords) element($("words"), "option", { value: word });
-$("allwords").textContent = townWords.toSorted().join(" ");
+if (!english) {
+  for (const word of townWords) element($("words"), "option", { value: word });
+  $("allwords").textContent = townWords.toSorted().join(" ");
+}
 
 // --- heads, layers, training -------------------------------------------------------------------------------------
-element($("head"), "option", { value: "all" }, "both");
+element($("head"), "option", { value: "all" }, shape.heads > 2 ? "all" : "both");
 for (let head = 0; head < shape.heads; head++) element($("head"), "option", { value: head }, head + 1);
 for (let layer = 0; layer < shape.layers; layer++) element($("layer"), "option", { value: layer }, layer + 1);
 $("moment").max = data.moments.length - 1;
@@ -232,7 +251,7 @@ function start() {
 }
 
 $("foot").textContent = data.foot;
-window.glass = { data, forward, open, reading, state }; // to be played with in the browser's console, and for the tests
+window.glass = { data, forward, open, parse, reading, state }; // to be played with in the browser's console, and for the tests
 addEventListener("hashchange", start);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", theme);
 const lab = around(() => window.parent.document.body.dataset.jpThemeLight && window.parent.document.body);

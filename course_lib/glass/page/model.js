@@ -39,7 +39,7 @@ export function unpack(tensors, moment) {
 }
 
 // --- the parts of a layer --------------------------------------------------------------------------------------
-function linear(x, T, weight, bias, into) {
+export function linear(x, T, weight, bias, into) {
   const from = x.length / T;
   const y = new Float32Array(T * into);
   for (let o = 0; o < into; o++) {
@@ -53,13 +53,13 @@ function linear(x, T, weight, bias, into) {
         c += x[start + i + 2] * weight[row + i + 2];
         d += x[start + i + 3] * weight[row + i + 3];
       }
-      y[t * into + o] = a + b + c + d + bias[o];
+      y[t * into + o] = a + b + c + d + (bias ? bias[o] : 0);
     }
   }
   return y;
 }
 
-function layerNorm(x, T, gain, bias) {
+export function layerNorm(x, T, gain, bias, eps = 1e-12) {
   const width = x.length / T;
   for (let t = 0; t < T; t++) {
     const row = x.subarray(t * width, (t + 1) * width);
@@ -67,8 +67,8 @@ function layerNorm(x, T, gain, bias) {
     let variance = 0;
     for (const value of row) mean += value / width;
     for (const value of row) variance += (value - mean) ** 2 / width;
-    const scale = 1 / Math.sqrt(variance + 1e-12);
-    for (let i = 0; i < width; i++) row[i] = (row[i] - mean) * scale * gain[i] + bias[i];
+    const scale = 1 / Math.sqrt(variance + eps);
+    for (let i = 0; i < width; i++) row[i] = (row[i] - mean) * scale * gain[i] + (bias ? bias[i] : 0);
   }
   return x;
 }
@@ -80,7 +80,7 @@ function erf(z) {
   return Math.sign(z) * (1 - series * Math.exp(-z * z));
 }
 
-function gelu(x) {
+export function gelu(x) {
   return x.map((value) => value * 0.5 * (1 + erf(value * Math.SQRT1_2)));
 }
 
@@ -91,12 +91,12 @@ export function softmax(scores) {
   return raised.map((value) => value / sum);
 }
 
-function add(x, y) {
+export function add(x, y) {
   return x.map((value, i) => value + y[i]);
 }
 
 // softmax(q k^T / sqrt(d) + mask) v for one head, whose columns of q, k, v and mixed [T, width] begin at `first`.
-function attend(q, k, v, may, T, first, size, mixed) {
+export function attend(q, k, v, may, T, first, size, mixed) {
   const width = q.length / T;
   const scores = new Float32Array(T * T);
   const attention = new Float32Array(T * T);

@@ -1,15 +1,14 @@
 // Two more views: writing word by word with a cache, and an encoder-decoder's cross-attention.
 import { $, cleared, element, table } from "./dom.js";
 import { maskOf } from "./masks.js";
-import { logitsAt, read } from "./model.js";
-import { data, idOf, LONGEST, shape, SPECIALS, state, vocabulary, weightsNow } from "./state.js";
+import { data, idOf, LONGEST, logitsOf, run, shape, SPECIALS, state, vocabulary, weightsNow } from "./state.js";
 
 const SAME = 1e-5; // two vectors that differ by less are one and the same
 
 // --- writing ---------------------------------------------------------------------------------------------------------
 function pass(words, mask) {
   const ids = ["[CLS]", ...words, "[SEP]"].map((word) => idOf.get(word));
-  return read(shape, weightsNow(), ids, maskOf(mask, 0, ids.length));
+  return run(shape, weightsNow(), ids, maskOf(mask, 0, ids.length));
 }
 
 // How many of the first `count` positions keep their vector in each layer when the text grows?
@@ -32,7 +31,7 @@ export function writeOn() {
     return;
   }
   const [old, count] = [state.words, state.words.length + 1]; // [CLS] and the words so far
-  const scores = logitsAt(shape, weightsNow(), pass(old, "causal").output, count - 1);
+  const scores = logitsOf(shape, weightsNow(), pass(old, "causal").output, count - 1);
   const word = vocabulary[SPECIALS + scores.subarray(SPECIALS).reduce((top, x, i, all) => (x > all[top] ? i : top), 0)];
   state.words = [...old, word];
   const rows = ["causal", "bidirectional"].map((mask) => {
