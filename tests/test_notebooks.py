@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 from course_lib.exercises import lessons
-from course_lib.notes import interview
+from course_lib.notes import interview, working_copy
 from tools import bake
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -42,8 +42,10 @@ each_full_lesson = pytest.mark.parametrize("path", FULL_LESSONS, ids=lambda path
 
 @functools.cache
 def load(path):
-    """Read a notebook once; tests only look at it."""
-    return nbformat.read(path, as_version=4)
+    """Read a notebook once, as learners see it; tests only look at it."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = working_copy.for_learners(notebook.cells)
+    return notebook
 
 
 def code_cells(path):

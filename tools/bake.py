@@ -19,6 +19,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from course_lib import places
+from course_lib.notes import working_copy
 
 __all__ = ["execute", "fingerprint", "main", "normalise", "problems"]
 
@@ -123,6 +124,9 @@ def normalise(notebook):
         )
         cell.source = cell.source.rstrip()
         cell.metadata.pop("slideshow", None)
+        if working_copy.INSTRUCTOR in cell.metadata.get("tags", []):
+            cell.metadata["slideshow"] = {"slide_type": "notes"}
+            continue
         for start, kind in SLIDES.get(cell.cell_type, {}).items():
             if f"\n{start}" in f"\n{cell.source}":
                 cell.metadata["slideshow"] = {"slide_type": kind}

@@ -22,6 +22,7 @@ from pygments.formatters import HtmlFormatter
 
 from course_lib import places
 from course_lib.exercises import lessons, questions
+from course_lib.notes import working_copy
 from course_lib.notes.cards import inline
 
 __all__ = ["FORMULA", "LIVE", "ONE_CALL", "OUT", "chosen", "draw_formulas", "drawn", "kind", "main", "page", "pdf"]
@@ -52,6 +53,7 @@ def kind(fold):
 
 def page(notebook):
     """Return a notebook as one HTML page to print."""
+    notebook = notebook | {"cells": working_copy.for_learners(notebook.cells)}
     exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     soup = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
     _judge(soup)

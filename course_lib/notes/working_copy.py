@@ -20,7 +20,7 @@ from filelock import FileLock
 from course_lib import places
 from course_lib.notes.cards import Card, inline, plain, show, slip
 
-__all__ = ["LESSONS", "folder", "latest", "lay", "own", "restart_lesson"]
+__all__ = ["INSTRUCTOR", "LESSONS", "cleared", "folder", "for_learners", "latest", "lay", "own", "restart_lesson"]
 
 LESSONS = places.DATA.parent / "notebooks"  # of a checkout; an installed wheel brings none
 NAMES = "[0-9][0-9]_*.ipynb"
@@ -29,6 +29,7 @@ LANGUAGE = {  # as a Python kernel tells it: JupyterLab marks a notebook that sa
     "name": "python", "version": platform.python_version(), "mimetype": "text/x-python", "file_extension": ".py",
     "codemirror_mode": {"name": "ipython", "version": 3}, "pygments_lexer": "ipython3", "nbconvert_exporter": "python",
 }  # fmt: skip
+INSTRUCTOR = "instructor"  # the tag of cells that only an instructor's view has
 KEPT = ("tags", "slideshow", "editable", "deletable")  # of a cell's metadata
 
 
@@ -149,10 +150,15 @@ def _joined(new, mine, base):
     return cleared(new | {"cells": cells})
 
 
+def for_learners(cells):
+    """Leave out the cells that are for the instructor."""
+    return [cell for cell in cells if INSTRUCTOR not in cell["metadata"].get("tags", [])]
+
+
 def cleared(notebook):
-    """Return a notebook as it is handed out: no outputs, no counts, no marks of an editor."""
+    """Return a notebook as it is handed out: no outputs, no counts, no marks of an editor, no notes to instructors."""
     cells = []
-    for cell in notebook["cells"]:
+    for cell in for_learners(notebook["cells"]):
         metadata = {key: value for key, value in cell["metadata"].items() if key in KEPT}
         if cell["cell_type"] == "code":
             cell = cell | {"outputs": [], "execution_count": None}

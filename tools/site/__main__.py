@@ -100,10 +100,11 @@ def build(out, numbers=None):
     (out / "downloads").mkdir()
     for name in names:
         stored = pages.ROOT / "notebooks" / f"{name}.ipynb"
-        shutil.copy(stored, out / "notebooks")
-        empty = working_copy.cleared(json.loads(stored.read_text(encoding="utf-8")))
-        text = json.dumps(empty, ensure_ascii=False, indent=1) + "\n"
-        (out / "downloads" / stored.name).write_text(text, encoding="utf-8")
+        notebook = json.loads(stored.read_text(encoding="utf-8"))
+        full = notebook | {"cells": working_copy.for_learners(notebook["cells"])}
+        for folder, copied in (("notebooks", full), ("downloads", working_copy.cleared(notebook))):
+            text = json.dumps(copied, ensure_ascii=False, indent=1) + "\n"
+            (out / folder / stored.name).write_text(text, encoding="utf-8")
         if made := pages.pdf(name):
             shutil.copy(made, out / "downloads")
     made = [page for page in sorted(out.rglob("*.html")) if page.name != pages.GLASS]

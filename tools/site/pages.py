@@ -12,7 +12,7 @@ import nbformat
 import yaml
 from bs4 import BeautifulSoup
 
-from course_lib.notes import claims, drill, glossary
+from course_lib.notes import claims, drill, glossary, working_copy
 from tools import printed
 from tools.site import lessons
 
@@ -68,6 +68,8 @@ def write(folder, numbers=None):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = [row for row in listed(readme) if numbers is None or int(row[0]) in numbers]
     stored = {row[2]: nbformat.read(ROOT / "notebooks" / f"{row[2]}.ipynb", as_version=4) for row in rows}
+    for notebook in stored.values():
+        notebook.cells = working_copy.for_learners(notebook.cells)
     minutes = {name: max(1, round(lessons.words(one) / CONFIG["words_a_minute"])) for name, one in stored.items()}
     texts = {f"notebooks/{name}.ipynb": nbformat.writes(lessons.prepared(notebook, _tools(name, minutes[name])))
              for name, notebook in stored.items()}  # fmt: skip
