@@ -16,6 +16,7 @@ from pathlib import Path
 import matplotlib
 from bs4 import BeautifulSoup
 
+from course_lib.glass import build as glass
 from course_lib.notes import working_copy
 from tools import printed
 from tools.site import pages
@@ -97,6 +98,7 @@ def build(out, numbers=None):
         file.unlink(missing_ok=True)
     shutil.rmtree(out / "_sources", ignore_errors=True)
     shutil.copy(pages.ROOT / pages.GLASS, out)
+    (out / pages.ENGLISH).write_text(glass.page(glass.english()), encoding="utf-8")
     (out / "downloads").mkdir()
     for name in names:
         stored = pages.ROOT / "notebooks" / f"{name}.ipynb"
@@ -107,7 +109,7 @@ def build(out, numbers=None):
             (out / folder / stored.name).write_text(text, encoding="utf-8")
         if made := pages.pdf(name):
             shutil.copy(made, out / "downloads")
-    made = [page for page in sorted(out.rglob("*.html")) if page.name != pages.GLASS]
+    made = [page for page in sorted(out.rglob("*.html")) if page.name not in (pages.GLASS, pages.ENGLISH)]
     index = [entry for page in made for entry in _sections(out, page)]
     text = json.dumps(index, ensure_ascii=False, separators=(",", ":"))
     (out / "_static" / "search-index.js").write_text(f"window.SEARCH_INDEX = {text};\n", encoding="utf-8")

@@ -12,16 +12,18 @@ import nbformat
 import yaml
 from bs4 import BeautifulSoup
 
+from course_lib.glass import build
 from course_lib.notes import claims, drill, glossary, working_copy
 from tools import printed
 from tools.site import lessons
 
-__all__ = ["CONFIG", "ROOT", "buttons", "elsewhere", "listed", "pdf", "write"]
+__all__ = ["CONFIG", "ENGLISH", "GLASS", "ROOT", "buttons", "elsewhere", "listed", "pdf", "write"]
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = yaml.safe_load((Path(__file__).with_name("site.yaml")).read_text(encoding="utf-8"))
 CONFIG["repository"] = os.environ.get("SITE_REPOSITORY", CONFIG["repository"]).rstrip("/").removesuffix(".git")
-GLASS, TEMPLATES = "one-mask-apart.html", Path(__file__).with_name("templates")
+GLASS, ENGLISH = (build.HTML[name].name for name in ("town", "english"))  # pages without a theme
+TEMPLATES = Path(__file__).with_name("templates")
 ROW = re.compile(r"^\| (\d\d) \| \[(.+?)\]\(notebooks/(\w+)\.ipynb\) \| (.+?) \| (.+?) \|$", re.M)
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
