@@ -38,6 +38,13 @@ def mended(*texts, line="← [03 · a](03.ipynb) | [The map](00.ipynb#8)"):
     return ["".join(cell["source"]) for cell in way.mended(notebook(*texts), line)["cells"]]
 
 
+def test_the_way_at_the_end_stands_above_an_instructor_s_note():
+    lesson = notebook("# T?\nWords.", "## Recap\nend", "a note")
+    lesson["cells"][-1]["metadata"] = {"tags": ["instructor"]}
+    *_, end, note = way.mended(lesson, "[The map](00.ipynb#8)")["cells"]
+    assert "".join(end["source"]) == "## 1 Recap\nend\n\n[The map](00.ipynb#8)" and note["source"] == "a note"
+
+
 def test_a_title_gets_the_way_and_headings_their_numbers_and_links_follow():
     line = "← [03 · a](03.ipynb) | [The map](00.ipynb#8)"
     told = mended("# T?\nWords, see [there](#Recap).", "## 1 · One\ntext", "## Two\n### Three", "## Recap\nend")

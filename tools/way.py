@@ -10,6 +10,7 @@ from pathlib import Path
 
 from course_lib import places
 from course_lib.exercises import lessons
+from course_lib.notes.working_copy import INSTRUCTOR
 
 __all__ = ["main", "mended"]
 
@@ -31,7 +32,8 @@ def mended(notebook, way):
         return f"## {title}"
 
     texts = [HEADING.sub(numbered, text) for text in texts]
-    last = max(at for at, text in enumerate(texts) if text)
+    tags = [cell.get("metadata", {}).get("tags", []) for cell in cells]
+    last = max(at for at, text in enumerate(texts) if text and INSTRUCTOR not in tags[at])
     for at, text in enumerate(texts):
         text = re.sub(r"\]\(#([^)]+)\)", lambda match: f"](#{renamed.get(match[1], match[1])})", text)
         if at in (0, last):
