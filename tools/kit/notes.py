@@ -75,6 +75,7 @@ def notes(lesson):
     for number, cell in enumerate(nbformat.read(lessons()[lesson], as_version=4).cells):
         if INSTRUCTOR in cell.metadata.get("tags", []):
             found.append(read(cell, lesson, section, number))
-        elif cell.cell_type == "markdown" and (headings := re.findall(r"^#+ (.+)", cell.source, re.M)):
-            section = headings[-1]
+        elif cell.cell_type == "markdown" and (headings := re.findall(r"^(#+) (.+)", cell.source, re.M)):
+            highest = min(level for level, _ in headings)
+            section = [text for level, text in headings if level == highest][-1]
     return tuple(found)
