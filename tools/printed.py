@@ -53,7 +53,7 @@ def kind(fold):
 
 def page(notebook):
     """Return a notebook as one HTML page to print."""
-    notebook = notebook | {"cells": working_copy.for_learners(notebook.cells)}
+    notebook = nbformat.from_dict(notebook | {"cells": working_copy.for_learners(notebook.cells)})
     exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     soup = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
     _judge(soup)
