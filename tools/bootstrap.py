@@ -23,8 +23,9 @@ NEEDED_MB = 2500  # the CPU build of PyTorch, JupyterLab and the rest take about
 LEARNER, TESTER = set(["lab"]), set(["lab", "test", "site"])
 TASKS = {  # task: the extras of pyproject.toml that it needs
     "lab": LEARNER, "copy": LEARNER, "print": LEARNER, "doctor": LEARNER, "update": LEARNER,
-    "site": LEARNER | set(["site"]), "kit": LEARNER | set(["site"]), "setup": TESTER, "test": TESTER, "browser-test": TESTER,
-    "lint": TESTER, "bake": TESTER, "bench": TESTER | set(["bench"]), "gpu-check": TESTER | set(["bench"]),
+    "site": LEARNER | set(["site"]), "kit": LEARNER | set(["site"]), "setup": TESTER, "test": TESTER,
+    "browser-test": TESTER, "lint": TESTER, "bake": TESTER, "bench": TESTER | set(["bench"]),
+    "gpu-check": TESTER | set(["bench"]),
 }  # fmt: skip
 USAGE = """usage: make TASK, or python tools/bootstrap.py TASK [options]; each task sets up what it needs first
 

@@ -43,15 +43,20 @@ def seconds(name, how=ALONE):
     return {(int(number), head): took for number, one in found.items() for head, took in one["seconds"].items()}
 
 
+def to_run(lesson, name):
+    """Return (the headings, a notebook of the cells) of what a learner runs of a lesson in a format."""
+    run = [(section.heading, source) for section in plan.to_run(lesson, name) for source in section.code.values()]
+    run = [(heading, source) for heading, source in run if not copies.SHOWS.fullmatch(source)]
+    cells = [nbformat.v4.new_code_cell(source) for _, source in run]
+    return [heading for heading, _ in run], nbformat.v4.new_notebook(cells=cells)
+
+
 def rehearse(lesson, name, timeout=600):
     """Run what a format needs of a lesson; returns what there is to keep. Raises nbclient's errors."""
-    stored = nbformat.read(lessons()[lesson], as_version=4)
-    run = [(section.heading, stored.cells[n]) for section in plan.to_run(lesson, name) for n in section.code]
-    run = [(heading, cell) for heading, cell in run if not copies.SHOWS.fullmatch(cell.source)]
-    part = stored | {"cells": [cell for _, cell in run]}
-    done = bake.execute(nbformat.from_dict(part), lessons()[lesson].parent, timeout, record_timing=True)
-    took = dict.fromkeys((heading for heading, _ in run), 0.0)
-    for (heading, _), cell in zip(run, done.cells, strict=True):
+    headings, notebook = to_run(lesson, name)
+    done = bake.execute(notebook, lessons()[lesson].parent, timeout, record_timing=True)
+    took = dict.fromkeys(headings, 0.0)
+    for heading, cell in zip(headings, done.cells, strict=True):
         times = cell.metadata.get("execution", {})
         begun, ended = times.get("iopub.status.busy"), times.get("shell.execute_reply")
         if begun and ended:  # an empty cell is not run
@@ -62,7 +67,7 @@ def rehearse(lesson, name, timeout=600):
         "machine": f"{platform.system()}, {platform.machine()}, Python {platform.python_version()}",
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS", "all"),
-        "code": bake.fingerprint(part | {"cells": done.cells}),
+        "code": bake.fingerprint(notebook),
         "seconds": {heading: round(time, 1) for heading, time in took.items()},
     }
 
@@ -116,9 +121,7 @@ def _run(name, how, again):
     """Rehearse the lessons of a format, each kept as soon as it is done; returns whether all ran."""
     for lesson in plan.numbers(name):
         old = kept().get(how, {}).get(name, {}).get(f"{lesson:02d}")
-        code = [section.code[n] for section in plan.to_run(lesson, name) for n in section.code]
-        cells = [nbformat.v4.new_code_cell(source) for source in code if not copies.SHOWS.fullmatch(source)]
-        if old and not again and old["code"] == bake.fingerprint(nbformat.v4.new_notebook(cells=cells)):
+        if old and not again and old["code"] == bake.fingerprint(to_run(lesson, name)[1]):
             continue
         print(f"{name}, lesson {lesson:02d}: running ...", end=" ", flush=True)
         try:
