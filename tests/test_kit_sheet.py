@@ -45,7 +45,8 @@ def course(monkeypatch, tmp_path):
         "# 00 · A start\n\nTwo words. [next](03_masks.ipynb#a) [other](01_text.ipynb)", note("2 h: 4 min"),
         "import math", "## 1 One\n\nA text.\n\n## 2 Two", note("2 h: 20 min", ("Late", "all of it.")),
         'predict("first-word")', "## 3 Three", "word = math.pi", "## 4 Four", "idle = 1", "### 4.1 Deep",
-        note("2 h: 30 min", ("Ask", "why?")), "print(word)", "### 4.2 Deeper", "deeper = 1", nbformat.v4.new_markdown_cell("A line.\n### 4.3"),
+        note("2 h: 30 min", ("Ask", "why?")), "print(word)", "### 4.2 Deeper", "deeper = 1",
+        nbformat.v4.new_markdown_cell("A line.\n### 4.3"),
     )  # fmt: skip
     second = lesson("# 03 · Masks", "## 1 Exercises", note("2 h: 40 min"), STUB + "check(best_share)",
                     'hint("best_share", 1)', 'solution("best_share")', "## 2 Last", note("2 h: 11 min"))  # fmt: skip

@@ -111,7 +111,7 @@ def _what(row, seconds):
     address = f"../../../my-course/{lessons()[row.note.lesson].name}#{quote(row.what.replace(' ', '-'))}"
     if section.code:
         took = seconds.get((row.note.lesson, row.what))
-        measured.append("cells: not timed" if took is None else f"cells: {took:.0f} s")
+        measured.append("cells: not timed" if took is None else f"cells: {took:.0f} s" if took >= 1 else "cells: < 1 s")
     for exercise in section.exercises:
         measured.append(f"`{exercise.name}`: {exercise.texts['minutes']} min")
     measured.append(f"{section.words} words")
