@@ -156,6 +156,7 @@ def test_a_run_sheet_says_what_to_do_when_and_keeps_the_answers(course):
     text = sheet.markdown("2 h", start=9 * 60 + 30)
     assert "| 9:39 | 20 | [2 Two](../../../my-course/00_start.ipynb#2-Two)<br><small>cells: 12 s; 1 words" in text
     assert "| 10:39 | 40 |" in text and "`best_share`: 4 min" in text and "**Show:** the \\| picture." in text
+    assert "| 9:35 | 4 | [the title](../../../my-course/00_start.ipynb#00-%C2%B7-A-start)" in text
     assert "| 9:39 | 00 | 2 Two | 20 | all of it. |" in text.partition("## When you are late")[2]
     assert "## 1 One" not in text and "Lessons for another day" not in text
     question, votes = texts.find("predictions", "first-word"), text.partition("## Votes")[2]

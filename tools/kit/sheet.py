@@ -115,7 +115,8 @@ def _what(row, seconds):
     for exercise in section.exercises:
         measured.append(f"`{exercise.name}`: {exercise.texts['minutes']} min")
     measured.append(f"{section.words} words")
-    return f"[{_cell(row.what)}]({address})<br><small>{'; '.join(measured)}</small>"
+    label = "the title" if row.what == _title(row.note.lesson) else _cell(row.what)
+    return f"[{label}]({address})<br><small>{'; '.join(measured)}</small>"
 
 
 def _said(row):
