@@ -75,6 +75,12 @@ def test_a_plan_says_when_each_section_begins_and_breaks_between_lessons(course)
                     (59, 10, "Break"), (69, 40, "1 Exercises"), (109, 11, "2 Last")]  # fmt: skip
 
 
+def test_a_break_stands_between_two_lessons_where_that_is_about_as_even():
+    mine = [notes.Note(lesson, "", 0, {"x": minutes}, {}) for lesson, minutes in ((0, 33), (0, 10), (1, 33))]
+    assert plan._breaks(0, mine, "x", 1) == (2,)
+    assert plan._breaks(30, mine, "x", 1) == (1,)
+
+
 def test_two_days_have_a_drill_in_the_morning_and_lunch_that_is_not_counted(course):
     course |= {"days": 2, "breaks": [2, 3], "lunch": 60, "morning": 7, "second_day": 3, "minutes": 122}
     with pytest.raises(ValueError, match="2 sections have minutes on day 2"):
