@@ -73,11 +73,12 @@ def _bake(file, timeout):
     return True
 
 
-def execute(notebook, folder, timeout=180):
+def execute(notebook, folder, timeout=180, record_timing=False):
     """Return the notebook with fresh outputs, run in `folder` (pathlib.Path) as a learner's first run is.
 
     Quiet, offline, with an empty cache and no recorded progress. `timeout` limits a cell, in
-    seconds. Raises nbclient's CellExecutionError, CellTimeoutError or DeadKernelError.
+    seconds; `record_timing` notes in each cell when it ran. Raises nbclient's CellExecutionError,
+    CellTimeoutError or DeadKernelError.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -96,7 +97,7 @@ def execute(notebook, folder, timeout=180):
             timeout=timeout,
             kernel_name="python3",
             resources={"metadata": {"path": str(folder)}},
-            record_timing=False,
+            record_timing=record_timing,
             store_widget_state=False,
             coalesce_streams=True,
             extra_arguments=["--IPKernelApp.log_level=40"],  # no notes on transports among our lines

@@ -23,8 +23,9 @@ NEEDED_MB = 2500  # the CPU build of PyTorch, JupyterLab and the rest take about
 LEARNER, TESTER = set(["lab"]), set(["lab", "test", "site"])
 TASKS = {  # task: the extras of pyproject.toml that it needs
     "lab": LEARNER, "copy": LEARNER, "print": LEARNER, "doctor": LEARNER, "update": LEARNER,
-    "site": LEARNER | set(["site"]), "setup": TESTER, "test": TESTER, "browser-test": TESTER,
-    "lint": TESTER, "bake": TESTER, "bench": TESTER | set(["bench"]), "gpu-check": TESTER | set(["bench"]),
+    "site": LEARNER | set(["site"]), "kit": LEARNER | set(["site"]), "setup": TESTER, "test": TESTER,
+    "browser-test": TESTER, "lint": TESTER, "bake": TESTER, "bench": TESTER | set(["bench"]),
+    "gpu-check": TESTER | set(["bench"]),
 }  # fmt: skip
 USAGE = """usage: make TASK, or python tools/bootstrap.py TASK [options]; each task sets up what it needs first
 
@@ -32,6 +33,7 @@ USAGE = """usage: make TASK, or python tools/bootstrap.py TASK [options]; each t
   copy       lay or renew that copy without opening it, and say where it is
   print      lessons to print, answers at the end of each section, in build/print/   (ARGS=03: one lesson)
   site       the website of all lessons, in site/   (ARGS=--serve: and show it; ARGS=--zip: and pack it)
+  kit        run sheets, slides and copies for a class, in build/kit/   (ARGS="--hours 2", "--hours 4", "--days 2")
   test       ruff, all tests, every notebook under strict nbval
   setup      install all that lessons and tests need, so that neither needs the network again
   browser-test   install a browser if there is none, then try the pages in it

@@ -1,0 +1,107 @@
+"""Pack the lessons of a format for a class: learners' copies without solutions, and copies with all exercises solved.
+
+Each zip holds one folder, as a repository for nbgitpuller would have it: README.txt, the glass model's page, lessons/.
+"""
+
+import ast
+import hashlib
+import io
+import re
+import zipfile
+
+import nbformat
+
+from course_lib.exercises import lessons as texts
+from course_lib.exercises.help import solution_source
+from course_lib.notes import working_copy
+from tools.kit import plan
+
+__all__ = ["learner", "make", "solved"]
+
+WHEN = (1980, 1, 1, 0, 0, 0)  # of every file in a zip
+SHOWS = re.compile(r'\s*solution\("\w+"\)\s*')  # a cell that does nothing else
+STUB = re.compile(r'\breference\("(\w+)"\)')
+LINK = re.compile(r"\[([^\]\n]+)\]\((\d\d_\w+\.ipynb)(#[^)]*)?\)")
+README = """\
+One Mask Apart, {what} for a class of {format}.
+Open lessons/{first} in JupyterLab and choose the course's kernel (on a hub it is called "One Mask Apart").
+From a USB stick: copy this folder onto the computer, beside the installed course; the network is never needed.
+"""
+
+
+def learner(notebook):
+    """Return a lesson as learners get it: no outputs, no notes to instructors, no cell that shows a solution."""
+    cells = [cell for cell in notebook["cells"] if not SHOWS.fullmatch(cell["source"])]
+    return working_copy.cleared(notebook | {"cells": cells})
+
+
+def solved(notebook):
+    """Return a lesson with a right answer in each exercise. Stored outputs stay, but not below what was replaced."""
+    cells = []
+    for cell in working_copy.for_learners(notebook["cells"]):
+        if cell["cell_type"] == "code" and (name := STUB.search(cell["source"])):
+            cell = cell | {"source": answered(cell["source"], name[1]), "outputs": [], "execution_count": None}
+        cells.append(cell)
+    return notebook | {"cells": cells}
+
+
+def answered(source, name):
+    """Return an exercise's cell with the reference in the place of its stub; the docstring stays."""
+    imports, _, right = solution_source(texts.find("exercises", name).reference).rpartition("\n\n\n")
+    (stub,) = [node for node in ast.parse(source).body if getattr(node, "name", "") == name]
+    lines = source.splitlines()
+    lines[stub.body[0].end_lineno : stub.end_lineno] = right.splitlines()[ast.parse(right).body[0].body[0].lineno - 1 :]
+    return "\n".join([imports, *lines] if imports else lines)
+
+
+def _only(notebook, names):
+    """Return a notebook whose links lead to these notebooks; of other links the text stays."""
+
+    def kept(link):
+        return link[0] if link[2] in names else link[1]
+
+    cells = [
+        cell | {"source": LINK.sub(kept, cell["source"])} if cell["cell_type"] == "markdown" else cell
+        for cell in notebook["cells"]
+    ]
+    return notebook | {"cells": cells}
+
+
+def _packed(folder, files):
+    """Return a zip's bytes, the same whenever its files are: {name: text}."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as packed:
+        for name, text in sorted(files.items()):
+            about = zipfile.ZipInfo(f"{folder}/{name}", WHEN)
+            about.compress_type, about.external_attr, about.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
+            packed.writestr(about, text)
+    return made.getvalue()
+
+
+def make(folder, formats):
+    """Write both zips of each format into folder/FORMAT, with a file of their checksums; returns the paths."""
+    written = []
+    for name in formats:
+        place = folder / plan.short(name)
+        place.mkdir(parents=True, exist_ok=True)
+        paths = {path.name: path for number, path in plan.lessons().items() if number in plan.numbers(name)}
+        stored = {file: nbformat.read(path, as_version=4) for file, path in paths.items()}
+        sums = []
+        for what, change in (("learners", learner), ("solutions", solved)):
+            label = f"one-mask-apart-{plan.short(name)}-{what}"
+            files = {f"lessons/{file}": _text(_only(change(book), stored)) for file, book in stored.items()}
+            about = {"learners": "lessons", "solutions": "lessons with solutions"}[what]
+            files["README.txt"] = README.format(what=about, format=name, first=min(stored))
+            page = working_copy.LESSONS.parent / working_copy.PAGE
+            files[working_copy.PAGE] = page.read_text(encoding="utf-8")
+            packed = _packed(label, files)
+            (place / f"{label}.zip").write_bytes(packed)
+            sums.append(f"{hashlib.sha256(packed).hexdigest()}  {label}.zip\n")
+            written.append(place / f"{label}.zip")
+        (place / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
+        written.append(place / "SHA256SUMS")
+    return written
+
+
+def _text(notebook):
+    return nbformat.writes(nbformat.from_dict(notebook)) + "\n"
