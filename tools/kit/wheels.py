@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 from pathlib import Path
@@ -96,7 +95,10 @@ def copy(folder):
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".draft-") as draft:
         archive = Path(draft, "course.tar")
         subprocess.run([*git, "archive", "--output", archive, "HEAD"], check=True)
-        with tarfile.open(archive) as packed:
-            packed.extractall(Path(draft, NAME), filter="data")
+        shutil.unpack_archive(archive, Path(draft, NAME))
         shutil.rmtree(folder, ignore_errors=True)
         Path(draft, NAME).rename(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
