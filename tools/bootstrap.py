@@ -164,7 +164,9 @@ def uv_settings(python):
             options += [part for one in values for part in (same[name], one)]
         elif name == "cert":
             variables["SSL_CERT_FILE"] = " ".join(values)
-        elif name in ("no-index", "proxy", "trusted-host", "client-cert", "target", "prefix", "user", "no-binary"):
+        elif name == "no-index":
+            options += ["--no-index"] * (value.strip("'\"").lower() in ("1", "true", "yes", "on"))
+        elif name in ("proxy", "trusted-host", "client-cert", "target", "prefix", "user", "no-binary"):
             return None
     return options, variables
 
