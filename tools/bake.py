@@ -73,11 +73,12 @@ def _bake(file, timeout):
     return True
 
 
-def execute(notebook, folder, timeout=180):
+def execute(notebook, folder, timeout=180, **variables):
     """Return the notebook with fresh outputs, run in `folder` (pathlib.Path) as a learner's first run is.
 
-    Quiet, offline, with an empty cache and no recorded progress. `timeout` limits a cell, in
-    seconds. Raises nbclient's CellExecutionError, CellTimeoutError or DeadKernelError.
+    Quiet, offline, with an empty cache and no recorded progress, unless `variables` of the environment
+    say otherwise. `timeout` limits a cell, in seconds. Raises nbclient's CellExecutionError,
+    CellTimeoutError or DeadKernelError.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -90,7 +91,7 @@ def execute(notebook, folder, timeout=180):
             "COURSE_PROGRESS": str(Path(fresh) / "progress.json"),
             "HF_HUB_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
-        }
+        } | variables
         client = NotebookClient(
             notebook,
             timeout=timeout,

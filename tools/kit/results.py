@@ -60,7 +60,7 @@ def main(arguments=None):
     except OSError as error:
         print(f"{options.to} cannot be written ({error}); name another folder with --to")
         return 1
-    print(f"{len({row['learner'] for row in rows})} learners. {options.to}: {', '.join(files)}")
+    print(f"Learners: {len({row['learner'] for row in rows})}. {options.to}: {', '.join(files)}")
     return 1 if left_out else 0
 
 
@@ -211,9 +211,9 @@ def _page(rows, summed):
     titles = {"prediction": "Predictions, the most divided first", "exercise": "Exercises",
               "quiz": "Quizzes, the most divided first", "drill": "The drill"}  # fmt: skip
     body = "".join(f"<h2>{titles[kind]}</h2>{''.join(found)}" for kind, found in parts.items() if found)
+    count = f"{learners} learner{'s' * (learners != 1)}; what was chosen first, before the answer was in view."
     return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>What this class thought</title>'
-            f"<style>{STYLE}</style></head><body><h1>What this class thought</h1><p>{learners} learners; what was "
-            f"chosen first, before the answer was in view.</p>{body}</body></html>\n")  # fmt: skip
+            f"<style>{STYLE}</style></head><body><h1>What this class thought</h1><p>{count}</p>{body}</body></html>\n")
 
 
 def _votes(row, question, right, where):
