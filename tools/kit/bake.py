@@ -1,7 +1,8 @@
 """Train for a class beforehand: `python -m tools.kit.bake --hours 2` runs the lessons of a format once.
 
 What they train is kept in build/kit/class-cache (or --to FOLDER), which nobody else may write to. Learners who have
-COURSE_CLASS_CACHE=FOLDER wait for nothing. A lesson that is there already, and has not changed, is left out.
+COURSE_CLASS_CACHE=FOLDER wait for nothing, where the course, PyTorch's build, the device and the number format are
+those of this machine (COURSE_PRECISION=fp32, here and there, makes one format of two). What is there is left out.
 
 `--trial 8 --lessons 04` runs 8 kernels at once, without and with these models, and keeps time and memory in trial.json.
 """
@@ -18,16 +19,19 @@ from pathlib import Path
 
 import nbformat
 import psutil
+import torch
+import transformers
 
-from course_lib import places
+from course_lib import places, runtime
 from course_lib.notes import working_copy
+from course_lib.train import provenance
 from tools import bake
 from tools.kit import notes
 
-__all__ = ["CACHE", "LISTED", "chosen", "closed", "fill", "lesson", "listed", "main", "trial"]
+__all__ = ["CACHE", "LISTED", "chosen", "closed", "fill", "lesson", "listed", "made", "main", "trial"]
 
 CACHE = notes.NOTEBOOKS.parent / "build" / "kit" / "class-cache"
-LISTED = "lessons.json"  # in the cache: {lesson: {"code": its fingerprint, "models": [...]}}
+LISTED = "lessons.json"  # in the cache: {lesson: {"code": its fingerprint, "made": made(), "models": [...]}}
 TRIALS = Path(__file__).with_name("trial.json")
 ALONE = {"COURSE_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 TIMEOUT = 1800  # seconds for a cell: eight kernels share two cores
@@ -90,13 +94,22 @@ def lesson(number):
 
 
 def listed(cache):
-    """Return {lesson: its models} of what lies in a class's cache whole, and fits the lessons as they are now."""
-    found = {}
-    for name, entry in _list(cache).items():
-        whole = all((cache / model / "model.safetensors").is_file() for model in entry["models"])
-        if whole and int(name) in notes.lessons() and entry["code"] == bake.fingerprint(lesson(int(name))):
-            found[int(name)] = entry["models"]
+    """Return {lesson: its models} of what lies in a class's cache whole, and fits the lessons and this machine now."""
+    found, here = {}, made()
+    for number in notes.lessons():
+        entry = _list(cache).get(str(number))
+        if not entry or entry.get("made") != here or entry["code"] != bake.fingerprint(lesson(number)):
+            continue
+        if all((cache / model / "model.safetensors").is_file() for model in entry["models"]):
+            found[number] = entry["models"]
     return found
+
+
+def made():
+    """Return what all models depend on: one that was made by another version, or on another device, is not used."""
+    device = runtime.device()
+    versions = [f"torch {torch.__version__}", f"transformers {transformers.__version__}", device.type]
+    return [*versions, str(runtime.precision(device)), provenance.SOURCES[:16]]
 
 
 def _list(cache):
@@ -118,7 +131,7 @@ def fill(cache, numbers):
         started, before = time.monotonic(), _models(cache)
         notebook = lesson(number)
         bake.execute(notebook, notes.NOTEBOOKS, TIMEOUT, COURSE_CACHE=str(cache), COURSE_CLASS_CACHE="")
-        entry = {"code": bake.fingerprint(notebook), "models": sorted(_models(cache) - before)}
+        entry = {"code": bake.fingerprint(notebook), "made": made(), "models": sorted(_models(cache) - before)}
         places.write(cache / LISTED, json.dumps(_list(cache) | {str(number): entry}, indent=1))
         print(f"{len(entry['models'])} models in {time.monotonic() - started:.0f} s", flush=True)
     closed(cache)
