@@ -77,15 +77,14 @@ def run(name="", out=None):
     except OSError as error:
         print(f"The results cannot be written ({error}). Name a file in a folder of yours: --out results.json")
         return 1
-    who = f"under the name {name!r}" if name else "without a name"
-    print(f"{len(found)} results, {who}: {', '.join(map(str, files))}. Hand in one of these, as your teacher says.")
+    print(f"{len(found)} results, {f'as {name!r}' if name else 'without a name'}: {', '.join(map(str, files))}.")
     return 0
 
 
 def _learner():
     """Return the learner's random id; the first call makes it."""
     kept = progress.progress_file().with_name(".learner")
-    if not (kept.is_file() and re.fullmatch(r"[0-9a-f]{12}", kept.read_text(encoding="utf-8", errors="replace"))):
+    if not kept.is_file() or not re.fullmatch(r"[0-9a-f]{12}", kept.read_text(encoding="utf-8", errors="replace")):
         kept.parent.mkdir(parents=True, exist_ok=True)
         places.write(kept, secrets.token_hex(6))
     return kept.read_text(encoding="utf-8")

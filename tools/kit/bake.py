@@ -1,8 +1,9 @@
 """Train for a class beforehand: `python -m tools.kit.bake --hours 2` runs the lessons of a format once.
 
-What they train is kept in build/kit/class-cache (or --to FOLDER), which nobody else may write to. Learners who have
-COURSE_CLASS_CACHE=FOLDER wait for nothing, where the course, PyTorch's build, the device and the number format are
-those of this machine (COURSE_PRECISION=fp32, here and there, makes one format of two). What is there is left out.
+What they train to use (`loop.fit`) is kept in build/kit/class-cache (or --to FOLDER), which nobody else may write to.
+Learners who have COURSE_CLASS_CACHE=FOLDER do not wait for it, where the course, PyTorch's build, the device and the
+number format are those of this machine (COURSE_PRECISION=fp32, here and there, makes one format of two). What lessons
+train to be watched (`loop.train`: in 00, 03, 10 and a little in 04) is trained by everybody. What is there is left out.
 
 `--trial 8 --lessons 04` runs 8 kernels at once, without and with these models, and keeps time and memory in trial.json.
 """
