@@ -274,7 +274,10 @@ def test_no_browser_is_told(monkeypatch):
 
     monkeypatch.setattr(preflight.webbrowser, "get", none)
     monkeypatch.setattr(preflight.printed, "pdf", lambda pages: False)
+    monkeypatch.setattr(preflight.shutil, "which", lambda name: None)
     assert "install Firefox or Chromium" in lines(preflight._browser)["browser"][1]
+    monkeypatch.setattr(preflight.shutil, "which", lambda name: name == "chromium")  # but no display
+    assert lines(preflight._browser)["browser"][0].startswith("chromium (not started")
     monkeypatch.setattr(preflight.webbrowser, "get", lambda: SimpleNamespace(name="firefox"))
     assert len(lines(preflight._browser)["browser"]) == 1
 

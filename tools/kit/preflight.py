@@ -6,6 +6,7 @@ Every line is one fact. A line that starts with '!' is wrong; the fix follows it
 import argparse
 import os
 import re
+import shutil
 import socket
 import stat
 import sys
@@ -177,8 +178,8 @@ def _browser():
     """Yield which browser opens; Chromium is started without a window where playwright is there (`make setup`)."""
     try:
         name = getattr(webbrowser.get(), "name", "") or "the system's own"
-    except webbrowser.Error:
-        name = ""
+    except webbrowser.Error:  # also where there is no display
+        name = next(filter(shutil.which, ("firefox", "chromium", "chromium-browser", "google-chrome")), "")
     if printed.pdf([KIT / "projector.html"]):
         yield "browser", f"{name or 'Chromium'}; Chromium starts"
     elif name:
