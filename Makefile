@@ -14,9 +14,9 @@ RUN = @$(PYTHON) tools/bootstrap.py
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab copy print site kit test browser-test lint doctor bake bench gpu-check update clean
+.PHONY: help setup lab copy print site kit test browser-test lint doctor preflight bake bench gpu-check update clean
 
-setup lab copy print site kit test browser-test lint doctor bake bench gpu-check update:
+setup lab copy print site kit test browser-test lint doctor preflight bake bench gpu-check update:
 	$(RUN) $@ $(ARGS)
 
 help:

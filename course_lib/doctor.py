@@ -16,7 +16,7 @@ import psutil
 
 from course_lib import places, runtime
 
-__all__ = ["run", "train_briefly"]
+__all__ = ["MACHINE", "report", "run", "train", "train_briefly"]
 
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "matplotlib", "jupyterlab")  # nothing of the tests
 SET_UP = "make setup (or python tools/bootstrap.py setup)"
@@ -28,21 +28,34 @@ SLOW_TOKENS_PER_SECOND = 10_000  # below it a lesson of a minute and a half take
 def run(training=True):
     """Print the report, one check at a time, and return the exit status: 0 when nothing needs mending."""
     os.environ["COURSE_QUIET"] = "1"  # the report's own lines are enough
+    wrong = report(*MACHINE, *([train] if training else []))
+    print(f"\n{wrong} to mend: see the lines marked with '!'." if wrong else "\nAll is well. Enjoy the course.")
+    return 1 if wrong else 0
+
+
+def report(*checks):
+    """Print what each check (or functools.partial of one) yields, (name, value[, fix]); return how many are to mend."""
     wrong = 0
-    for check in (_packages, _device, _cache, _memory, *([_training] if training else [])):
+    green, red, plain = ("\33[32m", "\33[31m", "\33[0m") if _coloured() else ("", "", "")
+    for check in checks:
         try:
             lines = list(check())
         except Exception as error:  # the doctor reports what is broken; it does not break with it
             fix = f"do what the message says; if a package is missing: {SET_UP}"
             if isinstance(error, OSError):
                 fix = "set COURSE_CACHE to a folder that can be written"
-            lines = [(check.__name__.strip("_"), f"{type(error).__name__}: {error}", fix)]
+            name = getattr(check, "func", check).__name__.strip("_")
+            lines = [(name, f"{type(error).__name__}: {error}", fix)]
         for name, value, *fix in lines:
-            print(f"{'!' if fix else ' '} {name:<13} {value}", *(f"  {'':<13} -> {text}" for text in fix), sep="\n",
-                  flush=True)  # fmt: skip
+            print(f"{red if fix else green}{'!' if fix else ' '} {name:<13} {value}{plain}",
+                  *(f"  {'':<13} -> {text}" for text in fix), sep="\n", flush=True)  # fmt: skip
             wrong += bool(fix)
-    print(f"\n{wrong} to mend: see the lines marked with '!'." if wrong else "\nAll is well. Enjoy the course.")
-    return 1 if wrong else 0
+    return wrong
+
+
+def _coloured():
+    """Tell whether the output is a terminal that shows colours, and its owner has nothing against them."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _packages():
@@ -91,7 +104,11 @@ def _memory():
     yield "free memory", f"{free:.1f} GB", *([fix] if free < LEAST_MEMORY_GB else [])
 
 
-def _training():
+MACHINE = (_packages, _device, _cache, _memory)
+
+
+def train():
+    """Yield how fast a tiny model trains here, and whether it learns."""
     tokens, seconds, losses = train_briefly(5.0)
     stuck = [] if losses[-1] < losses[0] else ["the loss does not fall: run make test to find out why"]
     yield ("training", f"{tokens / seconds:,.0f} tokens/s (a tiny BERT on Tiny Town, loss {losses[0]:.2f} -> "

@@ -73,12 +73,12 @@ def _bake(file, timeout):
     return True
 
 
-def execute(notebook, folder, timeout=180, record_timing=False):
+def execute(notebook, folder, timeout=180, record_timing=False, **variables):
     """Return the notebook with fresh outputs, run in `folder` (pathlib.Path) as a learner's first run is.
 
-    Quiet, offline, with an empty cache and no recorded progress. `timeout` limits a cell, in
-    seconds; `record_timing` notes in each cell when it ran. Raises nbclient's CellExecutionError,
-    CellTimeoutError or DeadKernelError.
+    Quiet, offline, with an empty cache and no recorded progress, unless `variables` of the environment
+    say otherwise. `timeout` limits a cell, in seconds; `record_timing` notes in each cell when it ran. Raises
+    nbclient's CellExecutionError, CellTimeoutError or DeadKernelError.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -91,7 +91,7 @@ def execute(notebook, folder, timeout=180, record_timing=False):
             "COURSE_PROGRESS": str(Path(fresh) / "progress.json"),
             "HF_HUB_OFFLINE": "1",
             "TRANSFORMERS_OFFLINE": "1",
-        }
+        } | variables
         client = NotebookClient(
             notebook,
             timeout=timeout,

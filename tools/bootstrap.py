@@ -23,6 +23,7 @@ NEEDED_MB = 2500  # the CPU build of PyTorch, JupyterLab and the rest take about
 LEARNER, TESTER = set(["lab"]), set(["lab", "test", "site"])
 TASKS = {  # task: the extras of pyproject.toml that it needs
     "lab": LEARNER, "copy": LEARNER, "print": LEARNER, "doctor": LEARNER, "update": LEARNER,
+    "preflight": LEARNER,
     "site": LEARNER | set(["site"]), "kit": LEARNER | set(["site"]), "setup": TESTER, "test": TESTER,
     "browser-test": TESTER, "lint": TESTER, "bake": TESTER, "bench": TESTER | set(["bench"]),
     "gpu-check": TESTER | set(["bench"]),
@@ -39,6 +40,7 @@ USAGE = """usage: make TASK, or python tools/bootstrap.py TASK [options]; each t
   browser-test   install a browser if there is none, then try the pages in it
   update     fetch the newest course; what you changed in notebooks/ is kept in my-notebooks/
   doctor     check this machine: versions, device, memory, disk, a five-second training run
+  preflight  before a class, on the machine that will be used   (ARGS="--learners 20 --server": they share it)
   lint       ruff over the library, the tools, the tests and the notebooks
   bake       run all notebooks again and store their outputs   (ARGS=notebooks/03_attention_masks.ipynb: one)
   bench      measure the library against its peers (ARGS=--quick: a minute or two)
@@ -166,7 +168,9 @@ def uv_settings(python):
             options += [part for one in values for part in (same[name], one)]
         elif name == "cert":
             variables["SSL_CERT_FILE"] = " ".join(values)
-        elif name in ("no-index", "proxy", "trusted-host", "client-cert", "target", "prefix", "user", "no-binary"):
+        elif name == "no-index":
+            options += ["--no-index"] * (value.strip("'\"").lower() in ("1", "true", "yes", "on"))
+        elif name in ("proxy", "trusted-host", "client-cert", "target", "prefix", "user", "no-binary"):
             return None
     return options, variables
 

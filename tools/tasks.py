@@ -182,7 +182,7 @@ def _git(*arguments):
 MODULES = {  # a task that is a module's own: what stands behind `python -m`
     "doctor": ["course_lib", "doctor"], "lint": ["ruff", "check", "."], "bake": ["tools.bake"],
     "bench": ["tools.bench"], "gpu-check": ["tools.gpu_check"], "print": ["tools.printed"], "site": ["tools.site"],
-    "kit": ["tools.kit"],
+    "kit": ["tools.kit"], "preflight": ["tools.kit.preflight"],
 }  # fmt: skip
 TASKS = {"setup": setup, "lab": lab, "copy": copy, "test": test, "browser-test": browser_test, "update": update}
 
