@@ -2,8 +2,8 @@
 
 One file, for any browser, with reveal.js in it; nothing is fetched. S opens the speaker's view with the instructor's
 notes; on a vote, the letters' keys or buttons count hands. A section that the format has shows its figures, and
-of each prediction or quiz a question, a vote and the answer. A cell with the tag `slide` is shown besides: its text, its
-output, or at most ten lines of code; of one with `no-slide`, nothing is. The PDF beside it has no notes.
+of each prediction or quiz a question, a vote and the answer. A cell with the tag `slide` is shown besides: its text,
+its output, or at most ten lines of code; of one with `no-slide`, nothing is. The PDF beside it has no notes.
 """
 
 import base64
@@ -134,7 +134,7 @@ def _levels(cell):
 def _span(cells, at):
     """Return the numbers of a section's cells: from the heading above the note at `at` to the next one, or a note."""
     first = next(n for n in range(at, -1, -1) if _levels(cells[n]))
-    level = max(2, _levels(cells[first])[-1])
+    level = max(2, min(_levels(cells[first])))
     for end in range(at + 1, len(cells)):
         if INSTRUCTOR in _tags(cells[end]) or min(_levels(cells[end]), default=9) <= level:
             return range(first, end)
