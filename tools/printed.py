@@ -162,8 +162,12 @@ def chosen(names):
     return [files[number] for number in sorted({*map(int, names)})] if names else [*files.values()]
 
 
-def pdf(pages):
-    """Write a PDF beside each page (a path), where there is a browser that can; returns whether there is."""
+def pdf(pages, query=""):
+    """Write a PDF beside each page (a path), where there is a browser that can; returns whether there is.
+
+    query: what follows each page's address, as in "?print-pdf". A page that is laid out anew says so until it is done,
+    by an element with the attribute `data-busy`.
+    """
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
@@ -181,7 +185,8 @@ def pdf(pages):
             return False
         for written in pages:
             opened = browser.new_page()
-            opened.goto(written.as_uri())
+            opened.goto(written.as_uri() + query)
+            opened.wait_for_function("!document.querySelector('[data-busy]')")
             opened.pdf(path=written.with_suffix(".pdf"), prefer_css_page_size=True, outline=True, tagged=True)
             opened.close()
         browser.close()

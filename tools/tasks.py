@@ -128,7 +128,7 @@ def test(*arguments):
 
 def browser_test(*arguments):
     """Lint the pages' scripts, then try pages and lessons in a real browser, installed first where it lacks."""
-    scripts = ("course_lib/glass/page", "tools/site/static")
+    scripts = ("course_lib/glass/page", "tools/site/static", "tools/kit/slides.js")
     for name, option in (("oxfmt", "--check"), ("oxlint", "--deny-warnings")):
         tool = shutil.which(name, path=str(Path(sys.executable).parent)) or name  # it came with a package
         if call(tool, option, *scripts):

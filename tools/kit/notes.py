@@ -15,6 +15,9 @@ A note stands below the heading of the section that it is about, and is one fold
 
 A format that its first line does not name leaves the section out. `Show` is there always, the other parts where
 there is something to say.
+
+Slides (tools/kit/slides.py) find a section's figures, predictions and quizzes by their calls. A cell's tag `slide` puts
+it on a slide besides; `no-slide` keeps it off.
 """
 
 import functools
