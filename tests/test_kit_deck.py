@@ -81,6 +81,7 @@ def test_an_answer_is_the_runs_with_a_sentence_that_reads_it_and_the_figures_of_
     assert "far above the ceiling" in seen(answer) and len(seen(answer)) < 700
     assert [figure["class"][0] for figure in figures] == ["figure", "figure"]
     assert "loss in training" in seen(figures[0]) and "next word right" in seen(figures[1])
+    assert sum("next word right, 3 seeds" in seen(slide) for slide in shown(3)) == 1, "no figure of a fold comes twice"
     assert "far above" in answer.aside.text and len(answer.aside.text) > 400, "the whole paragraph is for the speaker"
 
 

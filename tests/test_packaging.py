@@ -164,7 +164,7 @@ DISTRIBUTIONS = {
     "myst_parser": "myst-parser",
 }  # fmt: skip
 TOOLS = {"accelerate", "hatchling", "ipykernel", "jupyterlab", "myst-nb", "nbval", "oxfmt", "oxlint", "pytest-xdist",
-         "pydata-sphinx-theme", "ruff"}  # fmt: skip
+         "pydata-sphinx-theme", "ruff", "sphinx-revealjs"}  # fmt: skip
 
 
 def imported(folder):
