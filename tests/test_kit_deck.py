@@ -13,8 +13,7 @@ from bs4 import BeautifulSoup
 from nbformat import v4
 
 from course_lib.exercises import lessons
-from course_lib.notes import drill, interview, whiteboard
-from course_lib.notes.working_copy import INSTRUCTOR
+from course_lib.notes import drill, interview, whiteboard, working_copy
 from tools.kit import notes, slides
 
 PARTS = {"Show": "the picture, **for ten seconds**.", "Ask": "who is for a?"}
@@ -27,13 +26,13 @@ def note(lesson, section, cell):
 
 @functools.cache
 def cells(lesson):
-    return nbformat.read(notes.lessons()[lesson], as_version=4).cells
+    return working_copy.for_learners(nbformat.read(notes.lessons()[lesson], as_version=4).cells)
 
 
 def every(lesson):
     """Return notes for all sections of a lesson, whatever its own notes are."""
     heads = [(n, re.findall("^##? (.+)", cell.source, re.M)) for n, cell in enumerate(cells(lesson))
-             if cell.cell_type == "markdown" and INSTRUCTOR not in cell.metadata.get("tags", [])]  # fmt: skip
+             if cell.cell_type == "markdown"]
     return [note(lesson, found[-1], n) for n, found in heads if found]
 
 

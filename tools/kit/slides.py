@@ -1,4 +1,4 @@
-"""Slides of each format, from the stored lessons: `python -m tools.kit.slides "2 h"` writes build/kit/slides-2h.html.
+"""Slides of each format, from the stored lessons: `python -m tools.kit.slides "2 h"` writes build/kit/2h/slides.html.
 
 One file, for any browser, with reveal.js in it; nothing is fetched. S opens the speaker's view with the instructor's
 notes; on a vote, the letters' keys or buttons count hands. A section that the format has shows its figures, and
@@ -27,7 +27,7 @@ from course_lib.notes import interview, whiteboard
 from course_lib.notes.cards import chinese, inline, markdown
 from course_lib.notes.working_copy import INSTRUCTOR
 from tools import printed
-from tools.kit import notes
+from tools.kit import notes, plan
 from tools.site.lessons import ASKS, REVEALS
 
 __all__ = ["lesson", "make", "page"]
@@ -44,13 +44,13 @@ WITHOUT = "slides need the packages of `make site`: run `make site` once, or ins
 
 
 def make(folder, formats):
-    """Write the slides of these formats into a folder, with their PDFs where there is a browser; returns the paths."""
+    """Write folder/FORMAT/slides.html for each format, with a PDF where there is a browser; returns the paths."""
     if unknown := [name for name in formats if name not in notes.FORMATS]:
         raise ValueError(f"there is no format {unknown[0]!r}; the formats are {', '.join(notes.FORMATS)}")
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {folder / f"slides-{name.replace(' ', '')}.html": name for name in formats}
+    files = {folder / plan.short(name) / "slides.html": name for name in formats}
     every = [note for number in notes.lessons() for note in notes.notes(number)]
     for file, name in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
         places.write(file, page(name, [note for note in every if name in note.minutes]))
     made = printed.pdf(files, "?print-pdf")
     if not made:
