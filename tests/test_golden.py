@@ -23,7 +23,17 @@ import torch
 from course_lib import runtime
 from course_lib.apply import fine_tuning, generation, in_context_data, probes
 from course_lib.apply import translation as pairs_of_sentences
-from course_lib.experiments import EXPERIMENTS, lesson_05, lesson_06, lesson_08, lesson_11, material, materials, world
+from course_lib.experiments import (
+    EXPERIMENTS,
+    lesson_05,
+    lesson_06,
+    lesson_08,
+    lesson_11,
+    material,
+    materials,
+    topics,
+    world,
+)
 from course_lib.experiments.town_pairs import TownPairs
 from course_lib.model import bodies
 from course_lib.text import corpora, packing, tokenization
@@ -229,6 +239,8 @@ ARMS = {  # of each runner one arm, with what is smaller
     "read_english": ("english-masks", "both", {}),
     "vary_recipe": ("english-recipes", "causal first", {}),
     "judge_english": ("english-pairs", "other document", {}),
+    "format_english": ("english-formats", "SEGMENT-PAIR + NSP", {}),
+    "topics_while_reading": ("english-early-transfer", "causal", {"corpus": "grouped"}),
 }  # fmt: skip
 
 
@@ -249,6 +261,12 @@ def real_arm(name):
           mock.patch.object(lesson_11, "_scores", lesson_11._scores.__wrapped__)):  # fmt: skip
         [found] = evidence.train_arm(experiment.run, [1], experiment.settings(REAL[name][1]))
     return evidence.rounded(found)
+
+
+def grouped():
+    """Two hundred stories, each from a subpackage of its own."""
+    town = corpora.tiny_town(200, seed=9)
+    return replace(town, groups=[f"{topics.TOPICS[n % 4]}/{n}" for n in range(len(town))])
 
 
 @contextlib.contextmanager
@@ -273,8 +291,9 @@ def little():
             (TownPairs, "held_out", lambda data, kind, pairs=0: asked(data, kind, 200)),
             (lesson_06, "town_pairs", lambda seed: TownPairs(TOWN, TOKENIZER, stories)),
             (corpora, "python_docs", lambda **_: corpora.tiny_town(60, seed=9)),
-            (materials, "text", lambda _: corpora.tiny_town(60, seed=9)),
+            (materials, "text", lambda name: grouped() if name == "grouped" else corpora.tiny_town(60, seed=9)),
             (world, "VOCABULARY", 300), (world, "PAIRS", (200, 200)),
+            (topics, "LABELLED", 8), (topics, "ASKED", 4), (topics, "STEPS", 20),
             *((bodies, name, functools.partial(getattr(bodies, name), **size)) for name, size in width.items()),
         ):  # fmt: skip
             stack.enter_context(mock.patch.object(thing, name, small))

@@ -20,7 +20,7 @@ from course_lib.train.objectives import CausalLM, MaskedLM
 from tools import world as page
 
 ROWS = world.load()
-ENGLISH = ("english-masks", "english-recipes", "english-pairs")
+ENGLISH = ("english-masks", "english-recipes", "english-pairs", "english-formats", "english-early-transfer")
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 
 

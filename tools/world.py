@@ -3,8 +3,11 @@
 import sys
 from pathlib import Path
 
+import yaml
+
 from course_lib import experiments
 from course_lib.notes import world
+from course_lib.places import DATA
 
 __all__ = ["page"]
 
@@ -44,7 +47,7 @@ Other text: `corpus` in `course_lib/experiments/world.yaml` may name a file or a
 def page():
     """Return the page as Markdown."""
     parts = [HEAD, world.table(world.load()), EXPECTED]
-    for name in ("english-masks", "english-recipes", "english-pairs"):
+    for name in yaml.safe_load((DATA / "expected.yaml").read_text(encoding="utf-8")):
         record, experiment = experiments.load(name), experiments.find(name)
         seeds = len(next(iter(record.runs.values())))
         parts.append(f"### {name}\n\n{experiment.question} {seeds} seeds; expected on {experiment.written}, "

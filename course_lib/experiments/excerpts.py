@@ -1,4 +1,4 @@
-"""Tiny Town's long stories in RoBERTa's input formats, and what a perfect reader makes of text cut out of them."""
+"""Long texts in RoBERTa's input formats, and what a perfect reader makes of what is cut out of Tiny Town's stories."""
 
 from __future__ import annotations
 
@@ -24,26 +24,33 @@ from course_lib.train.objectives import Batch
 __all__ = ["CONTEXTS", "ExcerptReader", "Stories", "context_ceiling", "stories"]
 
 CONTEXTS = (0, 1, 2, 3)  # sentences to be seen before the one that is asked about, the fourth of a story
-ROW = 40  # tokens per row; two sentences have 25 at most, and SENTENCE-PAIR's rows are no longer than 32
+ROW, PAIR_ROW = 40, 32  # tokens per row; two sentences of the town have 25 at most
 
 
 @dataclass(frozen=True)
 class Stories:
-    """Tiny Town's stories of twelve sentences, too long for one row, and held-out ones to ask about."""
+    """Documents of several sentences, Tiny Town's stories or real text, and held-out ones to ask about."""
 
-    town: TinyTown
+    town: TinyTown | None
     tokenizer: PreTrainedTokenizerBase
     train: list[list[list[int]]]  # document -> sentence -> ids
     held_out: list[list[list[int]]]
+    length: int = ROW  # tokens per row
+    pair_length: int = PAIR_ROW  # of SENTENCE-PAIR
+
+    def __post_init__(self):
+        """Keep of the held-out stories those whose first four sentences fit into a row."""
+        fit = [story for story in self.held_out if len(story) > 3 and sum(map(len, story[:4])) <= self.length - 3]
+        object.__setattr__(self, "held_out", fit)
 
     def rows(self, form: str, rng: Random) -> Tensor | Pairs:
-        """Pack the training stories into rows of at most 40 tokens."""
+        """Pack the training stories into rows in a format: segment-pair, sentence-pair, full- or doc-sentences."""
         if form == "segment-pair":
-            return packing.segment_pairs(self.tokenizer, self.train, ROW, rng)
+            return packing.segment_pairs(self.tokenizer, self.train, self.length, rng)
         if form == "sentence-pair":
-            return packing.balanced_pairs(self.tokenizer, self.train, 32, rng, sentences=1)
+            return packing.balanced_pairs(self.tokenizer, self.train, self.pair_length, rng, sentences=1)
         pack = {"full-sentences": packing.full_sentences, "doc-sentences": packing.doc_sentences}[form]
-        return pack(self.tokenizer, self.train, ROW)
+        return pack(self.tokenizer, self.train, self.length)
 
     def fourth_sentence(self, context: int, pairs: bool) -> HeldOut:
         """Ask for half of the words of each story's fourth sentence, with ``context`` sentences before it in view.
@@ -54,7 +61,7 @@ class Stories:
         tokenizer, generator = self.tokenizer, torch.Generator().manual_seed(1234)
         cls, sep = [tokenizer.cls_token_id], [tokenizer.sep_token_id]
         masking = Masking.of(tokenizer, rate=0.5, mask=1.0, random=0.0)
-        ids = torch.full((len(self.held_out), ROW), tokenizer.pad_token_id)
+        ids = torch.full((len(self.held_out), self.length), tokenizer.pad_token_id)
         types, select = torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool)
         for row, story in enumerate(self.held_out):
             before = [word for sentence in story[3 - context : 3] for word in sentence]
@@ -76,7 +83,6 @@ def stories(documents: int = 10_000, held_out: int = 400, seed: int = 0) -> Stor
     train, asked = (
         tokenization.encode_documents(tokenizer, corpora.tiny_town(n, seed=drawn, sentences=12)) for n, drawn in parts
     )
-    asked = [story for story in asked if sum(map(len, story[:4])) <= ROW - 3]  # four sentences fit into a row
     return Stories(town, tokenizer, train, asked)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib.experiments import materials
-from course_lib.experiments.excerpts import CONTEXTS, stories
+from course_lib.experiments.excerpts import CONTEXTS, Stories, stories
 from course_lib.experiments.materials import ASKED, HELD_OUT_SHARE, LENGTH, Plan, named
 from course_lib.model import bodies
 from course_lib.text import corpora, packing, tokenization
@@ -19,7 +20,7 @@ from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking, StaticMasking
 from course_lib.train.objectives import CausalLM, MaskedLM, PreTraining
 
-__all__ = ["TOKENIZERS", "Tokenized", "read_format", "read_pieces", "recipe", "tokenized"]
+__all__ = ["TOKENIZERS", "Tokenized", "in_format", "read_format", "read_pieces", "recipe", "tokenized"]
 
 OWN_ROWS = 200  # of the training text, on which the training loss is measured
 TOKENIZERS = {  # word pieces keep their case here, as bytes do
@@ -57,6 +58,17 @@ def read_format(
     held-out story's fourth sentence with N sentences in view, asked in the form that the model was trained on.
     """
     data = stories(documents, ASKED, seed)
+    return in_format(data, bodies.tiny_bert, bodies.pair_bert, form, nsp, tokens_per_step, steps, learning_rate, seed)
+
+
+def in_format(
+    data: Stories, one: Callable, two: Callable, form: str, nsp: bool, tokens_per_step: int, steps: int,
+    learning_rate: float, seed: int,
+) -> dict[str, list]:  # fmt: skip
+    """Train a model on documents in one format, see :func:`read_format`; ``one`` and ``two`` build it of a tokenizer.
+
+    ``two`` has a head for pairs beside that for words.
+    """
     words = MaskedLM(Masking.of(data.tokenizer))
     questions = {f"context {n}": data.fourth_sentence(n, form.endswith("pair")) for n in CONTEXTS}
     rows = data.rows(form, random.Random(seed))
@@ -64,7 +76,7 @@ def read_format(
     real = (rows.input_ids if pairs else rows) != data.tokenizer.pad_token_id
     batch_size = round(tokens_per_step / (real.sum().item() / len(rows)))
     judge = PreTraining(data.tokenizer.pad_token_id, words, "first" if nsp else None)
-    build = functools.partial(bodies.pair_bert if pairs else bodies.tiny_bert, data.tokenizer)
+    build = functools.partial(two if pairs else one, data.tokenizer)
     measure = functools.partial(materials.measure, questions)
     return Plan(build, rows, judge if pairs else words, measure, steps, batch_size, learning_rate).train(seed)
 

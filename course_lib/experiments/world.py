@@ -10,12 +10,14 @@ import functools
 import random
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import ModernBertConfig, ModernBertForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from course_lib import runtime
 from course_lib.experiments import materials
 from course_lib.experiments.copy_probe import Places
+from course_lib.experiments.excerpts import Stories
 from course_lib.experiments.lesson_06 import counted
+from course_lib.experiments.lesson_07 import in_format
 from course_lib.experiments.materials import LENGTH, Material, Plan, named
 from course_lib.model import bodies
 from course_lib.model.attention import causal_mask
@@ -25,10 +27,11 @@ from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking, StaticMasking
 from course_lib.train.objectives import BothMasks, CausalLM, MaskedLM, Objective, UnderMask
 
-__all__ = ["judge_english", "read_english", "under_causal_mask", "vary_recipe"]
+__all__ = ["ModernBertForPairs", "format_english", "judge_english", "read_english", "under_causal_mask", "vary_recipe"]
 
 VOCABULARY = 2000  # byte-level BPE, trained on each seed's training text
 HELD_OUT_SHARE, ASKED = 0.1, 500  # of the documents, in whole subpackages; rows that are asked about
+ROW, PAIR_ROW = 96, 64  # tokens in rows of several sentences, and in SENTENCE-PAIR's
 PAIRS, SENTENCES = (20_000, 2000), 2  # pairs to count on, and held out; sentences on each side
 
 
@@ -38,6 +41,14 @@ def under_causal_mask(objective: Objective, length: int = LENGTH) -> UnderMask:
     For rows of ``length`` tokens; padding, at the end, is not seen.
     """
     return UnderMask(objective, causal_mask(length))
+
+
+class ModernBertForPairs(ModernBertForMaskedLM):
+    """ModernBERT with a second head, one linear layer that judges pairs. It has no segments, as RoBERTa has none."""
+
+    def __init__(self, config: ModernBertConfig):
+        super().__init__(config)
+        self.judge = torch.nn.Linear(config.hidden_size, 2)  # after the words' weights, which so are those of no pairs
 
 
 @functools.lru_cache(maxsize=2)
@@ -128,3 +139,17 @@ def judge_english(seed: int, corpus: str, negative: str) -> dict[str, float]:
         rng, matched = random.Random(f"{negative} {seed}"), negative == "other document"
         made.append(packing.balanced_pairs(tokenizer, text, 128, rng, negative, SENTENCES, pairs, matched))
     return counted(parts[0], *made)
+
+
+def format_english(
+    seed: int, corpus: str, form: str, nsp: bool, tokens_per_step: int, steps: int, learning_rate: float
+) -> dict[str, list]:
+    """Train the backbone on a corpus in one of RoBERTa's input formats (section 4.2), as ``lesson_07.read_format``.
+
+    Returns lists over training: tokens, nats and accuracy of 'context N', words of a held-out document's fourth
+    sentence with N sentences in view.
+    """
+    tokenizer, *parts = encoded(corpus, seed)
+    data = Stories(None, tokenizer, *parts, ROW, PAIR_ROW)
+    two = functools.partial(bodies.modern_bert, kind=ModernBertForPairs)
+    return in_format(data, bodies.modern_bert, two, form, nsp, tokens_per_step, steps, learning_rate, seed)

@@ -73,8 +73,12 @@ def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel
     return GPT2LMHeadModel(GPT2Config(**(settings | overrides)))
 
 
-def modern_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> ModernBertForMaskedLM:
-    """Build ModernBERT (2412.13663: rotary positions, LayerNorm first); ``overrides`` go to ``ModernBertConfig``.
+def modern_bert(
+    tokenizer: PreTrainedTokenizerBase, kind: type[ModernBertForMaskedLM] = ModernBertForMaskedLM, **overrides
+) -> ModernBertForMaskedLM:
+    """Build ModernBERT (2412.13663: rotary positions, LayerNorm first), or a ``kind`` of it with more heads.
+
+    ``overrides`` go to ``ModernBertConfig``.
 
     Each layer attends to all positions; a batch's attention mask makes it causal, as in Ettin's pairs (2507.11412).
     """
@@ -85,7 +89,7 @@ def modern_bert(tokenizer: PreTrainedTokenizerBase, **overrides) -> ModernBertFo
         bos_token_id=tokenizer.cls_token_id, eos_token_id=tokenizer.sep_token_id,
         pad_token_id=tokenizer.pad_token_id, attn_implementation=ATTENTION,
     )  # fmt: skip
-    return ModernBertForMaskedLM(ModernBertConfig(**(settings | overrides)))
+    return kind(ModernBertConfig(**(settings | overrides)))
 
 
 def with_mask(model: PreTrainedModel, causal: bool) -> PreTrainedModel:

@@ -93,6 +93,9 @@ def logits(
         # oneDNN keeps what it compiled for each number of rows: hundreds of megabytes, were every number to come
         words, pairs = logits(model, seen, torch.cat([positions, positions.new_zeros(more)]), judged)
         return words[:-more], pairs
+    if judged is not None and hasattr(model, "judge"):  # no BERT: one layer for pairs, and no pooler
+        hidden = body(**seen).last_hidden_state
+        return head(_picked(hidden, positions)), model.judge(_picked(hidden, judged))
     if judged is not None:
         with _only(body, torch.cat([positions, judged]), together=True):
             hidden = body(**seen).last_hidden_state[0]  # [N + B, D]

@@ -38,6 +38,8 @@ class Batch:
             raise TypeError(f"{type(model).__name__} has no head for words: use bodies.tiny_bert or the like.")
         seen = {"input_ids": self.input_ids, "attention_mask": self.attention_mask,
                 "token_type_ids": self.token_type_ids}  # fmt: skip
+        if not hasattr(model.config, "type_vocab_size"):
+            del seen["token_type_ids"]  # a model without segments
         judged = None if self.pair_labels is None else self._judged(model)
         if fast.knows(model):
             return fast.logits(model, seen, self.positions, judged)
@@ -49,7 +51,7 @@ class Batch:
 
     def _judged(self, model: PreTrainedModel) -> Tensor:
         """The positions that pairs are judged from, counted through all rows: int64 [B]."""
-        if not isinstance(model, BertForPreTraining):
+        if not isinstance(model, BertForPreTraining) and not hasattr(model, "judge"):
             raise TypeError(f"{type(model).__name__} has no head for pairs: build the model with bodies.pair_bert.")
         rows, length = self.input_ids.shape
         first = torch.arange(0, rows * length, length, device=self.input_ids.device)
