@@ -16,6 +16,7 @@ from course_lib.model import bodies
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import CausalLM, MaskedLM
+from tools import world
 from tools.bench import twins
 from tools.bench.ngrams import trigram_floor
 
@@ -176,3 +177,23 @@ def test_the_trigram_floor_is_kneser_neys_formula_written_out():
     best = [max(range(5, 9), key=lambda c, a=a, b=b: p(a, b, c)) for a, b, _ in asked]
     assert score.right.tolist() == [guess == c for guess, (_, _, c) in zip(best, asked, strict=True)]
     assert sum(p(*asked[0][:2], c) for c in range(5, 9)) == pytest.approx(1)
+
+
+def test_what_is_told_are_the_finished_runs_and_the_page_judges_them(data, tmp_path, monkeypatch):
+    runs, to = tmp_path / "runs", tmp_path / "told.json"
+    with pytest.raises(FileNotFoundError, match="No run of seed 0"):
+        twins.tell(twins.Data.load(data), runs, to)
+    twins.train("bidirectional", 0, twins.Data.load(data), runs, **LITTLE)
+    kept = json.loads(twins.tell(twins.Data.load(data), runs, to).read_text())
+    assert list(kept["runs"]) == ["bidirectional"]
+    assert kept["runs"]["bidirectional"]["numbers"]["training nats"][0] is None
+    for arm, two_sided in (("bidirectional", 0.40), ("both", 0.42)):
+        kept["runs"].setdefault(arm, json.loads(json.dumps(kept["runs"]["bidirectional"])))
+        numbers = kept["runs"][arm]["numbers"]
+        numbers["fill two-sided accuracy"][-1], numbers["fill left-only accuracy"][-1] = two_sided, 0.35
+    to.write_text(json.dumps(kept))
+    monkeypatch.setattr(twins, "TOLD", to)
+    said = "\n".join(world.matched())
+    assert "Still to be trained: causal." in said and "| bidirectional | 40.0% | 35.0% |" in said
+    lines = [line for line in said.splitlines() if line.startswith(("| 1.", "| 3.", "| 5."))]
+    assert [line.split(" | ")[-1].rstrip(" |") for line in lines] == ["held", "failed", "failed"]

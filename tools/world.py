@@ -1,5 +1,6 @@
 """Write docs/town-world-paper.md from records alone: `python -m tools.world`. A test finds what has drifted."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import yaml
 from course_lib import experiments
 from course_lib.notes import world
 from course_lib.places import DATA
+from course_lib.plots.findings import judged
+from tools.bench import twins
 
 __all__ = ["page"]
 
@@ -34,6 +37,20 @@ EXPECTED = """
 Written and committed before the runs; the number behind a name is the hash of the definition that the record carries,
 expectation included. A part *held* when the whole interval lies in the range, and *failed* when all of it lies outside.
 """
+TWINS = """
+## Matched twins
+
+One backbone of {parameters:,} parameters, the same text in the same order, {tokens:,} tokens each; only what is asked
+and the mask differ. One seed each, so no interval: a difference of a point says nothing. Shares of held-out pieces
+found, and below what was expected before the runs (`EXPECTATION` in `tools/bench/twins.py`).{missing}
+"""
+PARTS = (  # of twins.EXPECTATION what a share can settle: part, (arm, metric), minus this, at least, at most
+    ("1. bidirectional fills hidden pieces", ("bidirectional", "fill two-sided accuracy"), None, 0.30, 0.45),
+    ("3. both behind bidirectional in filling", ("bidirectional", "fill two-sided accuracy"),
+     ("both", "fill two-sided accuracy"), 0.01, 0.06),
+    ("5. bidirectional, read as trained minus read causally", ("bidirectional", "fill two-sided accuracy"),
+     ("bidirectional", "fill left-only accuracy"), 0.10, None),
+)  # fmt: skip
 TEXT = """
 ## Which text
 
@@ -53,7 +70,33 @@ def page():
         parts.append(f"### {name}\n\n{experiment.question} {seeds} seeds; expected on {experiment.written}, "
                      f"`{record.definition}`.\n")  # fmt: skip
         parts.append(world.columns(("Part", "Expected", "Found (95% interval)", "Verdict"), world.outcomes(name)))
-    return "\n".join([*parts, TEXT.format(**record.made_with[0]["text"])])
+    return "\n".join([*parts, *matched(), TEXT.format(**record.made_with[0]["text"])])
+
+
+def matched():
+    """Return what there is of the twins: a table of arms with the floor, and one of what was expected."""
+    told = json.loads(twins.TOLD.read_text(encoding="utf-8"))
+    runs = {arm: {name: values[-1] for name, values in run["numbers"].items()} for arm, run in told["runs"].items()}
+    missing = [arm for arm in twins.ARMS if arm not in runs]
+    missing = f" Still to be trained: {', '.join(missing)}." if missing else ""
+    about = next(iter(told["runs"].values()))
+    head = TWINS.format(**about, tokens=next(iter(runs.values()))["tokens"], missing=missing)
+    asked = ("fill two-sided", "fill left-only", "next word")
+    lines = [(arm, *(f"{found[f'{name} accuracy']:.1%}" for name in asked)) for arm, found in runs.items()]
+    fill, following = (told["floors"][f"{name} unigram accuracy"] for name in ("fill", "next word"))
+    lines += [("*word frequencies*", *(f"{one:.1%}" for one in (fill, fill, following)))]
+    held = []
+    for says, (arm, metric), minus, least, most in PARTS:
+        if {arm, minus[0] if minus else arm} <= set(runs):
+            found = runs[arm][metric] - (runs[minus[0]][minus[1]] if minus else 0)
+            held.append((says, *_judged(found, least, most)))
+    columns = ("Arm", "hidden pieces, both sides in view", "hidden pieces, read causally", "next pieces")
+    return [head, world.columns(columns, lines), world.columns(("Part", "Expected", "Found", "Verdict"), held)]
+
+
+def _judged(found, least, most):
+    stated, verdict = judged((found, found), least, most)
+    return stated, f"{found:+.3f}", verdict
 
 
 if __name__ == "__main__":

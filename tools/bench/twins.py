@@ -3,6 +3,7 @@
     python -m tools.bench.twins prepare --data FOLDER
     python -m tools.bench.twins train --arm causal --seed 0 --data FOLDER --to FOLDER
     python -m tools.bench.twins ship --arm both --data FOLDER --runs FOLDER     # a finished run, for the glass model
+    python -m tools.bench.twins tell --data FOLDER --runs FOLDER                # the numbers of all that are finished
 
 The first reads the docstrings of the installed packages and takes minutes. The second needs that folder and nothing
 else: one to two hours an arm on a processor's core, minutes on a GPU. Stopped at any moment it goes on where it was.
@@ -66,6 +67,7 @@ MOMENTS = 20  # of measuring, evenly over training; the run is kept at each of t
 KEPT = 100  # times
 ARMS = ("bidirectional", "causal", "both")
 SHIPPED = DATA / "checkpoints" / "english-both"  # where the glass model looks for it
+TOLD = Path(__file__).with_name("twins.json")  # what docs/town-world-paper.md tells of them
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,23 @@ def ship(arm: str, seed: int, data: Data, runs: Path, to: Path = SHIPPED) -> Pat
     return to
 
 
+def tell(data: Data, runs: Path, to: Path = TOLD) -> Path:
+    """Keep the numbers of the finished runs of seed 0, with the floors and what made them. Returns the file.
+
+    Raises FileNotFoundError where no run is finished.
+    """
+    files = {arm: runs / f"{arm}-0" / "run.json" for arm in ARMS}
+    found = {arm: json.loads(file.read_text("utf-8")) for arm, file in files.items() if file.exists()}
+    if not found:
+        raise FileNotFoundError(f"No run of seed 0 in {runs} is finished: `twins train` makes one.")
+    kept = {arm: {name: run[name] for name in ("date", "seconds", "parameters", "settings", "environment", "numbers")}
+            for arm, run in found.items()}  # fmt: skip
+    # before the first step there is no loss: NaN is no JSON
+    text = json.dumps({"floors": data.facts["floors"], "runs": kept}).replace("NaN", "null")
+    to.write_text(text + "\n", "utf-8")
+    return to
+
+
 class _Run:
     """A run that can be stopped: the plain loop of ``loop.train``, with all that changes in ``state``."""
 
@@ -303,19 +322,21 @@ def _score(model: PreTrainedModel, batches: list[Batch]) -> tuple[float, float]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one of the three commands."""
+    """Run one of the four commands."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench.twins", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     first = commands.add_parser("prepare", help="read the docstrings, train the tokenizer, cut the rows")
     second = commands.add_parser("train", help="train an arm with one or more seeds")
     third = commands.add_parser("ship", help="copy a finished run to where the glass model opens it")
+    fourth = commands.add_parser("tell", help="keep the numbers of the finished runs in twins.json")
     for command in (second, third):
         command.add_argument("--arm", choices=ARMS, required=True)
     second.add_argument("--seed", type=int, nargs="+", default=[0])
     third.add_argument("--seed", type=int, default=0)
-    third.add_argument("--runs", type=Path, required=True, help="folder that train writes to")
+    for command in (third, fourth):
+        command.add_argument("--runs", type=Path, required=True, help="folder that train writes to")
     third.add_argument("--to", type=Path, default=SHIPPED, help="folder of the checkpoint, replaced if it is there")
-    for command in (first, second, third):
+    for command in (first, second, third, fourth):
         command.add_argument("--data", type=Path, required=True, help="folder that prepare writes")
     second.add_argument("--to", type=Path, required=True, help="folder for the results, one folder a run")
     for name, usual in train.__kwdefaults__.items():
@@ -327,8 +348,8 @@ def main(arguments: list[str] | None = None) -> None:
         return
     runtime.threads()
     data = Data.load(options.pop("data"))
-    if command == "ship":
-        print(ship(data=data, **options))
+    if command in ("ship", "tell"):
+        print({"ship": ship, "tell": tell}[command](data=data, **options))
         return
     for seed in options.pop("seed"):
         run = json.loads((train(seed=seed, data=data, **options) / "run.json").read_text("utf-8"))
