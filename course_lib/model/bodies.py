@@ -73,14 +73,11 @@ def tiny_gpt(tokenizer: PreTrainedTokenizerBase, **overrides) -> GPT2LMHeadModel
     return GPT2LMHeadModel(GPT2Config(**(settings | overrides)))
 
 
-def modern_bert(
-    tokenizer: PreTrainedTokenizerBase, kind: type[ModernBertForMaskedLM] = ModernBertForMaskedLM, **overrides
-) -> ModernBertForMaskedLM:
+def modern_bert(tokenizer: PreTrainedTokenizerBase, kind: type = ModernBertForMaskedLM, **overrides) -> PreTrainedModel:
     """Build ModernBERT (2412.13663: rotary positions, LayerNorm first), or a ``kind`` of it with more heads.
 
-    ``overrides`` go to ``ModernBertConfig``.
-
     Each layer attends to all positions; a batch's attention mask makes it causal, as in Ettin's pairs (2507.11412).
+    ``overrides`` go to ``ModernBertConfig``.
     """
     settings = dict(
         vocab_size=len(tokenizer), hidden_size=128, num_hidden_layers=2, num_attention_heads=4,

@@ -36,10 +36,9 @@ class Batch:
         """
         if model.get_output_embeddings() is None:
             raise TypeError(f"{type(model).__name__} has no head for words: use bodies.tiny_bert or the like.")
-        seen = {"input_ids": self.input_ids, "attention_mask": self.attention_mask,
-                "token_type_ids": self.token_type_ids}  # fmt: skip
-        if not hasattr(model.config, "type_vocab_size"):
-            del seen["token_type_ids"]  # a model without segments
+        seen = {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
+        if hasattr(model.config, "type_vocab_size"):  # else a model without segments
+            seen["token_type_ids"] = self.token_type_ids
         judged = None if self.pair_labels is None else self._judged(model)
         if fast.knows(model):
             return fast.logits(model, seen, self.positions, judged)

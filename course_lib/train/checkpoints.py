@@ -88,9 +88,7 @@ def _for_writing(tokenizer):
     The pipeline "text-generation" would end the prompt with [SEP], after which no training row goes on.
     """
     backend, first = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), tokenizer.cls_token
-    backend.post_processor = TemplateProcessing(
-        single=f"{first} $A", special_tokens=[(first, tokenizer.cls_token_id)]
-    )
+    backend.post_processor = TemplateProcessing(single=f"{first} $A", special_tokens=[(first, tokenizer.cls_token_id)])
     return PreTrainedTokenizerFast(
         tokenizer_object=backend, model_input_names=["input_ids", "attention_mask"],
         clean_up_tokenization_spaces=False, **tokenizer.special_tokens_map,
