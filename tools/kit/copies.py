@@ -24,7 +24,7 @@ STUB = re.compile(r'\breference\("(\w+)"\)')
 LINK = re.compile(r"\[([^\]\n]+)\]\((\d\d_\w+\.ipynb)(#[^)]*)?\)")
 README = """\
 One Mask Apart, {what} for a class of {format}.
-Open lessons/{first} in JupyterLab and choose the course's kernel (on a hub it is called "One Mask Apart").
+Open lessons/{first} in JupyterLab with the course's kernel: Python 3 after `make lab`, "One Mask Apart" on a hub.
 From a USB stick: copy this folder onto the computer, beside the installed course; the network is never needed.
 """
 

@@ -54,7 +54,7 @@ class Row:
     day: int  # from 1
     start: int  # minutes from the day's beginning
     minutes: int
-    what: str  # "Opening", "Break", "Lunch", "Drill", or the section's heading
+    what: str  # "Opening", "Break", "Lunch", "Drill", "Closing", or the section's heading
     note: Note | None = None
 
 
@@ -148,6 +148,8 @@ def plan(name):
             if number in before:
                 rows.append(_after(rows, *pauses[before.index(number)]))
             rows.append(_after(rows, note.section, note.minutes[name], note))
+    if closing := about.get("closing"):
+        rows.append(_after(rows, "Closing", closing))
     planned = sum(row.minutes for row in rows if row.what != "Lunch")
     if planned != about["minutes"]:
         raise ValueError(

@@ -1,13 +1,14 @@
 """Write the run sheet of a format: what happens when, what is shown, asked and run. As Markdown, and to print on A4."""
 
 import html
+import importlib.util
 import itertools
 import re
 from pathlib import Path
 from urllib.parse import quote
 
 from course_lib import places
-from tools.kit import plan, rehearse
+from tools.kit import plan, rehearse, slides
 from tools.kit.notes import FORMATS, lessons
 
 __all__ = ["make", "markdown"]
@@ -21,8 +22,10 @@ PREPARE = """\
 - **At hand**: paper for the whiteboards, and the page of votes at the end of this sheet.
 """
 BESIDE = {  # what is said of a row that is no section
-    "Opening": "Who is here, and what for? The first show of hands: who has used a BERT, who a GPT? Everybody opens "
-    "the first lesson.",
+    "Opening": "Everybody opens the first lesson and runs its first cell; whose laptop does not, joins a neighbour. "
+    "Meanwhile hands: who has used a BERT, who a GPT?",
+    "Closing": "Each tells the neighbour one sentence that they would now say otherwise in an interview. Hand out the "
+    "solutions; who wants to, runs `python -m course_lib results` and sends the file. Ask back: what was unclear?",
     "Break": "Leave the kernels running.",
     "Lunch": "Leave the kernels running.",
     "Drill": "Questions of the drill (lesson 11) on yesterday's lessons, in pairs: one asks, one answers aloud.",
@@ -85,6 +88,7 @@ def _reaches(name):
 
 def _clock(rows, name, start):
     seconds, out = rehearse.seconds(name), []
+    shown = slides.numbers(name) if importlib.util.find_spec("sphinx_revealjs") else {}
     for day, of_day in itertools.groupby(rows, key=lambda row: row.day):
         out.append(f"## Day {day}" if FORMATS[name]["days"] > 1 else "## By the clock")
         lines, lesson = [], None
@@ -92,7 +96,7 @@ def _clock(rows, name, start):
             if row.note and row.note.lesson != lesson:
                 lesson = row.note.lesson
                 lines.append(["", "", f"**{_title(lesson)}**", _first(lesson, name)])
-            lines.append([_time(row, start), row.minutes, _what(row, seconds), _said(row)])
+            lines.append([_time(row, start), row.minutes, _what(row, seconds, shown), _said(row)])
         out.append(_table(["time", "min", "section, and what is measured", "what to do"], lines))
     return "\n\n".join(out)
 
@@ -104,10 +108,13 @@ def _first(lesson, name):
     return f"Not taught, but run when you come there (later cells use it): {'; '.join(silent)}" if silent else ""
 
 
-def _what(row, seconds):
+def _what(row, seconds, shown):
     if not row.note:
         return f"*{row.what}*"
     section, measured = plan.sections(row.note.lesson)[row.what], []
+    first, last = shown.get((row.note.lesson, row.what), (0, 0))
+    if first:
+        measured.append(f"slides {first} to {last}" if last > first else f"slide {first}")
     address = f"../../../my-course/{lessons()[row.note.lesson].name}#{quote(row.what.replace(' ', '-'))}"
     if section.code:
         took = seconds.get((row.note.lesson, row.what))

@@ -30,7 +30,7 @@ from tools import printed
 from tools.kit import notes, plan
 from tools.site.lessons import ASKS, REVEALS
 
-__all__ = ["lesson", "make", "page"]
+__all__ = ["lesson", "make", "numbers", "page"]
 
 OUT = printed.ROOT / "build" / "kit"
 BOX = 1216, 618  # pixels that a figure may fill on a stage of 1280 by 720
@@ -39,6 +39,7 @@ LEGIBLE, COARSE = 18 / 16.8, 0.8  # figures: scale at which 11 points are 18 pix
 CODE_LINES = 10
 PNG = "img[src^='data:image/png']"
 SAY = re.compile(r"\*\*What you will be able to do\*\*[^\n]*\n\n((?:- .+\n(?:  .+\n)*)+)")
+POINT = re.compile(r"^- (.+(?:\n  .+)*)", re.M)
 EXERCISE = re.compile(r"^\*\*(.+?)\*\* · (\d+ minutes)", re.M)
 WITHOUT = "slides need the packages of `make site`: run `make site` once, or install sphinx-revealjs"
 
@@ -48,10 +49,9 @@ def make(folder, formats):
     if unknown := [name for name in formats if name not in notes.FORMATS]:
         raise ValueError(f"there is no format {unknown[0]!r}; the formats are {', '.join(notes.FORMATS)}")
     files = {folder / plan.short(name) / "slides.html": name for name in formats}
-    every = [note for number in notes.lessons() for note in notes.notes(number)]
     for file, name in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        places.write(file, page(name, [note for note in every if name in note.minutes]))
+        places.write(file, page(name, _chosen(name)))
     made = printed.pdf(files, "?print-pdf")
     if not made:
         print("No PDF of the slides: that takes Chromium, and `make setup` once. They open in any browser.")
@@ -79,6 +79,21 @@ def page(name, chosen):
     body = "\n".join(['<div class="reveal"><div class="slides">', cover, *slides, "</div></div>"])
     body += f"\n<script>{script}</script>"
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+
+
+def numbers(name):
+    """Return {(lesson, section): (its first slide, its last)} of a format, as the slides count themselves."""
+    heads, found = re.findall(r"<section[^>]*><header>(.*?)</header>", page(name, _chosen(name)), re.S), {}
+    for number, head in enumerate(heads, 2):
+        lesson, _, section = BeautifulSoup(head, "html.parser").get_text().partition(" · ")
+        if section and lesson.isdecimal():
+            first, _ = found.setdefault((int(lesson), section), (number, number))
+            found[int(lesson), section] = first, number
+    return found
+
+
+def _chosen(name):
+    return [note for number in notes.lessons() for note in notes.notes(number) if name in note.minutes]
 
 
 def _reveal():
@@ -152,11 +167,12 @@ def _bare(number, section, cells):
     """Return the slide of a section that has nothing else to show: its exercises, or what is asked there."""
     text, code = ("\n".join(cell.source for cell in cells if cell.cell_type == kind) for kind in ("markdown", "code"))
     lines = [f"{name} ({minutes})" for name, minutes in EXERCISE.findall(text)]
-    if "board.show(" in code:
-        lines.append(whiteboard.load()[number].draw)
     if "interview.show(" in code:
         lines += [asked.en for asked in interview.load()[number]]
-    return "bare", f"<h1>{inline(section)}</h1>{_listed(lines)}"
+    elif "board.show(" in code:
+        return "bare", f"<h1>{inline(section)}</h1>{markdown(whiteboard.load()[number].draw)}"
+    lines = lines or [" ".join(point.split()) for point in POINT.findall(text)[:6]]
+    return "bare", f"<h1>{inline(section)}</h1>{_listed(lines) if lines else '<p>In the notebook, together.</p>'}"
 
 
 def _listed(lines, most=34, high=470):
