@@ -15,7 +15,7 @@ import pytest
 from course_lib.exercises import lessons as texts
 from course_lib.exercises.help import solution_source
 from tools import bake
-from tools.kit import __main__ as kit
+from tools.kit import __main__ as kit, slides
 from tools.kit import copies, notes, plan, rehearse, sheet
 
 REAL = notes.lessons()
@@ -58,6 +58,7 @@ def course(monkeypatch, tmp_path):
     monkeypatch.setattr(notes, "NOTEBOOKS", folder)
     monkeypatch.setitem(notes.FORMATS, "2 h", about)
     monkeypatch.setattr(rehearse, "KEPT", tmp_path / "rehearsed.json")
+    monkeypatch.setattr(slides, "numbers", lambda name: {(0, "2 Two"): (3, 5), (0, "4.1 Deep"): (6, 6)})
     cached = notes.notes, plan.sections, rehearse.kept
     for one in cached:
         one.cache_clear()
@@ -111,7 +112,9 @@ def test_sections_end_at_headings_and_count_their_own_words(course):
 def test_a_section_that_is_left_out_is_run_where_a_later_one_needs_its_names(course):
     run = [section.heading for section in plan.to_run(0, "2 h")]
     assert run == ["00 · A start", "2 Two", "3 Three", "4.1 Deep"]
-    assert "run when you come there (later cells use it): 3 Three" in sheet.markdown("2 h")
+    text = sheet.markdown("2 h")
+    assert "run when you come there (later cells use it): 3 Three" in text
+    assert "slides 3 to 5; " in text and "slide 6; " in text
 
 
 @pytest.mark.parametrize("source, used, made", [

@@ -24,7 +24,7 @@ from tools.kit.notes import FORMATS, lessons
 
 __all__ = ["WORDS_A_MINUTE", "rehearse", "seconds", "tables"]
 
-KEPT = Path(__file__).with_name("rehearsed.json")
+KEPT, TRIALS = (Path(__file__).with_name(name) for name in ("rehearsed.json", "trial.json"))
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "workshop.md"
 BEGIN, END = "<!-- python -m tools.kit.rehearse --docs writes what is below -->", "<!-- up to here -->"
 WORDS_A_MINUTE = 130  # of somebody who reads aloud, without haste
@@ -92,7 +92,18 @@ def tables():
     if not rows:
         return "No lesson has an instructor's note yet."
     by_lesson = [[f"{n:02d}", *(_minutes(n, name) for name in planned)] for n in lessons()]
-    return table(heads, rows) + "\n\n" + table(["minutes in lesson", *planned], by_lesson)
+    return table(heads, rows) + "\n\n" + table(["minutes in lesson", *planned], by_lesson) + trials()
+
+
+def trials():
+    """Return what the trials of many kernels at once found (tools.kit.bake --trial), a line each."""
+    lines = [
+        f"{name[0].upper()}{name[1:]} at once on {found['cores']} cores, one thread each: the last is done after "
+        f"{found['without']['slowest_s']} s, and after {found['with']['slowest_s']} s with the class's models; at the "
+        f"peak all hold {found['without']['peak_sum_gb']:.1f} GB, one {found['without']['peak_one_gb']:.1f} GB."
+        for name, found in (json.loads(TRIALS.read_text(encoding="utf-8")) if TRIALS.exists() else {}).items()
+    ]
+    return "".join(f"\n\n{line}" for line in lines)
 
 
 def table(heads, rows):
