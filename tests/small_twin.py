@@ -10,6 +10,7 @@ import torch
 from course_lib.text.tokenization import train_byte_bpe
 from tools.bench import twins
 
+SENTENCE = "If there is no such element, an error is raised."
 README = Path(__file__).resolve().parent.parent / "README.md"
 BODY = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=24, initializer_range=0.3)
 FACTS = ("corpus", "source", "digest", "rows digest", "documents", "words", "words to train on", "words held out",
@@ -32,7 +33,8 @@ def data(folder, texts=("the cat sat on the mat and the dog ate the cat",), voca
 
 def checkpoint(folder):
     """Train a few steps from large random weights, so that every part of the model matters, and ship it."""
-    given = twins.Data.load(data(folder / "data", README.read_text("utf-8").splitlines(), 700))
+    text = [*README.read_text("utf-8").splitlines(), *[SENTENCE] * 20]  # whose words are whole pieces
+    given = twins.Data.load(data(folder / "data", text, 700))
     with mock.patch.object(twins, "BODY", BODY):
         twins.train("both", 0, given, folder / "runs", tokens=2048, batch_size=8, moments=1, learning_rate=1e-3)
     return twins.ship("both", 0, given, folder / "runs", folder / "shipped")

@@ -185,13 +185,13 @@ def test_where_the_checkpoint_is_missing_the_commands_are_named(monkeypatch, tmp
 
 
 def test_english_stands_as_a_picture_without_an_exact_answer(english):
-    shown = glass.show(ERROR, 5, "causal", checkpoint=english)
+    shown = glass.show(ERROR, 4, "causal", checkpoint=english)
     assert shown.png.startswith(b"\x89PNG") and len(shown.png) < 60_000
     assert "'If there is ___ such element, an error is raised.' under the causal mask" in shown.alt
-    assert "position 4, which is asked for the next piece" in shown.alt and "word frequencies alone give" in shown.alt
+    assert "position 3, which is asked for the next piece" in shown.alt and "word frequencies alone give" in shown.alt
     assert "nobody knows the best possible answer" in shown.alt
     assert "one-mask-apart-english.html#embed=1&amp;text=If%20there%20is%20no" in shown.markup
-    assert "&amp;hide=4&amp;mask=causal&amp;stage=switch" in shown.markup
+    assert "&amp;hide=3&amp;mask=causal&amp;stage=switch" in shown.markup
     legend = picture.draw(glass.read(ERROR, 4, checkpoint=english)).findobj(Legend)[-1]
     said = ["this model", "word frequencies alone (English has no exact reader)"]
     assert [text.get_text() for text in legend.texts] == said

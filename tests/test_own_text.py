@@ -1,9 +1,11 @@
 """Every seed of a record reads and is asked a text of its own, so that an interval covers the text too."""
 
+from dataclasses import replace
+
 import pytest
 
 from course_lib.apply import fine_tuning, in_context_data
-from course_lib.experiments import EXPERIMENTS, lesson_04, lesson_10, materials, world
+from course_lib.experiments import EXPERIMENTS, lesson_04, lesson_10, materials, topics, world
 from course_lib.text import corpora
 from course_lib.town.language import TinyTown
 from course_lib.train import loop
@@ -23,7 +25,8 @@ OWN = [(n, e) for n, e in enumerate(EXPERIMENTS.values()) if e.own_text and e.na
 def test_own_text_means_that_every_draw_moves_with_the_seed(number, experiment, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     tell, split, draw, play = TinyTown.stories, corpora.Corpus.split, lesson_10.sentences, in_context_data.draw
-    drawn, bring, little = set(), materials.text, corpora.tiny_town(100, seed=3)  # for a long extraction
+    drawn, bring, little = set(), materials.text, corpora.tiny_town(200, seed=3)  # for a long extraction
+    little = replace(little, groups=[f"{topics.TOPICS[n % 4]}/{n}" for n in range(len(little))])
 
     def stories(town, n, seed=0, **settings):
         drawn.add(seed)
@@ -50,6 +53,8 @@ def test_own_text_means_that_every_draw_moves_with_the_seed(number, experiment, 
     monkeypatch.setattr(corpora.Corpus, "split", held_out)
     monkeypatch.setattr(materials, "text", lambda corpus: little if corpus == "docstrings" else bring(corpus))
     monkeypatch.setattr(world, "VOCABULARY", 300)
+    for asked in ("LABELLED", "ASKED"):
+        monkeypatch.setattr(topics, asked, 1)
     for module, name in ((loop, "train"), (fine_tuning, "fine_tune"), (lesson_04, "limits"), (world, "counted")):
         monkeypatch.setattr(module, name, begin)
     materials.material.cache_clear()

@@ -159,6 +159,7 @@ def test_the_environment_that_runs_this_is_inside_the_ranges():
 # --- what is imported, and the wheel -----------------------------------------------------------------------
 
 DISTRIBUTIONS = {
+    "markdown_it": "markdown-it-py",
     "yaml": "pyyaml", "IPython": "ipython", "fontTools": "fonttools", "repo2docker": "jupyter-repo2docker",
     "PIL": "pillow", "axe_playwright_python": "axe-playwright-python", "bs4": "beautifulsoup4",
     "myst_parser": "myst-parser",
