@@ -371,8 +371,8 @@ def test_a_lesson_that_fails_leaves_those_before_it(runs, tmp_path, monkeypatch,
 
 
 def test_a_formats_lessons_are_those_with_minutes(monkeypatch, capsys):
-    notes = {3: [SimpleNamespace(minutes={"2 h": 4})], 5: [SimpleNamespace(minutes={"4 h": 4})]}
-    monkeypatch.setattr(bake.notes, "notes", lambda number: notes.get(number, []))
+    taught = {3: [SimpleNamespace(lesson=3, minutes={"2 h": 4})], 5: [SimpleNamespace(lesson=5, minutes={"4 h": 4})]}
+    monkeypatch.setattr(bake.plan, "notes", lambda number: taught.get(number, []))
     assert bake.chosen(None, "2 h") == [3] and bake.chosen([5, 3, 5], "2 h") == [3, 5]
     with pytest.raises(ValueError, match="name lessons with --lessons"):
         bake.chosen(None, "2 days")

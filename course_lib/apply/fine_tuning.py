@@ -7,6 +7,7 @@ that score each token as the start and the end of an answer (BERT, section 4 and
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ from course_lib.town.tasks import Task, word_labels
 from course_lib.train.evaluation import Score
 from course_lib.train.masking import IGNORE
 
-__all__ = ["Pooler", "best_spans", "ceiling", "fine_tune", "floor", "hidden_states", "logits", "score", "with_head"]
+__all__ = ["RATES", "Pooler", "best_spans", "ceiling", "descend", "fine_tune", "floor", "hidden_states", "logits",
+           "score", "with_head"]  # fmt: skip
 
 HEADS = {"text": BertForSequenceClassification, "word": BertForTokenClassification, "span": BertForQuestionAnswering}
 BATCH_SIZE = 16
@@ -93,26 +95,40 @@ def fine_tune(
     device = model.device
     inner = {id(p) for name, p in model.bert.named_parameters() if not name.startswith("pooler.")}
     trained = [p for p in model.parameters() if not (frozen and id(p) in inner)]
-    optimizer = torch.optim.AdamW(trained, lr=RATES[frozen], weight_decay=0.01, fused=device.type != "mps")
+    fixed = hidden_states(model, task) if frozen else None
+
+    def loss(take: Tensor) -> Tensor:
+        with autocast(device):
+            hidden = fixed[take].to(device) if frozen else _hidden(model, task[take])
+            return _loss(task.kind, logits(model, hidden), task.targets[take].to(device))
+
+    model.train()
+    descend(trained, loss, len(task), steps, RATES[frozen], torch.Generator().manual_seed(seed))
+    return model.eval()
+
+
+def descend(
+    trained: Sequence[nn.Parameter], loss: Callable[[Tensor], Tensor], rows: int, steps: int, rate: float,
+    generator: torch.Generator,
+) -> None:  # fmt: skip
+    """Take the steps of a fine-tuning: ``loss`` gives a scalar for the numbers of 16 of the ``rows`` (int64 [16]).
+
+    All rows come in random order, then again in another. AdamW at a peak ``rate``, see :func:`fine_tune`.
+    """
+    optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=0.01, fused=trained[0].device.type != "mps")
     up = max(1, steps // 10)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / up, (steps - step) / max(1, steps - up))
     )
-    generator = torch.Generator().manual_seed(seed)
-    fixed = hidden_states(model, task) if frozen else None
-    model.train()
-    rounds = -(-steps * BATCH_SIZE // len(task))  # all rows in random order, then again in another
-    order = torch.cat([torch.randperm(len(task), generator=generator) for _ in range(rounds)])
+    rounds = -(-steps * BATCH_SIZE // rows)
+    order = torch.cat([torch.randperm(rows, generator=generator) for _ in range(rounds)])
     for take in order[: steps * BATCH_SIZE].view(steps, BATCH_SIZE):
-        with autocast(device):
-            hidden = fixed[take].to(device) if frozen else _hidden(model, task[take])
-            loss = _loss(task.kind, logits(model, hidden), task.targets[take].to(device))
+        value = loss(take)
         optimizer.zero_grad()
-        loss.backward()
+        value.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
-    return model.eval()
 
 
 def score(model: PreTrainedModel, task: Task) -> Score:

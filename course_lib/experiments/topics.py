@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from course_lib import runtime
+from course_lib.apply.fine_tuning import RATES, descend
 from course_lib.experiments import materials
 from course_lib.experiments.materials import HELD_OUT_SHARE, LENGTH, Plan
 from course_lib.experiments.world import encoded, english, under_causal_mask
@@ -28,8 +29,7 @@ __all__ = ["Topics", "passages", "topics_while_reading"]
 
 TOPICS = ("torch", "transformers", "sympy", "matplotlib")  # the packages with most documents
 LABELLED, ASKED = 64, 100  # passages of each: to learn from, and held out
-STEPS, BATCH_SIZE = 200, 16
-RATES = {False: 1e-3, True: 5e-3}  # frozen -> peak learning rate, those of apply/fine_tuning.py
+STEPS = 200
 
 
 @functools.lru_cache(maxsize=2)
@@ -80,21 +80,12 @@ class Topics:
         body.train(not frozen)
         known = self._summary(body, rows).detach() if frozen else None
         trained = [*head.parameters(), *([] if frozen else body.parameters())]
-        optimizer = torch.optim.AdamW(trained, lr=RATES[frozen], weight_decay=0.01)
-        up = STEPS // 10
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min((step + 1) / up, (STEPS - step) / (STEPS - up))
-        )
-        rounds = -(-STEPS * BATCH_SIZE // len(rows))
-        order = torch.cat([torch.randperm(len(rows)) for _ in range(rounds)])[: STEPS * BATCH_SIZE]
-        for take in order.view(STEPS, BATCH_SIZE):
+
+        def loss(take: Tensor) -> Tensor:
             summary = known[take] if frozen else self._summary(body, rows[take])
-            loss = F.cross_entropy(head(summary), labels[take].to(model.device))
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            schedule.step()
+            return F.cross_entropy(head(summary), labels[take].to(model.device))
+
+        descend(trained, loss, len(rows), STEPS, RATES[frozen], torch.default_generator)
         with torch.no_grad():
             return (head(self._summary(body.eval(), asked)).argmax(1).cpu() == right).float().mean().item()
 

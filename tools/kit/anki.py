@@ -19,6 +19,7 @@ from bs4 import BeautifulSoup
 from course_lib.notes import claims, drill, interview, whiteboard
 from course_lib.notes.cards import chinese, inline, markdown
 from tools.kit import notes
+from tools.packed import pack
 from tools.site import lessons
 
 __all__ = ["make"]
@@ -26,7 +27,6 @@ __all__ = ["make"]
 FILE, NAME = "one-mask-apart.apkg", "One Mask Apart"
 MODEL, FIRST_DECK = 1_720_411_903, 1_720_411_910  # never change: by these numbers Anki knows what it has
 DECKS = ("Drill (English)", "Drill (中文)", "Whiteboard", "Interview")  # in this order; new ones at the end
-WHEN = (1980, 1, 1, 0, 0, 0)  # of every file in the package
 STYLE = ".card { font: 20px sans-serif; text-align: left; max-width: 40em; margin: auto; } img { max-width: 100%; }"
 BACK = "{{FrontSide}}<hr id=answer>{{Answer}}"
 
@@ -53,7 +53,8 @@ def make(folder, formats=()):
             Path(place, name).write_bytes(content)
         draft, package = Path(place, "draft"), genanki.Package(decks, [str(Path(place, name)) for name in media])
         package.write_to_file(draft, timestamp=_changed())
-        _same(draft, Path(place, FILE))
+        with zipfile.ZipFile(draft) as made:  # once more, without the time of day
+            pack(Path(place, FILE), ((name, made.read(name)) for name in made.namelist()))
         os.replace(Path(place, FILE), folder / FILE)
     return [folder / FILE]
 
@@ -107,13 +108,6 @@ def _changed():
         if re.fullmatch(r"\d+\s", told):
             return int(told)
     return int(max((notes.NOTEBOOKS.parent / source).stat().st_mtime for source in sources))
-
-
-def _same(draft, file):
-    """Pack what genanki made once more, without the time of day, so that two builds have the same bytes."""
-    with zipfile.ZipFile(draft) as made, zipfile.ZipFile(file, "w") as packed:
-        for name in made.namelist():
-            packed.writestr(zipfile.ZipInfo(name, WHEN), made.read(name), zipfile.ZIP_DEFLATED)
 
 
 if __name__ == "__main__":

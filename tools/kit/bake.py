@@ -11,13 +11,13 @@ train to be watched (`loop.train`: in 00, 03, 10 and a little in 04) is trained 
 import argparse
 import concurrent.futures
 import json
-import os
 import stat
 import sys
 import threading
 import time
 from pathlib import Path
 
+import joblib
 import nbformat
 import psutil
 import torch
@@ -27,7 +27,7 @@ from course_lib import places, runtime
 from course_lib.notes import working_copy
 from course_lib.train import provenance
 from tools import bake
-from tools.kit import notes
+from tools.kit import notes, plan
 
 __all__ = ["CACHE", "LISTED", "chosen", "closed", "fill", "lesson", "listed", "made", "main", "trial"]
 
@@ -79,9 +79,7 @@ def chosen(numbers, name):
     known = notes.lessons()
     if unknown := [number for number in numbers or () if number not in known]:
         raise ValueError(f"there is no lesson {unknown[0]}; the lessons are {min(known)} to {max(known)}")
-    found = sorted(set(numbers or ())) or [
-        number for number in known if any(note.minutes.get(name) for note in notes.notes(number))
-    ]
+    found = sorted(set(numbers or ())) or plan.numbers(name)
     if not found:
         raise ValueError(f"no lesson has a note with minutes for {name!r}: name lessons with --lessons")
     return found
@@ -151,7 +149,7 @@ def closed(cache):
 
 def trial(number, kernels, cache):
     """Run one lesson in several kernels at once, one thread each, without and with the class's models; keep numbers."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = joblib.cpu_count()
     found = {"cores": cores}
     for name, folder in (("without", ""), ("with", str(cache))):
         with concurrent.futures.ThreadPoolExecutor(kernels) as pool, _Memory() as memory:

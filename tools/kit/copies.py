@@ -5,9 +5,7 @@ Each zip holds one folder, as a repository for nbgitpuller would have it: README
 
 import ast
 import hashlib
-import io
 import re
-import zipfile
 
 import nbformat
 
@@ -15,10 +13,10 @@ from course_lib.exercises import lessons as texts
 from course_lib.exercises.help import solution_source
 from course_lib.notes import working_copy
 from tools.kit import plan
+from tools.packed import pack
 
 __all__ = ["learner", "make", "solved"]
 
-WHEN = (1980, 1, 1, 0, 0, 0)  # of every file in a zip
 SHOWS = re.compile(r'\s*solution\("\w+"\)\s*')  # a cell that does nothing else
 STUB = re.compile(r'\breference\("(\w+)"\)')
 LINK = re.compile(r"\[([^\]\n]+)\]\((\d\d_\w+\.ipynb)(#[^)]*)?\)")
@@ -67,17 +65,6 @@ def _only(notebook, names):
     return notebook | {"cells": cells}
 
 
-def _packed(folder, files):
-    """Return a zip's bytes, the same whenever its files are: {name: text}."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as packed:
-        for name, text in sorted(files.items()):
-            about = zipfile.ZipInfo(f"{folder}/{name}", WHEN)
-            about.compress_type, about.external_attr, about.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
-            packed.writestr(about, text)
-    return made.getvalue()
-
-
 def make(folder, formats):
     """Write both zips of each format into folder/FORMAT, with a file of their checksums; returns the paths."""
     written = []
@@ -94,10 +81,9 @@ def make(folder, formats):
             files["README.txt"] = README.format(what=about, format=name, first=min(stored))
             page = working_copy.LESSONS.parent / working_copy.PAGE
             files[working_copy.PAGE] = page.read_text(encoding="utf-8")
-            packed = _packed(label, files)
-            (place / f"{label}.zip").write_bytes(packed)
-            sums.append(f"{hashlib.sha256(packed).hexdigest()}  {label}.zip\n")
             written.append(place / f"{label}.zip")
+            pack(written[-1], ((f"{label}/{file}", text) for file, text in sorted(files.items())))
+            sums.append(f"{hashlib.sha256(written[-1].read_bytes()).hexdigest()}  {label}.zip\n")
         (place / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
         written.append(place / "SHA256SUMS")
     return written

@@ -16,6 +16,7 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
+import joblib
 import psutil
 from matplotlib import font_manager, ft2font
 
@@ -104,7 +105,7 @@ def _memory(learners, server):
 
 
 def _cores(learners, server):
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = joblib.cpu_count()
     threads = os.environ.get("COURSE_THREADS", "").strip()
     if not server:
         yield "cores", f"{cores} here; one is enough for one learner"

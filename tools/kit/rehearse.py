@@ -14,6 +14,7 @@ import platform
 import sys
 from pathlib import Path
 
+import joblib
 import nbformat
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -65,7 +66,7 @@ def rehearse(lesson, name, timeout=600):
     return {
         "date": datetime.date.today().isoformat(),
         "machine": f"{platform.system()}, {platform.machine()}, Python {platform.python_version()}",
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": joblib.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS", "all"),
         "code": bake.fingerprint(notebook),
         "seconds": {heading: round(time, 1) for heading, time in took.items()},

@@ -51,7 +51,7 @@ def make(folder, formats):
     files = {folder / plan.short(name) / "slides.html": name for name in formats}
     for file, name in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
-        places.write(file, page(name, _chosen(name)))
+        places.write(file, page(name, plan.taught(name)))
     made = printed.pdf(files, "?print-pdf")
     if not made:
         print("No PDF of the slides: that takes Chromium, and `make setup` once. They open in any browser.")
@@ -83,17 +83,13 @@ def page(name, chosen):
 
 def numbers(name):
     """Return {(lesson, section): (its first slide, its last)} of a format, as the slides count themselves."""
-    heads, found = re.findall(r"<section[^>]*><header>(.*?)</header>", page(name, _chosen(name)), re.S), {}
+    heads, found = re.findall(r"<section[^>]*><header>(.*?)</header>", page(name, plan.taught(name)), re.S), {}
     for number, head in enumerate(heads, 2):
         lesson, _, section = BeautifulSoup(head, "html.parser").get_text().partition(" · ")
         if section and lesson.isdecimal():
             first, _ = found.setdefault((int(lesson), section), (number, number))
             found[int(lesson), section] = first, number
     return found
-
-
-def _chosen(name):
-    return [note for number in notes.lessons() for note in notes.notes(number) if name in note.minutes]
 
 
 def _reveal():

@@ -10,7 +10,6 @@ import shutil
 import sys
 import tempfile
 import time
-import zipfile
 from pathlib import Path
 
 import matplotlib
@@ -18,14 +17,13 @@ from bs4 import BeautifulSoup
 
 from course_lib.glass import build as glass
 from course_lib.notes import working_copy
-from tools import printed
+from tools import packed, printed
 from tools.site import pages
 
 SITE = pages.ROOT / "site"
 ZIP = pages.ROOT / "build" / "one-mask-apart-site.zip"
 HERE = Path(__file__).parent
 MARK = "made by make site"  # this file lies in a folder that a later build may empty
-WHEN = (1980, 1, 1, 0, 0, 0)  # of every file in the zip
 SETTINGS = {
     "project": "One Mask Apart",
     "html_title": "One Mask Apart",
@@ -140,11 +138,8 @@ def _sections(out, page):
 def pack(site, file):
     """Pack the website as a zip that has the same bytes whenever it is made of the same pages."""
     file.parent.mkdir(exist_ok=True)
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-        for path in sorted(path for path in site.rglob("*") if path.is_file()):
-            name = zipfile.ZipInfo(f"one-mask-apart/{path.relative_to(site).as_posix()}", WHEN)
-            name.compress_type, name.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            packed.writestr(name, path.read_bytes())
+    paths = sorted(path for path in site.rglob("*") if path.is_file())
+    packed.pack(file, ((f"one-mask-apart/{path.relative_to(site).as_posix()}", path.read_bytes()) for path in paths))
 
 
 def serve(site):
