@@ -1,7 +1,7 @@
 """The speed tricks compute what the plain way computes: logits, and three steps of training."""
 
 import random
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -10,8 +10,9 @@ from transformers import BertForSequenceClassification, RobertaConfig, RobertaFo
 
 from course_lib import runtime
 from course_lib.apply.translation import Translation, tiny_encoder_decoder
+from course_lib.experiments.world import ModernBertForPairs
 from course_lib.model import fast
-from course_lib.model.bodies import causal_bert, pair_bert, tiny_bert, tiny_gpt
+from course_lib.model.bodies import causal_bert, modern_bert, pair_bert, tiny_bert, tiny_gpt
 from course_lib.text.packing import balanced_pairs
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.loop import train
@@ -147,3 +148,17 @@ def test_a_model_without_the_head_is_named():
         batch.logits(BertForSequenceClassification(model.config))
     with pytest.raises(TypeError, match="BertForMaskedLM has no head for pairs: build the model with bodies.pair_bert"):
         PreTraining(PAD)(PAIRS[:2], torch.Generator()).logits(model)
+
+
+def test_a_modern_bert_judges_a_pair_from_its_first_token_and_reads_words_as_ever():
+    runtime.seed_all(0)
+    model = modern_bert(TOKENIZER, kind=ModernBertForPairs, hidden_size=32, intermediate_size=32).eval()
+    batch = PreTraining(PAD, MaskedLM(Masking.of(TOKENIZER)))(PAIRS[:8], torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        words, pairs = batch.logits(model)
+        hidden = model.model(batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
+        torch.testing.assert_close(pairs, model.judge(hidden[:, 0]), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(words, model.decoder(model.head(hidden[batch.select])), atol=1e-5, rtol=1e-4)
+    last = replace(batch, judge_at=batch.attention_mask.sum(dim=1) - 1)
+    with torch.no_grad():
+        assert not torch.allclose(last.logits(model)[1], pairs)

@@ -14,7 +14,7 @@ from nbformat import v4
 
 from course_lib.exercises import lessons
 from course_lib.notes import drill, interview, whiteboard, working_copy
-from tools.kit import notes, slides
+from tools.kit import notes, plan, slides
 
 PARTS = {"Show": "the picture, **for ten seconds**.", "Ask": "who is for a?"}
 revealjs = pytest.mark.skipif(not slides.importlib.util.find_spec("sphinx_revealjs"), reason="extra `site` is not here")
@@ -148,6 +148,20 @@ def test_a_page_asks_for_nothing_and_is_the_same_from_two_builds():
 def test_a_format_that_is_not_there_is_told(tmp_path):
     with pytest.raises(ValueError, match="no format '3 h'; the formats are 2 h, 4 h, 2 days"):
         slides.make(tmp_path, ["3 h"])
+
+
+@revealjs
+def test_a_section_s_slides_are_numbered_as_the_page_counts_them_and_none_is_blank():
+    told, name = slides.numbers("2 days"), "2 days"
+    counted = BeautifulSoup(slides.page(name, plan.taught(name)), "html.parser").select(".slides > section")
+    for (lesson, section), (first, last) in told.items():
+        for number in (first, last):
+            assert counted[number - 1].header.get_text() == f"{lesson:02d} \u00b7 {section}"
+    assert len(told) > 10 and counted[0]["class"] == ["cover"]
+    for slide in counted:
+        shown = [one for one in slide.select("p, li, td, img") if not one.find_parent("aside")]
+        assert any(one.get_text(strip=True) or one.name == "img" for one in shown), slide
+    assert len(counted[told[3, "12 Recap"][0] - 1].select("li")) > 3, "a recap shows its points"
 
 
 # --- cards ---------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 
 from course_lib.exercises import lessons as texts
 from course_lib.exercises.help import solution_source
-from tools import bake
+from tools import bake, packed
 from tools.kit import __main__ as kit
 from tools.kit import copies, notes, plan, rehearse, sheet, slides
 
@@ -305,3 +305,10 @@ def test_the_command_writes_all_or_nothing(course, monkeypatch, tmp_path, capsys
     assert "No space left on device. Free some space" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     assert [path.name for path in out.parent.iterdir()] == ["kit"]
+
+
+def test_every_file_of_a_zip_has_the_same_date_and_the_order_that_was_given(tmp_path):
+    packed.pack(tmp_path / "one.zip", (("b", "text"), ("a/c", b"bytes")))
+    with zipfile.ZipFile(tmp_path / "one.zip") as made:
+        assert [(one.filename, one.date_time[0]) for one in made.infolist()] == [("b", 1980), ("a/c", 1980)]
+        assert made.read("b") == b"text" and made.infolist()[0].external_attr >> 16 == 0o644
