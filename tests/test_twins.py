@@ -197,3 +197,20 @@ def test_what_is_told_are_the_finished_runs_and_the_page_judges_them(data, tmp_p
     assert "Still to be trained: causal." in said and "| bidirectional | 40.0% | 35.0% |" in said
     lines = [line for line in said.splitlines() if line.startswith(("| 1.", "| 3.", "| 5."))]
     assert [line.split(" | ")[-1].rstrip(" |") for line in lines] == ["held", "failed", "failed"]
+
+
+def test_each_part_of_the_expectation_is_a_number_of_the_runs():
+    moments = {"tokens": [10, 20, 30, 40]}
+    runs = {
+        "bidirectional": moments | {twins.FILL: [0.1, 0.3, 0.2, 0.4], twins.CAUSALLY: [0.0, 0.1, 0.1, 0.15]},
+        "causal": moments | {"next word accuracy": [0.2, 0.25, 0.25, 0.3], twins.NEXT: [6.0, 4.0, 4.5, 4.25]},
+        "both": moments | {twins.FILL: [0.1, 0.2, 0.3, 0.375], twins.NEXT: [6.0, 5.0, 4.5, 4.5]},
+    }
+    found = {says: number(runs, {"next word trigram nats": 5.0}) for says, _, number, *_ in twins.PARTS}
+    assert list(found.values()) == pytest.approx([0.4, 0.75, 0.025, 0.25, 1.0, 0.25, 0.25])
+    for _, arms, number, *_ in twins.PARTS:
+        number({arm: runs[arm] for arm in arms}, {"next word trigram nats": 5.0})  # and of no other arm
+    early = runs["bidirectional"] | {twins.FILL: [0.1, 0.3, 0.3, 0.4]}
+    assert twins.crossing(early, runs["causal"]) == 0.5
+    assert twins.crossing(early | {twins.FILL: [0.3, 0.3, 0.3, 0.4]}, runs["causal"]) == 0.25
+    assert twins.crossing(early | {twins.FILL: [0.3, 0.3, 0.3, 0.3]}, runs["causal"]) == float("inf")

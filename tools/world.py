@@ -44,13 +44,6 @@ One backbone of {parameters:,} parameters, the same text in the same order, {tok
 and the mask differ. One seed each, so no interval: a difference of a point says nothing. Shares of held-out pieces
 found, and below what was expected before the runs (`EXPECTATION` in `tools/bench/twins.py`).{missing}
 """
-PARTS = (  # of twins.EXPECTATION what a share can settle: part, (arm, metric), minus this, at least, at most
-    ("1. bidirectional fills hidden pieces", ("bidirectional", "fill two-sided accuracy"), None, 0.30, 0.45),
-    ("3. both behind bidirectional in filling", ("bidirectional", "fill two-sided accuracy"),
-     ("both", "fill two-sided accuracy"), 0.01, 0.06),
-    ("5. bidirectional, read as trained minus read causally", ("bidirectional", "fill two-sided accuracy"),
-     ("bidirectional", "fill left-only accuracy"), 0.10, None),
-)  # fmt: skip
 TEXT = """
 ## Which text
 
@@ -76,27 +69,23 @@ def page():
 def matched():
     """Return what there is of the twins: a table of arms with the floor, and one of what was expected."""
     told = json.loads(twins.TOLD.read_text(encoding="utf-8"))
-    runs = {arm: {name: values[-1] for name, values in run["numbers"].items()} for arm, run in told["runs"].items()}
+    runs, floors = {arm: run["numbers"] for arm, run in told["runs"].items()}, told["floors"]
     missing = [arm for arm in twins.ARMS if arm not in runs]
     missing = f" Still to be trained: {', '.join(missing)}." if missing else ""
-    about = next(iter(told["runs"].values()))
-    head = TWINS.format(**about, tokens=next(iter(runs.values()))["tokens"], missing=missing)
+    head = TWINS.format(**next(iter(told["runs"].values())), tokens=next(iter(runs.values()))["tokens"][-1],
+                        missing=missing)  # fmt: skip
     asked = ("fill two-sided", "fill left-only", "next word")
-    lines = [(arm, *(f"{found[f'{name} accuracy']:.1%}" for name in asked)) for arm, found in runs.items()]
-    fill, following = (told["floors"][f"{name} unigram accuracy"] for name in ("fill", "next word"))
+    lines = [(arm, *(f"{found[f'{name} accuracy'][-1]:.1%}" for name in asked)) for arm, found in runs.items()]
+    fill, following = (floors[f"{name} unigram accuracy"] for name in ("fill", "next word"))
     lines += [("*word frequencies*", *(f"{one:.1%}" for one in (fill, fill, following)))]
     held = []
-    for says, (arm, metric), minus, least, most in PARTS:
-        if {arm, minus[0] if minus else arm} <= set(runs):
-            found = runs[arm][metric] - (runs[minus[0]][minus[1]] if minus else 0)
-            held.append((says, *_judged(found, least, most)))
+    for says, arms, found, least, most in twins.PARTS:
+        if set(arms) <= set(runs):
+            value = found(runs, floors)
+            stated, verdict = judged((value, value), least, most)
+            held.append((says, stated, f"{value:+.3f}", verdict))
     columns = ("Arm", "hidden pieces, both sides in view", "hidden pieces, read causally", "next pieces")
     return [head, world.columns(columns, lines), world.columns(("Part", "Expected", "Found", "Verdict"), held)]
-
-
-def _judged(found, least, most):
-    stated, verdict = judged((found, found), least, most)
-    return stated, f"{found:+.3f}", verdict
 
 
 if __name__ == "__main__":

@@ -59,6 +59,24 @@ After 30 million tokens, on 500 rows of held-out subpackages, one seed each:
    Literature: up to four repetitions are as good as new text (2305.16264).
 """
 
+FILL, CAUSALLY, NEXT = "fill two-sided accuracy", "fill left-only accuracy", "next word nats"
+PARTS = (  # of EXPECTATION: what it says, the arms that it needs, a number of runs[arm][name] and floors, least, most
+    ("1. bidirectional fills hidden pieces", ["bidirectional"],
+     lambda runs, _: runs["bidirectional"][FILL][-1], 0.30, 0.45),
+    ("2. next pieces, nats: trigrams minus causal", ["causal"],
+     lambda runs, floors: floors["next word trigram nats"] - runs["causal"][NEXT][-1], 0.5, 1.1),
+    ("3. filling: bidirectional minus both", ["bidirectional", "both"],
+     lambda runs, _: runs["bidirectional"][FILL][-1] - runs["both"][FILL][-1], 0.01, 0.06),
+    ("3. next pieces, nats: both minus causal", ["causal", "both"],
+     lambda runs, _: runs["both"][NEXT][-1] - runs["causal"][NEXT][-1], 0.05, 0.25),
+    ("4. share of the tokens after which bidirectional fills more than causal predicts", ["bidirectional", "causal"],
+     lambda runs, _: crossing(runs["bidirectional"], runs["causal"]), 0.15, 0.70),
+    ("5. filling by bidirectional: read as trained minus read causally", ["bidirectional"],
+     lambda runs, _: runs["bidirectional"][FILL][-1] - runs["bidirectional"][CAUSALLY][-1], 0.10, None),
+    ("6. next pieces, nats: causal's end minus its lowest", ["causal"],
+     lambda runs, _: runs["causal"][NEXT][-1] - min(runs["causal"][NEXT]), None, 0.1),
+)  # fmt: skip
+
 BODY = dict(hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=512, initializer_range=0.03)
 LENGTH, VOCABULARY = 64, 8000
 HELD_OUT_SHARE, HELD_OUT_ROWS = 0.05, 500
@@ -214,6 +232,18 @@ def ship(arm: str, seed: int, data: Data, runs: Path, to: Path = SHIPPED) -> Pat
         shutil.rmtree(to, ignore_errors=True)
         os.replace(whole, to)
     return to
+
+
+def crossing(masked: dict[str, list], causal: dict[str, list]) -> float:
+    """Return the share of the tokens, 0..1, from which on ``masked`` fills more often than ``causal`` predicts.
+
+    Both are numbers over training, at the same moments; infinite where it is behind at the end.
+    """
+    behind = [fill <= following for fill, following in zip(masked[FILL], causal["next word accuracy"], strict=True)]
+    if behind[-1]:
+        return float("inf")
+    first = len(behind) - behind[::-1].index(True) if any(behind) else 0
+    return masked["tokens"][first] / masked["tokens"][-1]
 
 
 def tell(data: Data, runs: Path, to: Path = TOLD) -> Path:
