@@ -98,15 +98,15 @@ class Topics:
 
 
 def topics_while_reading(
-    seed: int, corpus: str, causal: bool, steps: int, batch_size: int, learning_rate: float
+    seed: int, corpus: str, causal: bool, steps: int, batch_size: int, learning_rate: float, share: float = 1.0
 ) -> Plan:
     """Fine-tune a backbone on the topics at ten moments of its reading, and before it has read anything.
 
-    It reads masked words, or next words under the causal mask. Numbers: what :class:`Topics` measures; constants: the
+    It reads masked words, or next words under the causal mask, at a ``share`` of the places. Numbers: what :class:`Topics` measures; constants: the
     same 'untrained', before the first step.
     """
     data, measure = english(corpus, seed), Topics(corpus, causal, seed)
-    masked, next_word = MaskedLM(Masking.of(data.tokenizer)), under_causal_mask(CausalLM.of(data.tokenizer))
+    masked, next_word = MaskedLM(Masking.of(data.tokenizer)), under_causal_mask(CausalLM.of(data.tokenizer, share))
     build = functools.partial(bodies.modern_bert, data.tokenizer)
     runtime.seed_all(seed)  # the very weights that the training starts from
     before = {f"untrained {name}": value for name, value in measure(build().to(runtime.device())).items()}
