@@ -193,6 +193,10 @@ def test_what_is_told_are_the_finished_runs_and_the_page_judges_them(data, tmp_p
         numbers["fill two-sided accuracy"][-1], numbers["fill left-only accuracy"][-1] = two_sided, 0.35
     to.write_text(json.dumps(kept))
     monkeypatch.setattr(twins, "TOLD", to)
+    assert json.loads(twins.tell(twins.Data.load(data), runs, to).read_text())["runs"].keys() == kept["runs"].keys()
+    to.write_text(json.dumps(kept | {"floors": {}}))
+    assert list(json.loads(twins.tell(twins.Data.load(data), runs, to).read_text())["runs"]) == ["bidirectional"]
+    to.write_text(json.dumps(kept))
     said = "\n".join(world.matched())
     assert "Still to be trained: causal." in said and "| bidirectional | 40.0% | 35.0% |" in said
     lines = [line for line in said.splitlines() if line.startswith(("| 1.", "| 3.", "| 5."))]

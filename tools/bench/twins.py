@@ -249,7 +249,8 @@ def crossing(masked: dict[str, list], causal: dict[str, list]) -> float:
 def tell(data: Data, runs: Path, to: Path = TOLD) -> Path:
     """Keep the numbers of the finished runs of seed 0, with the floors and what made them. Returns the file.
 
-    Raises FileNotFoundError where no run is finished.
+    A run that the file holds and that is not in ``runs`` stays, where it was measured on the same held-out rows: what
+    other machines trained. Raises FileNotFoundError where no run is finished.
     """
     files = {arm: runs / f"{arm}-0" / "run.json" for arm in ARMS}
     found = {arm: json.loads(file.read_text("utf-8")) for arm, file in files.items() if file.exists()}
@@ -257,6 +258,9 @@ def tell(data: Data, runs: Path, to: Path = TOLD) -> Path:
         raise FileNotFoundError(f"No run of seed 0 in {runs} is finished: `twins train` makes one.")
     kept = {arm: {name: run[name] for name in ("date", "seconds", "parameters", "settings", "environment", "numbers")}
             for arm, run in found.items()}  # fmt: skip
+    earlier = json.loads(to.read_text("utf-8")) if to.exists() else {}
+    if earlier.get("floors") == data.facts["floors"]:  # to the last digit: the same text, tokenizer and rows
+        kept = {arm: (earlier["runs"] | kept)[arm] for arm in ARMS if arm in earlier["runs"] | kept}
     # before the first step there is no loss: NaN is no JSON
     text = json.dumps({"floors": data.facts["floors"], "runs": kept}).replace("NaN", "null")
     to.write_text(text + "\n", "utf-8")
