@@ -143,6 +143,14 @@ def test_the_lessons_minutes_add_up_and_nobody_sits_for_too_long(name):
         assert row.start + row.minutes - since <= 95, row
 
 
+@pytest.mark.parametrize("name", notes.FORMATS)
+def test_each_vote_has_four_minutes(name):
+    """A question, a minute alone, a minute with the neighbour, hands, a reason from each side: less is no vote."""
+    for note in plan.taught(name):
+        votes = len(plan.sections(note.lesson)[note.section].predictions)
+        assert note.minutes[name] >= 4 * votes, (note.lesson, note.section)
+
+
 def test_what_was_rehearsed_is_in_the_lessons():
     for formats in rehearse.kept().values():
         for name, measured in formats.items():

@@ -102,8 +102,8 @@ def topics_while_reading(
 ) -> Plan:
     """Fine-tune a backbone on the topics at ten moments of its reading, and before it has read anything.
 
-    It reads masked words, or next words under the causal mask, at a ``share`` of the places. Numbers: what :class:`Topics` measures; constants: the
-    same 'untrained', before the first step.
+    It reads masked words, or next words under the causal mask, at a ``share`` of the places. Numbers: what
+    :class:`Topics` measures; constants: the same 'untrained', before the first step.
     """
     data, measure = english(corpus, seed), Topics(corpus, causal, seed)
     masked, next_word = MaskedLM(Masking.of(data.tokenizer)), under_causal_mask(CausalLM.of(data.tokenizer, share))
