@@ -52,6 +52,113 @@ def test_a_verdict_that_is_no_agreement_has_its_reason(row):
     assert row.paper is None or row.paper.expects in (None, *claims.FINDINGS)
 
 
+def over(experiment, arm, metric):
+    """Return the mean over the seeds at each moment of the training."""
+    runs = experiments.load(experiment).runs[arm].values()
+    return [sum(moment) / len(runs) for moment in zip(*(run[metric] for run in runs), strict=True)]
+
+
+def masks(arm, metric):
+    return over("english-masks", arm, metric)
+
+
+def recipe(arm):
+    return over("english-recipes", arm, "fill nats")
+
+
+def gain(arm):
+    """What three sentences before a word are worth at the end, in nats."""
+    return over("english-formats", arm, "context 0 nats")[-1] - over("english-formats", arm, "context 3 nats")[-1]
+
+
+def level(metric="fill two-sided nats"):
+    return masks("two-sided", "floor fill nats")[-1]
+
+
+def crossing():
+    lead = [n - f for n, f in zip(masks("causal", "next word accuracy"), masks("two-sided", "fill two-sided accuracy"),
+                                  strict=True)]  # fmt: skip
+    return lead[0] > lead[len(lead) // 2] > lead[-1] > 0
+
+
+def two_masks():
+    nats = masks("causal", "next word nats")
+    return nats[len(nats) // 2 - 1] - nats[-1] > 0.1  # half of its reading
+
+
+def mixing():
+    alone, mixed = masks("two-sided", "fill two-sided nats"), masks("both", "fill two-sided nats")
+    return alone[1] > level() - 0.15 and mixed[1] < level() - 1
+
+
+def only_mask():
+    usual, masked = recipe("80/10/10"), recipe("100/0/0")
+    return abs(usual[0] - masked[0]) < 0.1 and usual[-1] > 4 and masked[2] - usual[2] < masked[-1] - usual[-1]
+
+
+def masking_rate():
+    ahead = [b - a for a, b in zip(recipe("40%"), recipe("80/10/10"), strict=True)]
+    town = [over("masking-rate", arm, "fill 17% accuracy") for arm in ("43%", "17%")]
+    return ahead[1] > ahead[-1] > 0.5 and town[0][0] - town[1][0] > 2 * (town[0][-1] - town[1][-1])
+
+
+def ten_masks():
+    ten, fresh = recipe("repeated, ten masks"), recipe("repeated, dynamic")
+    return ten[-1] - min(ten) > 0.1 and fresh[-1] == min(fresh)
+
+
+def single_sentences():
+    forms = experiments.find("english-formats").arms
+    single, segment = (over("english-formats", f"{form} + NSP", "context 0 nats") for form in ("SENTENCE-PAIR",
+                                                                                              "SEGMENT-PAIR"))
+    return all(gain(form) < 0.3 for form in forms) and single[4] < level() - 0.4 and segment[4] > level() - 0.2
+
+
+def one_document():
+    one = next(row for row in ROWS if row.id == "one-document").world.numbers()
+    return one["seeds"] == 5 and one["high"] - one["low"] > 0.3
+
+
+def batch():
+    return all(wide >= usual for wide, usual in zip(recipe("64 rows"), recipe("80/10/10"), strict=True))
+
+
+def batch_rate():
+    kept, doubled = recipe("64 rows"), recipe("64 rows, rate times 2")
+    return doubled[2] > level() - 0.05 and kept[2] < level() - 0.25
+
+
+def early_transfer():
+    read, before = (over("english-early-transfer", "bidirectional", f"{name}topic accuracy")[-1]
+                    for name in ("", "untrained "))  # fmt: skip
+    town = {over("early-transfer", arm, "topic accuracy")[-1] for arm in ("causal", "bidirectional")}
+    return abs(read - before) < 0.02 and len(town) == 1
+
+
+def in_context():
+    drawn = [run["accuracy"][-1] for run in experiments.load("real-in-context").runs["2 examples"].values()]
+    return len(drawn) == 10 and min(drawn) < 0.55 and max(drawn) > 0.85
+
+
+REASONS = {"crossing": crossing, "two-masks": two_masks, "mixing": mixing, "only-mask": only_mask,
+           "masking-rate": masking_rate, "ten-masks": ten_masks, "single-sentences": single_sentences,
+           "one-document": one_document, "batch": batch, "batch-rate": batch_rate, "early-transfer": early_transfer,
+           "in-context": in_context}  # fmt: skip
+
+
+def test_every_reason_that_the_page_gives_is_seen_in_the_records():
+    assert set(REASONS) == {row.id for row in ROWS if row.why}
+    assert not [name for name, holds in REASONS.items() if not holds()]
+
+
+def test_how_small_the_effect_of_b_alone_is():
+    """The row says: not a tenth of the town's, and less than half of the least that was expected."""
+    row = next(row for row in ROWS if row.id == "sentence-order")
+    stated = {says: stated for says, stated, *_ in world.outcomes("english-pairs")}["swapped, by the words of B alone"]
+    english, town = (one.numbers()["difference"] for one in (row.world, row.town))
+    assert english < town / 10 and english < (float(stated.split(" to ")[0]) - 0.5) / 2
+
+
 def test_there_are_twelve_effects_outside_the_town_and_none_stands_there_twice():
     assert len({row.id for row in ROWS}) == len(ROWS) >= 12
     for row in ROWS:
