@@ -85,7 +85,7 @@ def _draw_model(ax, found: Reading) -> None:
     for t in range(T):
         _token(ax, xs[t], widths[t], found, t, min(10, 1060 / (right[-1] + left + 2)))
         if t + 1 < T and found.reaches[t] != found.reaches[t + 1]:
-            ax.axvline(right[t] + left + 0.3, color=WALL, ls=":", lw=2.5)
+            ax.vlines(right[t] + left + 0.3, -layers - 0.3, 1.5, color=WALL, ls=":", lw=2.5)  # above the legend
     if heads <= len(HEADS):
         named = [Line2D([], [], color=colour, lw=3, label=f"head {n}") for n, colour in enumerate(HEADS[:heads], 1)]
         ax.legend(handles=named, loc="lower left", ncols=heads, frameon=False, fontsize=9, handlelength=1, borderpad=0,
