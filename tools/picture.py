@@ -11,7 +11,8 @@ from course_lib.train import loop
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "picture.png"
 SWITCH = OUT.with_name("glass.png")
-ASKED = {"two-sided": "fill two-sided accuracy", "left-only": "fill left-only accuracy"}
+NAMES = {"two-sided": "bidirectional", "left-only": "causal"}  # of the record's arms, here
+ASKED = {"bidirectional": "fill two-sided accuracy", "causal": "fill left-only accuracy"}
 
 
 def mean(record: experiments.Record, arm: str, metric: str) -> float:
@@ -21,6 +22,7 @@ def mean(record: experiments.Record, arm: str, metric: str) -> float:
 
 def picture(record: experiments.Record) -> bytes:
     """Draw both arms over training, from the untrained start on, between floor and ceilings: a PNG."""
+    record = record.called(NAMES)
     bands = {arm: record.band(arm, metric) for arm, metric in ASKED.items()}
     lines = []
     for arm, band in bands.items():
@@ -30,10 +32,10 @@ def picture(record: experiments.Record) -> bytes:
         lines.append(loop.History(arm, tokens=tokens, eval_tokens=tokens, evals={"accuracy": accuracy}))
     drawn = plots.curve(
         lines, "accuracy", spread=bands, limits=(0, 1),
-        floor=mean(record, "two-sided", "floor fill two-sided accuracy"),
+        floor=mean(record, "bidirectional", "floor fill two-sided accuracy"),
         ceiling={f"{arm} ceiling": mean(record, arm, f"ceiling {metric}") for arm, metric in ASKED.items()},
         title="Hidden words filled in: same model, same data, one mask apart",
-        alt="Accuracy of filling in hidden words over tokens seen, two-sided and left-only, from floor to ceilings.",
+        alt="Accuracy of filling in hidden words over tokens seen, bidirectional and causal mask, from floor to ceilings.",
     )  # fmt: skip
     return drawn.png
 
