@@ -26,7 +26,7 @@ def data(folder, texts=("the cat sat on the mat and the dog ate the cat",), voca
     safetensors.torch.save_file(
         {"train": rows[:16].short().clone(), "held_out": rows[16:].short().clone()}, folder / "rows.safetensors"
     )
-    floors = {"fill unigram accuracy": 0.0123456, "next word unigram accuracy": 0.25}
+    floors = {"fill unigram accuracy": 0.0123456, "next word unigram accuracy": 0.25, "next word trigram accuracy": 0.5}
     (folder / "facts.json").write_text(json.dumps(dict.fromkeys(FACTS, "small") | {"floors": floors}))
     return folder
 

@@ -35,7 +35,7 @@ def picture(record: experiments.Record) -> bytes:
         floor=mean(record, "bidirectional", "floor fill two-sided accuracy"),
         ceiling={f"{arm} ceiling": mean(record, arm, f"ceiling {metric}") for arm, metric in ASKED.items()},
         title="Hidden words filled in: same model, same data, one mask apart",
-        alt="Accuracy of filling in hidden words over tokens seen, bidirectional and causal mask, from floor to ceilings.",
+        alt="Accuracy of filling in hidden words over tokens, bidirectional and causal mask, from floor to ceilings.",
     )  # fmt: skip
     return drawn.png
 

@@ -17,15 +17,15 @@ from course_lib.places import DATA
 __all__ = ["Paper", "Row", "columns", "load", "outcomes", "rows_of", "show", "table"]
 
 UNTOLD = "not told apart"
+FAR = 4  # times as large: from here on two effects of one direction no longer agree
 
 
 @dataclass(frozen=True)
 class Paper:
-    """What was published: the paper's own number, and which way it points, or None where it measures otherwise."""
+    """What was published: the paper's own number. No verdict counts it: nearly all measure after fine-tuning."""
 
     says: str
     source: str
-    expects: str | None = None  # one of claims.FINDINGS
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,21 @@ class Row:
     why: str | None = None  # the reason, where the verdict is not 'agrees'
 
     def verdict(self) -> str:
-        """Say 'agrees', 'differs from the town' or '... the paper', or 'cannot be told here'.
+        """Say what the intervals of world and town say together: 'agrees', 'differs from the town', ...
 
-        From what each comparison `expects`, which holds of its interval (tests/test_world.py).
+        From what each comparison `expects`, which holds of its interval (tests/test_world.py), and from the sizes.
         """
         if self.world.expects == UNTOLD:
             return "cannot be told here"
-        others = {"the town": self.town and self.town.expects, "the paper": self.paper and self.paper.expects}
-        apart = [name for name, theirs in others.items() if theirs not in (None, self.world.expects)]
-        return f"differs from {' and '.join(apart)}" if apart else "agrees"
+        if self.town is None:
+            return "seen in the world"
+        if self.town.expects == UNTOLD:
+            return "cannot be told in town"
+        if self.town.expects != self.world.expects:
+            return "differs from the town"
+        here, there = (abs(one.numbers()["difference"]) for one in (self.world, self.town))
+        size = "smaller" if FAR * here < there else "larger" if here > FAR * there else None
+        return f"same direction, far {size}" if size else "agrees"
 
     def __str__(self) -> str:
         return f"{self.question} {_told(self.world)} {self.verdict()}.".replace("**", "")
