@@ -96,7 +96,11 @@ def crossing():
 
 def two_masks():
     nats = masks("causal", "next word nats")
-    return left(nats) > 0.2 and 0 < masks("both", "next word nats")[-1] - nats[len(nats) // 2 - 1] < 0.1
+    once = left(nats) > 0.2 and 0 < masks("both", "next word nats")[-1] - nats[len(nats) // 2 - 1] < 0.1
+    told = {arm: run["numbers"] for arm, run in json.loads(twins.TOLD.read_text())["runs"].items()}
+    held_out, trained = told["causal"]["next word nats"], told["causal"]["training nats"]
+    by_heart = held_out[-1] - min(held_out) > 0.5 and held_out[-1] - trained[-1] > 2
+    return once and by_heart and held_out[-1] - told["both"]["next word nats"][-1] > 0.5 and page.times_read() > 10
 
 
 def mixing():

@@ -111,8 +111,24 @@ def matched():
             value = found(runs, floors)
             stated, verdict = judged((value - NEAR, value + NEAR), least, most)
             held.append((says, stated, f"{value:+.3f}", verdict))
+    lines_of = (by_heart(arm, runs[arm]) for arm in ("causal", "both") if arm in runs)
     columns = ("Arm", "hidden pieces, both sides in view", "hidden pieces, read causally", "next pieces")
-    return [head, world.columns(columns, lines), world.columns(("Part", "Expected", "Found", "Verdict"), held)]
+    return [head, world.columns(columns, lines), world.columns(("Part", "Expected", "Found", "Verdict"), held),
+            f"The text is read {times_read():.0f} times. Next pieces, held out: {'; '.join(lines_of)}.\n"]  # fmt: skip
+
+
+def by_heart(arm, numbers):
+    """Say when an arm predicted held-out pieces best, and how much of that it lost by reading the same text on."""
+    nats = numbers[twins.NEXT]
+    best = min(nats)
+    share = numbers["tokens"][nats.index(best)] / numbers["tokens"][-1]
+    return f"*{arm}* is best after {share:.0%} of the tokens ({best:.2f} nats) and ends at {nats[-1]:.2f}"
+
+
+def times_read():
+    """Return how often the twins read their text: their tokens by those of the text."""
+    recipe = json.loads((twins.SHIPPED / "recipe.json").read_text(encoding="utf-8"))
+    return recipe["tokens"] / sum(recipe["counts"])
 
 
 if __name__ == "__main__":
