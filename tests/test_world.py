@@ -55,8 +55,7 @@ def test_a_verdict_that_is_no_agreement_has_its_reason(row):
 
 def over(experiment, arm, metric):
     """Return the mean over the seeds at each moment of the training."""
-    runs = experiments.load(experiment).runs[arm].values()
-    return [sum(moment) / len(runs) for moment in zip(*(run[metric] for run in runs), strict=True)]
+    return experiments.load(experiment).band(arm, metric)["mean"]
 
 
 def masks(arm, metric):
@@ -141,11 +140,14 @@ def ten_masks():
 
 def single_sentences():
     forms = experiments.find("english-formats").arms
-    single, segment = (over("english-formats", f"{form} + NSP", "context 0 nats") for form in ("SENTENCE-PAIR",
-                                                                                              "SEGMENT-PAIR"))
-    worth = gain("SEGMENT-PAIR + NSP"), gain("SENTENCE-PAIR + NSP")
-    ahead = single[4] < level() - 0.4 and segment[4] > level() - 0.2 and abs(segment[-1] - single[-1] - 0.6) < 0.05
-    return all(gain(form) < 0.3 for form in forms) and worth[0] > worth[1] and ahead
+    pair = {form: [over("english-formats", f"{form} + NSP", f"context {n} nats") for n in (0, 3)]
+            for form in ("SENTENCE-PAIR", "SEGMENT-PAIR")}  # fmt: skip
+    single, segment = pair.values()
+    sooner = single[0][4] < level() - 0.4 and segment[0][4] > level() - 0.2
+    alone, in_view = (b[-1] - a[-1] for a, b in zip(single, segment, strict=True))
+    worth = gain("SEGMENT-PAIR + NSP") - gain("SENTENCE-PAIR + NSP")
+    little = worth > 0 and all(gain(form) < 0.3 for form in forms)
+    return sooner and little and alone > 0.4 and abs(alone - in_view) < 0.1
 
 
 def one_document():

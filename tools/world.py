@@ -15,7 +15,6 @@ from tools.bench import twins
 
 __all__ = ["page"]
 
-NEAR = 0.01  # of a bound: one seed settles nothing there
 FILE = Path(__file__).resolve().parent.parent / "docs" / "town-world-paper.md"
 HEAD = """\
 # Town, world, paper
@@ -49,9 +48,9 @@ TWINS = """
 ## Matched twins
 
 One backbone of {parameters:,} parameters, the same text in the same order, {tokens:,} tokens each; only what is asked
-and the mask differ. One seed each, so no interval: what lies within {near} of a bound (a point of 100, a hundredth of
-a nat or of the tokens) settles nothing. Shares of held-out pieces found, and below what was expected before the runs
-(`EXPECTATION` in `tools/bench/twins.py`).{missing}
+and the mask differ. One seed each, so no interval: a verdict is of this one number, and a difference of a point says
+nothing of other seeds. Shares of held-out pieces found, and below what was expected before the runs (`EXPECTATION` in
+`tools/bench/twins.py`).{missing}
 """
 TEXT = """
 ## Which text
@@ -99,7 +98,7 @@ def matched():
     missing = [arm for arm in twins.ARMS if arm not in runs]
     missing = f" Still to be trained: {', '.join(missing)}." if missing else ""
     head = TWINS.format(**next(iter(told["runs"].values())), tokens=next(iter(runs.values()))["tokens"][-1],
-                        missing=missing, near=NEAR)  # fmt: skip
+                        missing=missing)  # fmt: skip
     asked = ("fill two-sided", "fill left-only", "next word")
     lines = [(arm, *(f"{found[f'{name} accuracy'][-1]:.1%}" for name in asked)) for arm, found in runs.items()]
     fill, following = (floors[f"{name} unigram accuracy"] for name in ("fill", "next word"))
@@ -109,12 +108,12 @@ def matched():
     for says, arms, found, least, most in twins.PARTS:
         if set(arms) <= set(runs):
             value = found(runs, floors)
-            stated, verdict = judged((value - NEAR, value + NEAR), least, most)
+            stated, verdict = judged((value, value), least, most)
             held.append((says, stated, f"{value:+.3f}", verdict))
-    lines_of = (by_heart(arm, runs[arm]) for arm in ("causal", "both") if arm in runs)
+    read_on = (by_heart(arm, runs[arm]) for arm in ("causal", "both") if arm in runs)
     columns = ("Arm", "hidden pieces, both sides in view", "hidden pieces, read causally", "next pieces")
     return [head, world.columns(columns, lines), world.columns(("Part", "Expected", "Found", "Verdict"), held),
-            f"The text is read {times_read():.0f} times. Next pieces, held out: {'; '.join(lines_of)}.\n"]  # fmt: skip
+            f"The text is read {times_read():.0f} times. Next pieces, held out: {'; '.join(read_on)}.\n"]  # fmt: skip
 
 
 def by_heart(arm, numbers):

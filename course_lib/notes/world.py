@@ -42,9 +42,10 @@ class Row:
     why: str | None = None  # the reason, where the verdict is not 'agrees'
 
     def verdict(self) -> str:
-        """Say what the intervals of world and town say together: 'agrees', 'differs from the town', ...
+        """Say what world and town show together, by what each `expects`, which holds of its interval, and by size.
 
-        From what each comparison `expects`, which holds of its interval (tests/test_world.py), and from the sizes.
+        'agrees', 'same direction, far smaller' or 'larger', 'differs from the town'; 'cannot be told here' or 'in town'
+        where an interval includes zero; 'seen in the world' where the town has no number.
         """
         if self.world.expects == UNTOLD:
             return "cannot be told here"
