@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from course_lib import experiments, runtime
-from course_lib.experiments import materials
+from course_lib.experiments import materials, topics
 from course_lib.experiments import world as runs
 from course_lib.model import bodies
 from course_lib.model.attention import causal_mask
@@ -342,6 +342,17 @@ def test_a_task_has_its_mask_and_its_loss(little, task, causal, asked):
     assert math.isclose(batch.select.float().mean(), asked, abs_tol=0.07)
     numbers = plan.train(0)
     assert {"fill two-sided nats", "next word accuracy", "floor fill nats", "untrained next word nats"} <= set(numbers)
+
+
+@pytest.mark.parametrize("arm, causal, asked", [("bidirectional", False, 0.14), ("causal", True, 1.0),
+                                                ("causal, 15%", True, 0.15)])  # fmt: skip
+def test_a_backbone_that_is_asked_about_topics_reads_as_its_arm_says(little, monkeypatch, arm, causal, asked):
+    monkeypatch.setattr(topics.Topics, "__call__", lambda self, model: {})
+    settings = experiments.find("english-early-transfer").settings(arm) | {"corpus": "any"}
+    plan = topics.topics_while_reading(0, **settings)
+    batch = plan.objective(plan.rows[:64], torch.Generator().manual_seed(0))
+    assert (batch.attention_mask is not None and batch.attention_mask.shape[2:] == (32, 32)) == causal
+    assert math.isclose(batch.select.float().mean(), asked, abs_tol=0.07) and plan.measure.causal == causal
 
 
 def test_a_recipe_changes_what_it_names_and_nothing_else(little):
