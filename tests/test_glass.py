@@ -13,6 +13,7 @@ import pytest
 import safetensors.numpy
 import small_twin
 import torch
+from matplotlib.collections import LineCollection
 from matplotlib.legend import Legend
 from transformers import (
     AutoConfig,
@@ -182,6 +183,16 @@ def test_where_the_checkpoint_is_missing_the_commands_are_named(monkeypatch, tmp
         with pytest.raises(FileNotFoundError, match=r"twins train --arm both .*twins ship --arm both"):
             ask(ERROR, checkpoint="english")
     assert twins.SHIPPED == reading.ENGLISH
+
+
+def test_the_wall_reaches_from_the_tokens_to_the_last_layer_and_ends_above_the_legend():
+    figure = picture.draw(glass.read("tomorrow Ben will go to the school .", 1, "causal"))
+    figure.canvas.draw()
+    [wall] = [lines for lines in figure.findobj(LineCollection) if lines.get_linestyle()[0][1]]  # the only dotted one
+    ((_, low), (_, high)) = wall.get_segments()[0]
+    legend = figure.findobj(Legend)[0].get_window_extent()
+    assert low < -2 and high >= 1.5  # two layers, each a row of dots one lower; tokens stand at 0.6 to 1.2
+    assert wall.axes.transData.transform((0, low))[1] > legend.y1
 
 
 def test_english_stands_as_a_picture_without_an_exact_answer(english):
