@@ -3,6 +3,7 @@
 import base64
 import configparser
 import html
+import itertools
 import json
 import math
 import os
@@ -364,6 +365,14 @@ def test_lines_bands_limits_and_marks_are_drawn(drawn):
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "2", "4"] and ax.get_xscale() == "log"
     assert (ax.get_title(loc="left"), ax.get_xlabel(), ax.get_ylabel()) == ("A title", "words", "accuracy")
     assert ax.get_ylim() == (0, 1) and any(list(line.get_xdata()) == [2, 2] for line in ax.lines)
+
+
+def test_names_of_places_on_a_logarithmic_axis_do_not_run_into_each_other(drawn):
+    places = [1, 4, 5, 8, 16, 24, 32, 40, 41, 60]
+    ax = drawn(plots.against, places, {"a": [1] * 10}, log="x", **ACROSS).axes[0]
+    ax.figure.canvas.draw()
+    named = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
+    assert len(named) == 8 and all(a.x1 < b.x0 for a, b in itertools.pairwise(named))
 
 
 def test_logarithmic_axes_are_readable_without_mathematics(drawn):

@@ -181,10 +181,11 @@ def spaced(places, step, low, high):
 
 
 def _apart(places):
-    """Name ascending places of a logarithmic axis; one that would run into its neighbour stays blank."""
-    names, last = [], 0.0
+    """Name ascending places of a logarithmic axis; one whose name would run into the last one's stays blank."""
+    names, last = [], None
     for place in places:
-        apart = not last or abs(np.log(place / last)) > 0.04 * np.log(places[-1] / places[0])
-        names.append(f"{place:g}" if apart else "")
+        name, long = f"{place:g}", np.log(places[-1] / places[0])
+        apart = last is None or np.log(place / last) > 0.018 * len(f"{last:g}{name}") * long  # 0.018: a character
+        names.append(name if apart else "")
         last = place if apart else last
     return names
