@@ -367,6 +367,13 @@ def test_lines_bands_limits_and_marks_are_drawn(drawn):
     assert ax.get_ylim() == (0, 1) and any(list(line.get_xdata()) == [2, 2] for line in ax.lines)
 
 
+@pytest.mark.parametrize("up, highest", [("accuracy", 1.0), ("loss, nats", 1.2)])
+def test_a_band_around_a_share_ends_at_one(drawn, up, highest):
+    lines = {"a": [(0.9, 0.6, 1.2), (0.5, 0.4, 0.6)]}
+    [band] = drawn(plots.against, [1, 2], lines, across="words", up=up).axes[0].collections
+    assert band.get_paths()[0].vertices[:, 1].max() == highest
+
+
 def test_names_of_places_on_a_logarithmic_axis_do_not_run_into_each_other(drawn):
     places = [1, 4, 5, 8, 16, 24, 32, 40, 41, 60]
     ax = drawn(plots.against, places, {"a": [1] * 10}, log="x", **ACROSS).axes[0]

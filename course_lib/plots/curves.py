@@ -90,7 +90,9 @@ def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_to
     with style():
         fig = Figure(figsize=(WIDTH, 4.2), layout="constrained")
         ax = fig.add_subplot(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
-        labels = [label for line in lines if (label := _draw_line(ax, line, *looks[line.name]))]
+        outside = any(y < 0 or y > 1 for line in lines for y in line.y)
+        share = not outside and not any(unit in up for unit in ("nats", "bits"))
+        labels = [label for line in lines if (label := _draw_line(ax, line, *looks[line.name], share))]
         for kind, limit, dashes in (("floor", floor, (0, (1, 2))), ("ceiling", ceiling, (0, (6, 2)))):
             limit = limit if isinstance(limit, Mapping) else {} if limit is None else {kind: limit}
             for name, value in limit.items():
@@ -120,10 +122,15 @@ def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_to
         return figure(fig, *words, {line.name: looks[line.name][0] for line in lines})
 
 
-def _draw_line(ax, line, colour, dashes, marker):
-    """Draw a line with all that belongs to it; return its label: (value, place or None, name, colour)."""
+def _draw_line(ax, line, colour, dashes, marker, share):
+    """Draw a line with all that belongs to it; return its label: (value, place or None, name, colour).
+
+    share: it measures a share; a band then ends at 0 and 1, which no mean of shares can pass.
+    """
     if line.band:
-        ax.fill_between(*line.band, color=colour, alpha=0.2, linewidth=0)
+        x, *sides = line.band
+        sides = [np.clip(side, 0, 1) for side in sides] if share else sides
+        ax.fill_between(x, *sides, color=colour, alpha=0.2, linewidth=0)
     points = {"marker": marker, "markersize": 5, "markevery": max(len(line.x) // 9, 1)}
     ax.plot(line.x, line.y, color=colour, linestyle=dashes, clip_on=False, **points)
     if line.beyond:
