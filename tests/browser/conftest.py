@@ -15,8 +15,12 @@ from playwright import sync_api
 
 ROOT = Path(__file__).resolve().parents[2]
 START = "import sys; from tools import tasks; sys.exit(tasks.lab(*sys.argv[1:]))"
-REST = """() => window.jupyterapp && /\\| Idle/.test(document.querySelector('#jp-main-statusbar')?.innerText)
-    && !document.body.innerText.includes('[*]')"""
+REST = """() => {
+    const status = document.querySelector('#jp-main-statusbar')?.innerText;
+    const rests = window.jupyterapp && /\\| Idle/.test(status) && !document.body.innerText.includes('[*]');
+    window.restsSince = rests ? (window.restsSince ?? performance.now()) : undefined;
+    return rests && performance.now() - window.restsSince > 1000;
+}"""  # a whole second: what a key press starts has not begun when the press returns
 QUIET = (  # nothing is looked up in the background, so that every request that is seen is the page's own
     "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-gpu",
@@ -57,7 +61,12 @@ def visit(browser):
 @pytest.fixture(scope="session")
 def rest():
     """Return rest(page): wait until nothing runs; a cell that begins or ends takes the focus, and keys with it."""
-    return lambda page: page.wait_for_function(REST, timeout=240_000)
+
+    def wait(page):
+        page.evaluate("delete window.restsSince")
+        page.wait_for_function(REST, timeout=240_000)
+
+    return wait
 
 
 @pytest.fixture

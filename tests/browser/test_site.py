@@ -70,6 +70,7 @@ def test_the_front_page_has_two_doors_and_the_live_model(visit, base):
     assert frame.locator("#bars .bar").first.inner_text() != before
     quiet(page, base)
     page.locator(".door").first.click()
+    page.wait_for_url(f"**/{LESSONS[0]}.html")
     assert page.locator("h1").inner_text().startswith("00")
 
 
@@ -124,6 +125,7 @@ def test_the_search_finds_english_and_chinese(visit, base, query, address):
 def test_the_search_of_any_page_leads_there(visit, host):
     page = visit(host + "notebooks/03_attention_masks.html")
     page.keyboard.press("Control+k")
+    page.locator("input[type=search]:focus").wait_for()
     page.keyboard.type("causal")
     page.keyboard.press("Enter")
     page.locator("#search-results a").first.wait_for()

@@ -66,12 +66,12 @@ def test_a_run_is_stopped_then_left_and_found_again(lab, visit):
     assert "reached" not in output(page, 3), "the rest of a Run All stops"
 
     page.evaluate(RUN_ALL)
+    page.wait_for_function("!document.body.innerText.includes('stopped by you after')", timeout=60_000)
     page.wait_for_selector("progress", timeout=60_000)
     page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
-    page.wait_for_timeout(1000)
     page.context.close()
     page = opened(visit, lab)
-    assert "Stands still after a reload?" in output(page, 2)
+    page.wait_for_function("document.body.innerText.includes('Stands still after a reload?')", timeout=60_000)
     page.wait_for_function(f"{STATUS} === 'idle'", timeout=240_000)
     page.evaluate(RUN_ALL)
     page.wait_for_function("document.body.innerText.includes('the end was reached')", timeout=60_000)
