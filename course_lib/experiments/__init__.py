@@ -1,7 +1,7 @@
 """Experiments over seeds: arms that differ in one thing, recorded with all that made them.
 
 Questions, expectations and arms stand in lesson_NN.yaml, what is trained and measured in lesson_NN.py; those of
-world.yaml ask several lessons' questions in real English.
+world.yaml ask several lessons' questions in real English, and by_heart.yaml one in both.
 ``python -m tools.evidence`` runs them and keeps what they found in ``data/evidence/NAME.json``.
 """
 

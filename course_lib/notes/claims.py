@@ -43,6 +43,7 @@ class Comparison:
     control_metric: str | None = None  # where the control is measured in another way
     control_experiment: str | None = None  # where it is an arm of another, with the same seeds
     at: float = 1.0  # the moment, as a share of the training
+    control_at: float | None = None  # where the control is taken at another
     measured_in: str | None = None  # the unit, where the metric's name does not tell
     repeats: str = "seeds"  # what was repeated: nothing is drawn at random where published models read given sentences
     kind = "measured"
@@ -57,13 +58,13 @@ class Comparison:
         from course_lib import experiments  # needs torch
 
         record, metric = experiments.load(self.experiment), self.control_metric or self.metric
-        arm = self._at_moment(record.lists(self.arm, self.metric))
+        arm, then = self._at_moment(record.lists(self.arm, self.metric), self.at), self.control_at or self.at
         beside = experiments.load(self.control_experiment) if self.control_experiment else record
         if isinstance(self.control, float):
             control = [self.control] * len(arm)
         else:
             arms = [self.control] if isinstance(self.control, str) else self.control
-            control = map(fmean, zip(*(self._at_moment(beside.lists(one, metric)) for one in arms), strict=True))
+            control = map(fmean, zip(*(self._at_moment(beside.lists(one, metric), then) for one in arms), strict=True))
         pairs = list(zip(arm, control, strict=not self.control_experiment))  # another may have more seeds
         difference, low, high = t_interval([a - b for a, b in pairs])
         margin = record.margins.get(self.metric)
@@ -74,8 +75,9 @@ class Comparison:
             "own_text": record.own_text, "findings": experiments.findings(low, high, margin),
         }  # fmt: skip
 
-    def _at_moment(self, runs: list[list[float]]) -> list[float]:
-        return [values[max(1, round(self.at * len(values))) - 1] for values in runs]
+    @staticmethod
+    def _at_moment(runs: list[list[float]], at: float) -> list[float]:
+        return [values[max(1, round(at * len(values))) - 1] for values in runs]
 
     def __str__(self) -> str:
         numbers = self.numbers()
