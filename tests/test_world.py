@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from course_lib import experiments, runtime
-from course_lib.experiments import materials, topics
+from course_lib.experiments import by_heart, materials, topics
 from course_lib.experiments import world as runs
 from course_lib.model import bodies
 from course_lib.model.attention import causal_mask
@@ -21,7 +21,8 @@ from tools import world as page
 from tools.bench import twins
 
 ROWS = world.load()
-ENGLISH = ("english-masks", "english-recipes", "english-pairs", "english-formats", "english-early-transfer")
+ENGLISH = ("english-masks", "english-recipes", "english-pairs", "english-formats", "english-early-transfer",
+           "english-by-heart")  # fmt: skip
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 
 
@@ -299,6 +300,7 @@ def test_a_comparison_at_a_moment_against_a_number_two_arms_or_another_record(mo
     assert difference(1.0) == 6 and difference(1.0, at=0.5) == 1
     assert difference("b") == 6 and difference(["b", "c"]) == 7 - (2 + 3) / 2
     assert difference("d", control_experiment="two") == (3 + 5) / 2
+    assert difference("a", control_at=0.5) == 5 and difference("b", at=0.5, control_at=1.0) == 1
 
 
 # --- the runs
@@ -353,6 +355,36 @@ def test_a_backbone_that_is_asked_about_topics_reads_as_its_arm_says(little, mon
     batch = plan.objective(plan.rows[:64], torch.Generator().manual_seed(0))
     assert (batch.attention_mask is not None and batch.attention_mask.shape[2:] == (32, 32)) == causal
     assert math.isclose(batch.select.float().mean(), asked, abs_tol=0.07) and plan.measure.causal == causal
+
+
+@pytest.mark.parametrize("arm, causal, asked", [("masked", False, 0.15), ("causal", True, 1.0),
+                                                ("causal, 15%", True, 0.15)])  # fmt: skip
+def test_a_small_text_is_read_again_as_its_arm_says(little, arm, causal, asked):
+    settings = experiments.find("english-by-heart").settings(arm) | {"corpus": "any", "rows": 40, "steps": 5}
+    plan, data = by_heart.reread(0, **settings), runs.english("any", 0)
+    assert torch.equal(plan.rows, data.rows[:40]) and not plan.constants
+    batch = plan.objective(data.rows[:200], torch.Generator().manual_seed(0))
+    assert (batch.attention_mask is not None and batch.attention_mask.shape[2:] == (32, 32)) == causal
+    assert math.isclose(batch.select.float().mean(), asked * 31 / 32, abs_tol=0.05)
+    again = plan.objective(data.rows[:200], torch.Generator().manual_seed(1))
+    assert torch.equal(batch.select, again.select) == (asked == 1), "masks and places are drawn anew"
+    numbers = plan.train(0)
+    for name in ("fill", "next word"):
+        ends = [numbers[f"{name} {part} nats"][-1] for part in ("new", "read", "gap")]
+        assert math.isclose(ends[0] - ends[1], ends[2], abs_tol=1e-6)
+
+
+def test_what_was_read_is_known_by_heart_and_new_text_is_not(little, monkeypatch):
+    monkeypatch.setattr(by_heart, "BACKBONES", {"tiny town": functools.partial(bodies.tiny_bert, hidden_size=64)})
+    monkeypatch.setattr(by_heart, "FRESH", 50)
+    monkeypatch.setattr(by_heart, "ASKED", 50)
+    settings = dict(steps=150, batch_size=8, learning_rate=0.01)
+    found = by_heart.reread(0, "tiny town", "causal", rows=8, **settings).train(0)
+    ends = {name: values[-1] for name, values in found.items()}
+    assert ends["next word read nats"] < ends["ceiling next word read nats"], "better than knowledge of the town allows"
+    assert ends["next word new nats"] > ends["ceiling next word new nats"]
+    fresh = by_heart.reread(0, "tiny town", "causal", **settings | {"steps": 1})
+    assert len(fresh.rows) == 50
 
 
 def test_a_recipe_changes_what_it_names_and_nothing_else(little):
