@@ -178,7 +178,9 @@ def early_transfer():
     read, before = (over("english-early-transfer", "bidirectional", f"{name}topic accuracy")[-1]
                     for name in ("", "untrained "))  # fmt: skip
     town = {over("early-transfer", arm, "topic accuracy")[-1] for arm in ("causal", "bidirectional")}
-    return abs(read - before) < 0.02 and len(town) == 1
+    record = experiments.load("english-early-transfer")
+    _, _, ahead = record.difference("untrained topic accuracy", "causal", "bidirectional")
+    return abs(read - before) < 0.02 and len(town) == 1 and ahead < 0.01
 
 
 def early_density():
