@@ -374,6 +374,13 @@ def test_a_band_around_a_share_ends_at_one(drawn, up, highest):
     assert band.get_paths()[0].vertices[:, 1].max() == highest
 
 
+@pytest.mark.parametrize("highest, inside", [(3.0, True), (3.6, False)])
+def test_a_line_beyond_the_limits_does_not_run_through_the_title(drawn, highest, inside):
+    plots.against([1, 2], {"loss": [highest, 1.0]}, across="x", up="nats", limits=(0, 3), title="A title")
+    [ax] = drawn[-1].axes
+    assert ax.lines[0].get_clip_on() is not inside, "a marker on the edge is drawn whole"
+
+
 def test_names_of_places_on_a_logarithmic_axis_do_not_run_into_each_other(drawn):
     places = [1, 4, 5, 8, 16, 24, 32, 40, 41, 60]
     ax = drawn(plots.against, places, {"a": [1] * 10}, log="x", **ACROSS).axes[0]

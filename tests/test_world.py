@@ -190,6 +190,17 @@ def early_density():
     return low < 0 < high < 0.03 and all_of_it[0] > 2 * 0.05 and all_of_it[1] > 0.05  # 0.05: the most expected, part 5
 
 
+def memory():
+    possible, read = (over("by-heart", "causal", f"{name}next word read nats")[-1] for name in ("ceiling ", ""))
+    fresh, known = over("english-masks", "causal", "next word nats")[-1], over("english-by-heart", "causal", READ)[-1]
+    return read < possible < 1 and 3.5 < fresh - known < 4
+
+
+def memory_density():
+    return memory() and all(over(name, "causal, 15%", READ)[-1] > over(name, "causal", READ)[-1]
+                            for name in ("by-heart", "english-by-heart"))  # fmt: skip
+
+
 def in_context():
     runs = experiments.load("real-in-context").runs
     right, said = ([run[name][-1] for run in runs["no examples"].values()] for name in ("accuracy", "share positive"))
@@ -209,7 +220,13 @@ REASONS = {"density-end": density_end, "crossing": crossing, "two-masks": two_ma
            "nsp-cost": nsp_cost, "single-sentences": single_sentences, "one-document": one_document, "batch": batch,
            "batch-rate": batch_rate, "causal-first": causal_first, "sentence-order": sentence_order,
            "early-transfer": early_transfer, "early-density": early_density,
-           "in-context": in_context}  # fmt: skip
+           "in-context": in_context, "by-heart": memory, "by-heart-density": memory_density}  # fmt: skip
+READ = "next word read nats"
+
+
+def test_masked_words_read_again_are_the_same_runs_in_two_records():
+    recipes, again = experiments.load("english-recipes"), experiments.load("english-by-heart")
+    assert recipes.final("repeated, dynamic", "fill nats")[:5] == again.final("masked", "fill new nats")[:5]
 
 
 def test_every_reason_that_the_page_gives_is_seen_in_the_records():

@@ -101,6 +101,9 @@ def _draw(lines, floor, ceiling, alt, title, limits, across, up, log="", over_to
                 labels.append((value, None, name, PALE))
         if limits:
             ax.set_ylim(*limits)
+            low, high = ax.get_ylim()
+            for drawn in ax.lines:  # a marker on the edge is drawn whole; what lies beyond would run through the title
+                drawn.set_clip_on(bool(np.any((drawn.get_ydata() < low) | (drawn.get_ydata() > high))))
         ax.set(xlabel=across, ylabel=up, title=title or "")
         last = None
         if over_tokens:
