@@ -376,8 +376,7 @@ def test_a_band_around_a_share_ends_at_one(drawn, up, highest):
 
 @pytest.mark.parametrize("highest, inside", [(3.0, True), (3.6, False)])
 def test_a_line_beyond_the_limits_does_not_run_through_the_title(drawn, highest, inside):
-    plots.against([1, 2], {"loss": [highest, 1.0]}, across="x", up="nats", limits=(0, 3), title="A title")
-    [ax] = drawn[-1].axes
+    [ax] = drawn(plots.against, [1, 2], {"a": [highest, 1.0]}, across="words", up="nats", limits=(0, 3)).axes
     assert ax.lines[0].get_clip_on() is not inside, "a marker on the edge is drawn whole"
 
 
