@@ -233,7 +233,7 @@ def test_equivalence_needs_a_margin_that_was_stated_before(toy, monkeypatch):
 def test_problems_say_what_to_run(toy):
     with pytest.raises(ValueError, match="not been recorded yet. Run: python -m tools.evidence toy"):
         experiments.load("toy")
-    with pytest.raises(ValueError, match="No experiment 'nonsense'. There are: path-length"):
+    with pytest.raises(ValueError, match="No experiment 'nonsense'. There are: .*path-length, last-named"):
         experiments.load("nonsense")
     (definition.evidence_dir() / "toy.json").write_text('{"runs": ')
     with pytest.raises(ValueError, match="toy.json is not a record .* restore it with git"):
@@ -288,7 +288,7 @@ def test_the_command_lists_and_refuses(toy, capsys):
     for wrong in (["nonsense"], ["toy", "--seeds", "1"], ["toy", "--jobs", "0"]):
         with pytest.raises(SystemExit, match="2"):
             evidence.main([*wrong])
-    assert "There are: path-length" in (told := capsys.readouterr().err) and "--seeds at least 2" in told
+    assert "path-length, last-named" in (told := capsys.readouterr().err) and "--seeds at least 2" in told
     assert evidence.main(["toy", "--jobs", "1"]) == 0
     assert evidence.main(["--list", "toy"]) == 0
     assert "toy: 2 arms x 5 seeds" in capsys.readouterr().out

@@ -241,7 +241,7 @@ ARMS = {  # of each runner one arm, with what is smaller
     "judge_english": ("english-pairs", "other document", {}),
     "format_english": ("english-formats", "SEGMENT-PAIR + NSP", {}),
     "topics_while_reading": ("english-early-transfer", "causal", {"corpus": "grouped"}),
-    "reread": ("by-heart", "causal, 15%", {}),
+    "reread": ("by-heart", "causal, 15%", {"rows": 400}),
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ NAMES = {
         fine-tuned, [CLS]; from BERT; fresh text; other document; words and pairs; words first; whole words;
         ever new mappings; SEGMENT-PAIR + NSP; T = 0.3; scaled; honest mask;
         MiniLM, bidirectional; what follows; pooler; 8 examples;
-        honest mask, text in view; valid sentences; sentences; masked, bidirectional""",
+        honest mask, text in view; valid sentences; sentences; masked; masked, bidirectional""",
     "vermilion": """left-only; causal; causal attention; causal mask; left to right; GPT; tiny GPT; decoder;
         masked, left-only; GPT, left to right; one static mask; every word; 100/0/0; 63%; 80%; swapped;
         SENTENCE-PAIR + NSP; 200 rows, 160 times; both from the start; single pieces; one mapping; T = 1.3;
@@ -38,11 +38,11 @@ NAMES = {
         SmolLM2, bidirectional mask; 4 examples; causal first""",
     "orange": """encoder-decoder; every position; LSTM, forget bias 0; 80% [MASK], 20% replaced; 43%; 40%;
         ten masks; FULL-SENTENCES; words only; 200 rows, 320 times; any rate, random order;
-        128, rate kept; attention, last layer; 8 examples, labels shuffled""",
+        128, rate kept; attention, last layer; 8 examples, labels shuffled; causal, fresh""",
     "sky": """prefix mask, twice the layers; byte-level BPE; dilated convolutions; frozen; frozen, [CLS]; 7%;
         look-alike document; SEGMENT-PAIR, no NSP; twice as much fresh text; from BERT, read longer; T = 0.7;
         BERT, random order; 32, rate times 2;
-        repeated, dynamic""",
+        repeated, dynamic; masked, fresh""",
     "black": """causal, every word; LSTM, forget bias 2; untrained, mean; untrained, causal; best possible;
         512, rate times 4; 64 rows""",
     "yellow": """128, rate retuned; repeated, static""",
