@@ -197,8 +197,9 @@ def memory():
 
 
 def memory_density():
-    return memory() and all(over(name, "causal, 15%", READ)[-1] > over(name, "causal", READ)[-1]
-                            for name in ("by-heart", "english-by-heart"))  # fmt: skip
+    few, everywhere = (over("english-by-heart", arm, "next word new nats")[-1] for arm in ("causal, 15%", "causal"))
+    floor = over("english-masks", "causal", "floor next word nats")[-1]
+    return memory() and abs(floor - few) < 0.5 and few + 4 < everywhere
 
 
 def in_context():
