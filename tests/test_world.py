@@ -394,6 +394,15 @@ def test_a_small_text_is_read_again_as_its_arm_says(little, arm, causal, asked):
         assert math.isclose(ends[0] - ends[1], ends[2], abs_tol=1e-6)
 
 
+def test_both_reads_again_under_either_mask_in_turn(little):
+    settings = experiments.find("english-by-heart").settings("both") | {"corpus": "any", "rows": 40}
+    plan = by_heart.reread(0, **settings)
+    batches = [plan.objective(plan.rows[:8], torch.Generator().manual_seed(seed)) for seed in range(40)]
+    causal = [batch.select.float().mean() > 0.8 for batch in batches if batch.attention_mask is not None
+              and batch.attention_mask.shape[2:] == (32, 32)]  # fmt: skip
+    assert all(causal) and 10 < len(causal) < 30
+
+
 def test_what_was_read_is_known_by_heart_and_new_text_is_not(little, monkeypatch):
     monkeypatch.setattr(by_heart, "BACKBONES", {"tiny town": functools.partial(bodies.tiny_bert, hidden_size=64)})
     monkeypatch.setattr(by_heart, "FRESH", 50)
