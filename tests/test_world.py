@@ -381,14 +381,14 @@ def test_a_backbone_that_is_asked_about_topics_reads_as_its_arm_says(little, mon
                                                 ("causal, 15%", True, 0.15)])  # fmt: skip
 def test_a_small_text_is_read_again_as_its_arm_says(little, arm, causal, asked):
     settings = experiments.find("english-by-heart").settings(arm) | {"corpus": "any", "rows": 40, "steps": 5}
-    plan, data = by_heart.reread(0, **settings), runs.english("any", 0)
+    plan, data = by_heart.reread(1, **settings), runs.english("any", 1)
     assert torch.equal(plan.rows, data.rows[:40]) and not plan.constants
     batch = plan.objective(data.rows[:200], torch.Generator().manual_seed(0))
     assert (batch.attention_mask is not None and batch.attention_mask.shape[2:] == (32, 32)) == causal
     assert math.isclose(batch.select.float().mean(), asked * 31 / 32, abs_tol=0.05)
     again = plan.objective(data.rows[:200], torch.Generator().manual_seed(1))
     assert torch.equal(batch.select, again.select) == (asked == 1), "masks and places are drawn anew"
-    numbers = plan.train(0)
+    numbers = plan.train(1)
     for name in ("fill", "next word"):
         ends = [numbers[f"{name} {part} nats"][-1] for part in ("new", "read", "gap")]
         assert math.isclose(ends[0] - ends[1], ends[2], abs_tol=1e-6)
