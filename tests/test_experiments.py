@@ -21,6 +21,7 @@ from course_lib import experiments
 from course_lib.experiments import EXPERIMENTS, definition, lesson_04
 from course_lib.experiments.materials import Plan
 from course_lib.model import bodies
+from course_lib.train import loop
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import MaskedLM
 from tools import evidence
@@ -166,6 +167,19 @@ def test_a_plan_stacks_seeds_on_a_gpu_only(monkeypatch):
     other = dataclasses.replace(plan, rows=data.rows[64:128], measure=lambda model: {"nats": 7.0})
     own = evidence.train_arm(lambda seed: (plan, other)[seed], [0, 1], {})
     assert own[0]["nats"] == pytest.approx(alone[0]["nats"], abs=1e-3) and set(own[1]["nats"]) == {7.0}
+
+    def read_before():
+        """First weights that hang on the seed's own text, as those of a model that first predicted its next words."""
+        model = bodies.tiny_bert(data.tokenizer)
+        loop.train(model, data.rows[128:192], goal, 5, batch_size=4, seed=1)
+        return model
+
+    often = MaskedLM(Masking.of(data.tokenizer, rate=0.5))
+    for changed in (dataclasses.replace(plan, build=read_before), dataclasses.replace(plan, objective=often)):
+        expected = changed.train(1)["nats"]
+        assert expected != pytest.approx(alone[1]["nats"], abs=1e-2)
+        own = evidence.train_arm(lambda seed, changed=changed: (plan, changed)[seed], [0, 1], {})
+        assert own[1]["nats"] == pytest.approx(expected, abs=1e-3)
 
 
 def test_another_definition_outdates_the_record(toy, monkeypatch):

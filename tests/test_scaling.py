@@ -50,7 +50,8 @@ def gpt():
 
 def together(build, seeds, objective, steps, evaluate=lambda model: {}, **settings):
     asking = {"evaluate": [evaluate] * len(seeds), "learning_rate": 3e-3}
-    return train_seeds(build, [ROWS] * len(seeds), objective, steps, seeds, **asking | settings)
+    each = ([one] * len(seeds) for one in (build, ROWS, objective))
+    return train_seeds(*each, steps, seeds, **asking | settings)
 
 
 def alone(build, seed, objective, steps, **settings):

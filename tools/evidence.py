@@ -145,8 +145,8 @@ def train_arm(run: Callable, seeds: Sequence[int], settings: dict) -> list[dict[
     if not _stacks(made):
         return [plan.train(seed) for plan, seed in zip(made, seeds, strict=True)]
     trained = scaling.train_seeds(
-        one.build, [plan.rows for plan in made], one.objective, one.steps, seeds, batch_size=one.batch_size,
-        learning_rate=one.learning_rate, evaluate=[plan.measure for plan in made],
+        *([getattr(plan, part) for plan in made] for part in ("build", "rows", "objective")), one.steps, seeds,
+        batch_size=one.batch_size, learning_rate=one.learning_rate, evaluate=[plan.measure for plan in made],
     )  # fmt: skip
     return [plan.numbers(history) for plan, (_, history) in zip(made, trained, strict=True)]
 

@@ -39,20 +39,21 @@ def can_stack(model: PreTrainedModel, rows: Tensor, objective: Objective) -> boo
 
 
 def train_seeds(
-    build: Callable[[], PreTrainedModel], rows: Sequence[Tensor], objective: Objective, steps: int,
+    build: Sequence[Callable[[], PreTrainedModel]], rows: Sequence[Tensor], objective: Sequence[Objective], steps: int,
     seeds: Sequence[int], *, evaluate: Sequence[Callable], batch_size: int, learning_rate: float,
 ) -> list[tuple[PreTrainedModel, History]]:  # fmt: skip
     """Train one model per seed, all at the same time; returns (model, history) for each, in the order of seeds.
 
     The same as ``runtime.seed_all(seed); model = build(); loop.train(model, ..., seed=seed)`` for each seed
-    (to 1e-4 in float32): its own first weights, order of rows, masks and gradient clipping. ``rows`` and ``evaluate``
-    hold one for each seed; :func:`can_stack` says which models and objectives it is for. ``seconds`` in every history
-    are those of all seeds together. Raises Diverged when the loss of one seed is no longer a number.
+    (to 1e-4 in float32): its own first weights, order of rows, masks and gradient clipping. ``build``, ``rows``,
+    ``objective`` and ``evaluate`` hold one for each seed, whose text they may depend on; the models are of one shape,
+    and :func:`can_stack` says which models and objectives it is for. ``seconds`` in every history are those of all
+    seeds together. Raises Diverged when the loss of one seed is no longer a number.
     """
     models, device = [], runtime.device()
-    for seed, text in zip(seeds, rows, strict=True):
+    for seed, make, text in zip(seeds, build, rows, strict=True):
         runtime.seed_all(seed)
-        models.append(build().to(device).train())
+        models.append(make().to(device).train())
         loop.check(models[-1], text, steps, batch_size, learning_rate)
     stack, generators = _Stack(models, device), [torch.Generator().manual_seed(seed) for seed in seeds]
     optimizer = loop.adamw(stack.weights.values(), device)
@@ -67,7 +68,8 @@ def train_seeds(
         with Watch(models, names, stack.weights, steps, learning_rate, measure, evaluations=10) as watch:
             for step, takes in enumerate(zip(*orders, strict=True), 1):
                 optimizer.param_groups[0]["lr"] = loop.one_cycle(step, steps, learning_rate)
-                drawn = [objective(text[take], g) for text, take, g in zip(rows, takes, generators, strict=True)]
+                drawn = [ask(text[take], g)
+                         for ask, text, take, g in zip(objective, rows, takes, generators, strict=True)]  # fmt: skip
                 loss, hits = stack.read(drawn)  # [S] each
                 optimizer.zero_grad()
                 loss.sum().backward()  # each weight belongs to one seed: the sum mixes nothing

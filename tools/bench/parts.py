@@ -122,8 +122,8 @@ def cost(quick):
             runtime.seed_all(0)
             history = loop.train(build(), rows[length], goal, steps, **settings)
         else:
-            texts, asking = [rows[length]] * seeds, [lambda model: {}] * seeds
-            made = scaling.train_seeds(build, texts, goal, steps, range(seeds), evaluate=asking, **settings)
+            many, asking = ([one] * seeds for one in (build, rows[length], goal)), [lambda model: {}] * seeds
+            made = scaling.train_seeds(*many, steps, range(seeds), evaluate=asking, **settings)
             history = made[0][1]
         at = len(history.steps) // 4
         ms = (history.seconds[-1] - history.seconds[at]) / (history.steps[-1] - history.steps[at]) * 1000
