@@ -181,28 +181,66 @@ def test_the_trigram_floor_is_kneser_neys_formula_written_out():
 
 def test_what_is_told_are_the_finished_runs_and_the_page_judges_them(data, tmp_path, monkeypatch):
     runs, to = tmp_path / "runs", tmp_path / "told.json"
-    with pytest.raises(FileNotFoundError, match="No run of seed 0"):
+    with pytest.raises(FileNotFoundError, match="is finished"):
         twins.tell(twins.Data.load(data), runs, to)
     twins.train("bidirectional", 0, twins.Data.load(data), runs, **LITTLE)
     kept = json.loads(twins.tell(twins.Data.load(data), runs, to).read_text())
-    assert list(kept["runs"]) == ["bidirectional"]
-    assert kept["runs"]["bidirectional"]["numbers"]["training nats"][0] is None
-    for arm, two_sided in (("bidirectional", 0.40), ("both", 0.42)):
-        kept["runs"].setdefault(arm, json.loads(json.dumps(kept["runs"]["bidirectional"])))
-        numbers = kept["runs"][arm]["numbers"]
+    [first] = kept["runs"].pop("bidirectional")
+    assert not kept["runs"] and first["seed"] == 0 and first["numbers"]["training nats"][0] is None
+
+    def run(seed, device, two_sided):
+        made = json.loads(json.dumps(first | {"seed": seed, "environment": first["environment"] | {"device": device}}))
+        numbers = made["numbers"]
         numbers["fill two-sided accuracy"][-1], numbers["fill left-only accuracy"][-1] = two_sided, 0.35
+        return made
+
+    kept["runs"] = {"bidirectional": [run(0, "cpu", 0.40)], "both": [run(0, "cpu", 0.42)]}
     to.write_text(json.dumps(kept))
     monkeypatch.setattr(twins, "TOLD", to)
-    again = json.loads(twins.tell(twins.Data.load(data), runs, to).read_text())["runs"]
-    ends = {arm: run["numbers"]["fill two-sided accuracy"][-1] for arm, run in again.items()}
-    assert ends.pop("both") == 0.42 and ends.pop("bidirectional") != 0.40 and not ends  # the new run, and the other
-    to.write_text(json.dumps(kept | {"floors": {}}))
-    assert list(json.loads(twins.tell(twins.Data.load(data), runs, to).read_text())["runs"]) == ["bidirectional"]
-    to.write_text(json.dumps(kept))
     said = "\n".join(world.matched())
-    assert "Still to be trained: causal." in said and "| bidirectional | 40.0% | 35.0% |" in said
+    assert "One seed each" in said and "Still to be trained: causal." in said
+    assert "| bidirectional | 40.0% | 35.0% |" in said and "OVER_SEEDS" not in said
     lines = [line for line in said.splitlines() if line.startswith(("| 1.", "| 3.", "| 5."))]
     assert [line.split(" | ")[-1].rstrip(" |") for line in lines] == ["held", "failed", "failed"]
+    # several seeds of another device: they are judged, by their interval
+    kept["runs"]["bidirectional"] += [run(seed, "cuda", 0.38 + seed / 100) for seed in range(3)]
+    kept["runs"]["both"] += [run(seed, "cuda", 0.36 + seed / 50) for seed in range(3)]
+    to.write_text(json.dumps(kept))
+    said = "\n".join(world.matched())
+    assert "3 seeds each" in said and "| bidirectional | 39.0% (36.5% to 41.5%) |" in said
+    lines = [line for line in said.splitlines() if line.startswith(("| 1.", "| 3.", "| 5."))]
+    assert [line.split(" | ")[-1].rstrip(" |") for line in lines] == ["held", "not settled", "failed"]
+    again = json.loads(twins.tell(twins.Data.load(data), runs, to).read_text())["runs"]  # the new run, and the others
+    ends = {arm: [one["numbers"]["fill two-sided accuracy"][-1] for one in found] for arm, found in again.items()}
+    assert ends["both"] == pytest.approx([0.42, 0.36, 0.38, 0.40])
+    assert ends["bidirectional"][1:] == pytest.approx([0.38, 0.39, 0.40])
+    assert ends["bidirectional"][0] == first["numbers"]["fill two-sided accuracy"][-1] and len(ends) == 2
+    to.write_text(json.dumps(kept | {"floors": {}}))
+    assert list(json.loads(twins.tell(twins.Data.load(data), runs, to).read_text())["runs"]) == ["bidirectional"]
+
+
+def test_what_was_expected_of_other_seeds_is_held_against_all_runs():
+    """By hand: two seeds on a GPU, the first of them on a processor too."""
+
+    def runs(fill, mixed, following, nats=4.0):
+        names = ("tokens", "training nats", twins.FILL, twins.CAUSALLY, "next word accuracy", twins.NEXT)
+        each = {"bidirectional": (1, 1, fill, 0.1, 0.0, 9.0), "causal": (1, 1, 0.0, 0.0, following, nats),
+                "both": (1, 1, mixed, 0.1, 0.2, 4.5)}  # fmt: skip
+        return {arm: dict(zip(names, ([value] * 2 for value in values), strict=True)) for arm, values in each.items()}
+
+    told = {"floors": {"next word trigram nats": 5.0}, "runs": {arm: [] for arm in twins.ARMS}}
+    for device, seed, given in (("cpu", 0, runs(0.31, 0.33, 0.2)), ("cuda", 0, runs(0.30, 0.33, 0.25)),
+                                ("cuda", 1, runs(0.28, 0.33, 0.25, 4.2))):  # fmt: skip
+        for arm, numbers in given.items():
+            told["runs"][arm].append({"seed": seed, "environment": {"device": device}, "numbers": numbers})
+    assert list(twins.by_seed(told)) == [0, 1] and list(twins.by_seed(told, "cpu")) == [0]
+    found = {says[:2] + str(n): (span[0], verdict) for n, (says, _, span, verdict) in enumerate(twins.steadiness(told))}
+    assert found["a.0"] == (pytest.approx(0.05), "failed")
+    assert found["b.1"] == (pytest.approx(0.02 / 2**0.5), "failed")
+    assert found["b.2"] == (pytest.approx(0.2 / 2**0.5), "held")
+    assert found["c.3"] == (pytest.approx(-0.04), "not settled")
+    # settled before, open over two seeds: filling (0.28 to 0.30), trigrams, both minus causal, reading causally
+    assert found["c.4"] == (pytest.approx(4), "failed")
 
 
 def test_each_part_of_the_expectation_is_a_number_of_the_runs():

@@ -1,12 +1,13 @@
 """Matched twins in real English: one backbone, the same text, order, first weights and settings; mask and task differ.
 
     python -m tools.bench.twins prepare --data FOLDER
-    python -m tools.bench.twins train --arm causal --seed 0 --data FOLDER --to FOLDER
+    python -m tools.bench.twins train --arm causal --seed 0 1 2 --data FOLDER --to FOLDER
     python -m tools.bench.twins ship --arm both --data FOLDER --runs FOLDER     # a finished run, for the glass model
     python -m tools.bench.twins tell --data FOLDER --runs FOLDER                # the numbers of all that are finished
 
 The first reads the docstrings of the installed packages and takes minutes. The second needs that folder and nothing
-else: one to two hours an arm on a processor's core, minutes on a GPU. Stopped at any moment it goes on where it was.
+else: two hours a run on a processor's core, while nine runs at once took an H200 eight minutes. Stopped at any moment
+it goes on where it was.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import stdev
 
 import safetensors.torch
 import torch
@@ -33,15 +35,20 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from course_lib import runtime
 from course_lib.experiments import definition
 from course_lib.experiments.world import under_causal_mask
+from course_lib.intervals import t_interval
 from course_lib.model import bodies
 from course_lib.places import DATA
+from course_lib.plots.findings import judged
 from course_lib.train import loop
 from course_lib.train.evaluation import HeldOut
 from course_lib.train.masking import Masking
 from course_lib.train.objectives import Batch, BothMasks, CausalLM, MaskedLM, Objective
 from tools import evidence
 
-__all__ = ["ARMS", "EXPECTATION", "Data", "measure", "prepare", "ship", "train"]
+__all__ = [
+    "ARMS", "EXPECTATION", "OVER_SEEDS", "Data", "by_seed", "measure", "prepare", "ship", "steadiness", "tell", "train",
+    "verdicts",
+]  # fmt: skip
 
 # Written on 2026-11-26, before the first run with this backbone, after ten runs of BERT's (twins-first-try.json), which
 # stayed at word frequencies, and the first seeds of english-masks. "Literature" marks what rests on papers.
@@ -86,6 +93,8 @@ PARTS = (  # of EXPECTATION: what it says, the arms that it needs, a number of r
     ("6. next pieces, nats: causal's end minus its lowest", ["causal"],
      lambda runs, _: runs["causal"][NEXT][-1] - min(runs["causal"][NEXT]), None, 0.1),
 )  # fmt: skip
+
+TRAINED = {"bidirectional": ("fill two-sided",), "causal": ("next word",), "both": ("fill two-sided", "next word")}
 
 BODY = dict(hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=512, initializer_range=0.03)
 LENGTH, VOCABULARY = 64, 8000
@@ -257,24 +266,81 @@ def crossing(masked: dict[str, list], causal: dict[str, list]) -> float:
 
 
 def tell(data: Data, runs: Path, to: Path = TOLD) -> Path:
-    """Keep the numbers of the finished runs of seed 0, with the floors and what made them. Returns the file.
+    """Keep the numbers of the finished runs, with the floors and what made them. Returns the file.
 
-    A run that the file holds and that is not in ``runs`` stays, where it was measured on the same held-out rows: what
-    other machines trained. Raises FileNotFoundError where no run is finished.
+    A run that the file holds stays, where it was measured on the same held-out rows, unless ``runs`` has one of the
+    same arm, seed and device: so several machines can add to it. Raises FileNotFoundError where no run is finished.
     """
-    files = {arm: runs / f"{arm}-0" / "run.json" for arm in ARMS}
-    found = {arm: json.loads(file.read_text("utf-8")) for arm, file in files.items() if file.exists()}
-    if not found:
-        raise FileNotFoundError(f"No run of seed 0 in {runs} is finished: `twins train` makes one.")
-    kept = {arm: {name: run[name] for name in ("date", "seconds", "parameters", "settings", "environment", "numbers")}
-            for arm, run in found.items()}  # fmt: skip
+    files = sorted(runs.glob("[a-z]*-*/run.json"))
+    if not files:
+        raise FileNotFoundError(f"No run in {runs} is finished: `twins train` makes one.")
+    names = ("seed", "date", "seconds", "parameters", "settings", "environment", "numbers")
     earlier = json.loads(to.read_text("utf-8")) if to.exists() else {}
-    if earlier.get("floors") == data.facts["floors"]:  # to the last digit: the same text, tokenizer and rows
-        kept = {arm: (earlier["runs"] | kept)[arm] for arm in ARMS if arm in earlier["runs"] | kept}
+    known = earlier.get("runs", {}) if earlier.get("floors") == data.facts["floors"] else {}  # to the last digit
+    kept = {arm: {(run["environment"]["device"], run["seed"]): run for run in known.get(arm, [])} for arm in ARMS}
+    for file in files:
+        run = json.loads(file.read_text("utf-8"))
+        kept[run["arm"]][run["environment"]["device"], run["seed"]] = {name: run[name] for name in names}
+    told = {arm: [run for _, run in sorted(found.items())] for arm, found in kept.items() if found}
     # before the first step there is no loss: NaN is no JSON
-    text = json.dumps({"floors": data.facts["floors"], "runs": kept}).replace("NaN", "null")
-    to.write_text(text + "\n", "utf-8")
+    to.write_text(json.dumps({"floors": data.facts["floors"], "runs": told}).replace("NaN", "null") + "\n", "utf-8")
     return to
+
+
+def by_seed(told: dict, device: str | None = None) -> dict[int, dict[str, dict]]:
+    """Return {seed: {arm: numbers}} of what a device trained, by default of the one that trained most seeds.
+
+    told: what :func:`tell` writes. Only seeds that have every arm that is told at all.
+    """
+    devices = {run["environment"]["device"] for runs in told["runs"].values() for run in runs}
+    found = {}
+    for one in sorted(devices):
+        arms = {arm: {run["seed"]: run["numbers"] for run in runs if run["environment"]["device"] == one}
+                for arm, runs in told["runs"].items()}  # fmt: skip
+        whole = set.intersection(*map(set, arms.values()))
+        found[one] = {seed: {arm: runs[seed] for arm, runs in arms.items()} for seed in sorted(whole)}
+    return found.get(device, {}) if device else max(found.values(), key=len)
+
+
+def verdicts(seeds: dict[int, dict[str, dict]], floors: dict[str, float]) -> list[tuple]:
+    """Hold what was expected against seeds: (says, limits in words, (mean, low, high), verdict) of each part.
+
+    The interval is that of the mean over the seeds; of one seed it is its number. Parts whose arms are missing are left
+    out.
+    """
+    held = []
+    for says, arms, found, least, most in PARTS:
+        if all(set(arms) <= set(runs) for runs in seeds.values()):
+            values = [found(runs, floors) for runs in seeds.values()]
+            mean, low, high = t_interval(values) if len(values) > 1 else values * 3
+            held.append((says, *over(low, high, mean, least, most)))
+    return held
+
+
+def over(low: float, high: float, mean: float, least: float | None, most: float | None) -> tuple:
+    """Return (limits in words, (mean, low, high), verdict) of an interval that was expected within limits."""
+    stated, verdict = judged((low, high), least, most)
+    return stated, (mean, low, high), verdict
+
+
+def steadiness(told: dict) -> list[tuple]:
+    """Hold OVER_SEEDS against all runs, as :func:`verdicts` does: two devices, seeds, and what kept its verdict."""
+    seeds, here, floors = by_seed(told), by_seed(told, "cpu"), told["floors"]
+    asked = [(arm, f"{name} accuracy") for arm in told["runs"] for name in TRAINED[arm]]
+    apart = max(abs(seeds[seed][arm][name][-1] - here[seed][arm][name][-1])
+                for seed in here.keys() & seeds.keys() for arm, name in asked)  # fmt: skip
+    spread = max(stdev([runs[arm][name][-1] for runs in seeds.values()]) for arm, name in asked)
+    nats = stdev([runs["causal"][NEXT][-1] for runs in seeds.values()])
+    found = [("a. one seed on two devices, accuracies apart", apart, 0.015),
+             ("b. standard deviation over seeds, accuracies", spread, 0.01),
+             ("b. standard deviation over seeds, next pieces of causal, nats", nats, 0.15)]  # fmt: skip
+    rows = [(says, *over(value, value, value, None, most)) for says, value, most in found]
+    level = t_interval([runs["bidirectional"][FILL][-1] - runs["both"][FILL][-1] for runs in seeds.values()])
+    rows.append(("c. filling, bidirectional minus both: equivalent", *over(level[1], level[2], level[0], -0.01, 0.01)))
+    before, after = (dict((says, verdict) for says, *_, verdict in verdicts(some, floors)) for some in (here, seeds))
+    changed = sum(before[says] != after[says] for says in before if not says.startswith("3. filling"))
+    rows.append(("c. other parts whose verdict changes", *over(changed, changed, changed, None, 0)))
+    return rows
 
 
 class _Run:
