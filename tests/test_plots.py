@@ -120,6 +120,12 @@ SAID = {
         "Bars of accuracy: floor 0.250; a 0.600 ± 1.271, ceiling 0.800; one 0.300.",
         "Bars of accuracy: a; one.",
     ),
+    "places": (
+        lambda **lead: plots.places([("a", {"here": (0.5, 0.4, 0.6), "there": (-1.0, -2.0, 1.0)}, "agrees")], **lead),
+        "Effects with 95% intervals, each row on its own scale: a here +0.5 (+0.4 to +0.6), there -1 (-2 to +1), "
+        "agrees.",
+        "Effects with 95% intervals, each row on its own scale: a.",
+    ),
     "differences": (
         lambda **lead: plots.differences([("a", 0.5, 0.4, 0.6), ("b", -0.1, -0.3, 0.1)], margin=0.2, **lead),
         "Differences with 95% intervals, difference: a band of 0.2 around zero: too small to matter; a +0.5 (+0.4 to "
@@ -431,6 +437,19 @@ def test_a_label_touches_neither_the_marks_of_the_bar_above_nor_the_axis(drawn):
     assert all(label.x0 >= ax.get_window_extent().x0 for label in labels)
 
 
+def test_places_scale_each_row_by_its_own_and_open_what_holds_zero(drawn):
+    rows = [("far", {"Tiny Town": (0.2, 0.1, 0.4), "world": (-8.0, -10.0, -6.0)}, "differs"),
+            ("near", {"world": (1.0, -0.5, 2.0)}, "open")]  # fmt: skip
+    fig = drawn(plots.places, rows)
+    ax = fig.axes[0]
+    marks = [line for line in ax.lines if line.get_marker() not in ("None", None) and len(line.get_xdata())]
+    found = [(round(line.get_xdata()[0], 3), line.get_ydata()[0], line.get_markerfacecolor()) for line in marks]
+    town, world = (plots.colours.STYLES[name][0] for name in ("green", "black"))
+    assert found == [(0.02, -0.2, town), (-0.8, 0.2, world), (0.5, 1.2, "white")]
+    assert [text.get_text() for text in ax.texts] == ["differs", "open"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Tiny Town", "world"]
+
+
 def test_differences_are_ordered_and_open_where_the_interval_holds_zero(drawn):
     rows = [("none", 0.01, -0.02, 0.04), ("more", 0.3, 0.2, 0.4), ("less", -0.2, -0.3, -0.1)]
     ax = drawn(plots.differences, rows).axes[0]
@@ -644,8 +663,9 @@ HOSTILE = ["สวัสดี" * 30, "नमस्ते" * 30, "我们" * 100,
     lambda names: plots.heatmaps([np.eye(8)] * 3, names, alt=ALT),
     lambda names: plots.bars({name: [0.1, 0.2] for name in names}, 0.1, alt=ALT),
     lambda names: plots.differences([(name, 0.1, 0.0, 0.2) for name in names], alt=ALT),
+    lambda names: plots.places([(name, {"here": (0.1, 0.0, 0.2)}, "agrees") for name in names], alt=ALT),
     lambda names: plots.curve([history(name) for name in names], "loss", {names[0]: 1.0}, alt=ALT),
-], ids=["heatmap", "heatmaps", "bars", "differences", "curve"])  # fmt: skip
+], ids=["heatmap", "heatmaps", "bars", "differences", "places", "curve"])  # fmt: skip
 def test_names_of_any_length_and_script_leave_the_layout_whole(names, draw):
     """A warning of matplotlib (a missing glyph, a layout that does not fit) fails here."""
     width, height = size(draw(names))

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import yaml
 
+from course_lib import experiments
 from course_lib.notes.claims import Comparison
 from course_lib.places import DATA
 
-__all__ = ["Paper", "Row", "columns", "load", "outcomes", "rows_of", "show", "table"]
+__all__ = ["Paper", "Row", "chart", "columns", "load", "outcomes", "rows_of", "show", "table"]
 
 UNTOLD = "not told apart"
+ORDER = ("agrees", "same direction, far smaller", "same direction, far larger", "differs from the town",
+         "cannot be told in town", "cannot be told here", "seen in the world")  # fmt: skip
 FAR = 4  # times as large: from here on two effects of one direction no longer agree
 
 
@@ -33,6 +36,7 @@ class Row:
     """One effect and where it was seen."""
 
     id: str
+    short: str  # on the axis of a figure
     question: str
     lesson: int  # that shows it
     world: Comparison
@@ -76,7 +80,10 @@ def _told(one: Comparison) -> str:
     mean, low, high = (scale * n[key] for key in ("difference", "low", "high"))
     digits = 1 if scale == 100 else 2
     told = f"**{mean:+.{digits}f} {unit}** ({low:+.{digits}f} to {high:+.{digits}f}; {n['seeds']} {one.repeats})"
-    sure = " Equivalent within the margin stated before." if one.expects == "equivalent" else ""
+    sure = ""
+    if one.expects == "equivalent":
+        margin = scale * experiments.load(one.experiment).margins[one.metric]
+        sure = f" Equivalent: within {margin:g} {unit}, stated before."
     sure = " Not told apart." if one.expects == UNTOLD else sure
     return f"{told} {one.says}{sure}"
 
@@ -122,12 +129,29 @@ def show(lesson: int | None = None, *ids: str):
     """
     from course_lib.plots.tables import markdown
 
+    return markdown(table(_chosen(lesson, *ids)))
+
+
+def _chosen(lesson: int | None, *ids: str) -> list[Row]:
     shown = [row for row in (rows_of(*ids) if ids else load()) if lesson in (None, row.lesson)]
     if strange := [one for one in ids if one not in [row.id for row in shown]]:
         raise ValueError(f"lesson {lesson!r} has no row {strange[0]!r}.")
     if not shown:
         raise ValueError(f"lesson {lesson!r} has no row; there are some for {sorted({row.lesson for row in load()})}.")
-    return markdown(table(shown))
+    return shown
+
+
+def chart(lesson: int | None = None, *ids: str, title: str = "Each row on its own scale"):
+    """Draw rows with their intervals, town above world, those that agree first; which rows: as in :func:`show`."""
+    from course_lib.plots import places
+
+    rows = []
+    for row in sorted(_chosen(lesson, *ids), key=lambda row: ORDER.index(row.verdict())):
+        found = {"Tiny Town": row.town, "world": row.world}
+        spans = {place: [one.numbers()[key] for key in ("difference", "low", "high")]
+                 for place, one in found.items() if one}  # fmt: skip
+        rows.append((row.short + (" (loss)" if row.world.unit == "nats" else ""), spans, row.verdict()))
+    return places(rows, title=title)
 
 
 def table(rows: Iterable[Row]) -> str:

@@ -10,7 +10,7 @@ from course_lib.plots.colours import INK, PALE, STYLES, styles
 from course_lib.plots.figure import WIDTH, figure, named, style
 from course_lib.plots.words import described
 
-__all__ = ["bars", "differences", "interval"]
+__all__ = ["bars", "differences", "interval", "places"]
 
 SIDES = {"floor": "right", "ceiling": "left"}  # where a label goes when the two marks are close
 HALF_BAR, HALF_MARK = 0.28, 0.32  # of the distance between two bars; a label needs the room above its mark
@@ -121,3 +121,48 @@ def differences(rows, *, alt=None, title=None, metric="difference", margin=None)
         ax.set(xlabel=metric, title=title or "")
         band = [] if margin is None else [f"a band of {margin:g} around zero: too small to matter"]
         return figure(fig, *described(alt, f"Differences with 95% intervals, {metric}", title, said, band))
+
+
+def places(rows, *, alt=None, title=None):
+    """Draw effects as they were found in several places, a row each, on the row's own scale, and a word on each.
+
+    rows: [(effect, {place: (difference, low, high)}, word)]. A row is as wide as its farthest end of an interval. An
+    interval with zero in it is drawn open: no difference was seen.
+    """
+    names = list(dict.fromkeys(place for _, spans, _ in rows for place in spans))
+    looks, apart = styles(names), np.linspace(-0.2, 0.2, len(names)) if len(names) > 1 else [0.0]
+    with style():
+        fig = Figure(figsize=(WIDTH, 1.2 + 0.34 * len(rows)), layout="constrained")
+        ax = fig.add_subplot()
+        ax.axvline(0, color=PALE, linewidth=1.3)
+        for index, (_, spans, word) in enumerate(rows):
+            widest = max(abs(end) for span in spans.values() for end in span) or 1
+            for name, above in zip(names, apart, strict=True):
+                if name in spans:
+                    _draw_span(ax, index + above, [x / widest for x in spans[name]], looks[name])
+            beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 9.5, "color": PALE}
+            ax.annotate(word, (1.02, index), **beside)
+            if index and word != rows[index - 1][2]:
+                ax.axhline(index - 0.5, color=PALE, linewidth=0.6, linestyle=":")
+        for name in names:
+            colour, _, marker = looks[name]
+            ax.plot([], [], marker, color=colour, label=name, markersize=6)
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "frameon": False, "fontsize": 11}
+        ax.legend(ncols=len(names), handletextpad=0.2, **above)
+        ax.set_yticks(range(len(rows)), [named(effect) for effect, *_ in rows], fontsize=10)
+        ax.set_ylim(len(rows) - 0.4, -0.6)
+        ax.set(xlim=(-1.08, 1.08), xticks=[-0.8, 0, 0.8], xticklabels=["less", "none", "more"])
+        ax.set_title(title or "", pad=26)
+        said = [(effect, ", ".join([*(f"{place} {mean:+.3g} ({low:+.3g} to {high:+.3g})"
+                                      for place, (mean, low, high) in spans.items()), word]))
+                for effect, spans, word in rows]  # fmt: skip
+        words = described(alt, "Effects with 95% intervals, each row on its own scale", title, said)
+        return figure(fig, *words, {name: look[0] for name, look in looks.items()})
+
+
+def _draw_span(ax, at, span, look):
+    """Draw an interval with its mean; open where it holds zero."""
+    (mean, low, high), (colour, _, marker) = span, look
+    ax.plot([low, high], [at, at], color=colour, linewidth=1.8)
+    seen = low > 0 or high < 0
+    ax.plot(mean, at, marker, color=colour if seen else "white", markeredgecolor=colour, markersize=5.5)

@@ -29,7 +29,8 @@ NAMES = {
         SmolLM2, causal; one pass; no examples;
         leaky mask, text in view; distinct sentences; whole stories; stories; 512, rate kept; from scratch;
         masked, causal""",
-    "green": """prefix mask; prefix; RoBERTa; tiny RoBERTa; convolutions; frozen, mean; same document; DOC-SENTENCES;
+    "green": """Tiny Town; prefix mask; prefix; RoBERTa; tiny RoBERTa; convolutions; frozen, mean; same document;
+        DOC-SENTENCES;
         80% [MASK], 20% kept; the same text twice; BERT, random order, 2 sweeps; ever new mappings, one layer; T = 1.0;
         honest mask, word by word; 128, rate times 4; whole sentence; MiniLM, causal mask; attention, first layer;
         2 examples; repeated, ten masks; causal, 15%""",
@@ -43,7 +44,7 @@ NAMES = {
         look-alike document; SEGMENT-PAIR, no NSP; twice as much fresh text; from BERT, read longer; T = 0.7;
         BERT, random order; 32, rate times 2;
         repeated, dynamic; masked, fresh""",
-    "black": """causal, every word; LSTM, forget bias 2; untrained, mean; untrained, causal; best possible;
+    "black": """world; causal, every word; LSTM, forget bias 2; untrained, mean; untrained, causal; best possible;
         512, rate times 4; 64 rows""",
     "yellow": """128, rate retuned; repeated, static""",
     "grey": """untrained; untrained, word by word; untrained, frozen; untrained, [CLS]; from random; random weights;
