@@ -1,9 +1,12 @@
 """Town, world, paper: rows are bound to records, the page to the rows, and the English runs do what they say."""
 
+import ast
 import functools
 import json
 import math
+from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 
@@ -249,6 +252,20 @@ def test_there_are_twelve_effects_outside_the_town_and_none_stands_there_twice()
     assert len({row.short for row in ROWS}) == len(ROWS)
     for row in ROWS:
         assert row.world.experiment in ENGLISH or row.world.experiment.startswith("real-")
+
+
+def test_lessons_hold_the_rows_as_they_are_now():
+    """Strict nbval would notice, minutes later: after a change of rows or records, bake the lessons that show them."""
+    stale = []
+    for path in sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)
+                     and ast.unparse(node.func) == "world.show"] if cell.cell_type == "code" else []  # fmt: skip
+            stored = ["".join(output.data.get("text/markdown", "")) for output in cell.get("outputs", [])
+                      if "data" in output]  # fmt: skip
+            rows = [world.show(*map(ast.literal_eval, call.args)).data for call in calls]
+            stale += [f"{path.name}: {cell.id}" for row in rows if row.strip() not in map(str.strip, stored)]
+    assert not stale, "python -m tools.bake"
 
 
 def test_the_chart_draws_the_numbers_of_its_rows_those_that_agree_first(monkeypatch):
