@@ -1,5 +1,6 @@
 """Corpora: what is read is kept, what is held out stays unseen, and bad input is named with its fix."""
 
+import json
 import os
 import random
 import re
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from course_lib.experiments import docstrings
+from course_lib.experiments import docstrings, materials
 from course_lib.text import corpora, sentences
 from course_lib.text.corpora import Corpus, python_docs, text_files, tiny_town
+from tools import evidence
 
 RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -552,6 +554,28 @@ def test_docstrings_come_from_the_cache(packages, monkeypatch):
     first = docstrings.docstrings(["drawing"], packages)
     monkeypatch.setattr(docstrings, "documents", lambda *_: pytest.fail("extracted again"))
     assert docstrings.docstrings(["drawing"], packages) == first
+
+
+def test_docstrings_are_carried_to_a_machine_with_other_packages(packages, tmp_path, monkeypatch, capsys):
+    corpus, file = docstrings.docstrings(["drawing", "modelling"], packages), tmp_path / "text.json"
+    monkeypatch.setattr(materials, "text", lambda name: corpus)
+    assert evidence.main(["--carry", str(file)]) == 0 and str(file) in capsys.readouterr().out
+    before = file.read_bytes()
+    assert docstrings.carry(corpus, file).read_bytes() == before, "the same bytes every time"
+    monkeypatch.setenv("COURSE_DOCSTRINGS", str(file))
+    monkeypatch.setattr(docstrings, "documents", lambda *_: pytest.fail("read from packages"))
+    there = docstrings.docstrings()
+    assert there == corpus and there.described == corpus.described
+    parts = json.loads(before)
+    parts["documents"][0][0] += " More."
+    for content, told in ((json.dumps(parts).encode(), "holds another text"), (before[:-20], "damaged"),
+                          (b"\xff", "damaged"), (b"[]", "damaged")):  # fmt: skip
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=f"COURSE_DOCSTRINGS=.*{told}.*--carry FILE"):
+            docstrings.docstrings()
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"is not there: unset it, or .*--carry FILE"):
+        docstrings.docstrings()
 
 
 def test_docstrings_of_nothing_are_an_error_that_says_what_to_give(packages):

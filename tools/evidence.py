@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from course_lib import places, runtime
-from course_lib.experiments import EXPERIMENTS, find, materials
+from course_lib.experiments import EXPERIMENTS, docstrings, find, materials
 from course_lib.experiments.definition import Experiment, environment, evidence_dir, load, read
 from course_lib.experiments.materials import Plan
 from course_lib.train import scaling
@@ -36,8 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="experiments to record; all of them if none is named")
     parser.add_argument("--seeds", type=int, help="seeds per arm (default: the experiment's own)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once, one thread each (default 2)")
+    parser.add_argument("--carry", type=Path, metavar="FILE", help="only write the docstrings to a file, for a machine "
+                        "with other packages: COURSE_DOCSTRINGS names it there")  # fmt: skip
     parser.add_argument("--list", action="store_true", help="only show what is recorded, outdated or missing")
     options = parser.parse_args(arguments)
+    if options.carry:
+        print(f"written: {docstrings.carry(materials.text('docstrings'), options.carry)}")
+        return 0
     if options.jobs < 1 or (options.seeds or 2) < 2:
         parser.error("--jobs must be at least 1, and --seeds at least 2: an interval needs two runs.")
     try:

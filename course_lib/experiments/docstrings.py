@@ -10,15 +10,18 @@ import ast
 import hashlib
 import importlib.util
 import inspect
+import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
+from course_lib import places
 from course_lib.text.corpora import Corpus, kept, parsed, source_files
 from course_lib.text.sentences import DOCUMENTED, paragraphs, reads_as_prose, split
 
-__all__ = ["PACKAGES", "docstrings", "documents", "group_of", "literary", "without_copies"]
+__all__ = ["PACKAGES", "carry", "docstrings", "documents", "group_of", "literary", "without_copies"]
 
 # All are pinned by constraints.txt, and come with torch, transformers, matplotlib and jupyterlab.
 PACKAGES = tuple("""
@@ -48,8 +51,11 @@ def docstrings(packages: Iterable[str] = PACKAGES, place: Path | None = None) ->
     By default of the packages that constraints.txt pins, so that the same installation has the same text; `source`
     names their versions. Documents are in the order of the source. `groups` are subpackages
     ('networkx/classes'), which `split` holds out as a whole. `place` is the folder to look in (as a rule where numpy
-    is). It takes two minutes, once.
+    is). It takes two minutes, once. Where other versions are installed, COURSE_DOCSTRINGS names a file that
+    :func:`carry` wrote: the text is then that file's, whatever is asked for.
     """
+    if file := os.environ.get("COURSE_DOCSTRINGS"):
+        return _carried(Path(file).expanduser())
     place = place or Path(importlib.util.find_spec("numpy").origin).parent.parent
     names = metadata.packages_distributions()
     versions = {package: metadata.version(names[package][0]) if package in names else "unknown"
@@ -63,6 +69,29 @@ def docstrings(packages: Iterable[str] = PACKAGES, place: Path | None = None) ->
     found = kept("docstrings", extract, str(place), versions)
     source = "docstrings of " + ", ".join(f"{package} {version}" for package, version in versions.items())
     return Corpus("Docstrings", [document for _, document in found], source, [group for group, _ in found])
+
+
+def carry(corpus: Corpus, file: Path) -> Path:
+    """Write a corpus to a file for another machine, with what a record says of its text. Returns the file."""
+    parts = {"described": corpus.described, "groups": corpus.groups, "documents": corpus.documents}
+    places.write(file, json.dumps(parts, ensure_ascii=False) + "\n")
+    return file
+
+
+def _carried(file: Path) -> Corpus:
+    """Read what :func:`carry` wrote. ValueError where it is damaged or another text, FileNotFoundError without it."""
+    fix = "write it anew where the packages are: python -m tools.evidence --carry FILE"
+    try:
+        parts = json.loads(file.read_text(encoding="utf-8"))
+        described = parts["described"]
+        corpus = Corpus(described["corpus"], parts["documents"], described["source"], parts["groups"])
+    except FileNotFoundError:
+        raise FileNotFoundError(f"COURSE_DOCSTRINGS={str(file)!r} is not there: unset it, or {fix}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"COURSE_DOCSTRINGS={str(file)!r} is damaged ({error}): {fix}") from None
+    if corpus.described != described:
+        raise ValueError(f"COURSE_DOCSTRINGS={str(file)!r} holds another text than it says: {fix}")
+    return corpus
 
 
 def documents(place: Path, package: str) -> Iterator[tuple[str, list[str]]]:
