@@ -120,8 +120,8 @@ SAID = {
         "Bars of accuracy: floor 0.250; a 0.600 ± 1.271, ceiling 0.800; one 0.300.",
         "Bars of accuracy: a; one.",
     ),
-    "places": (
-        lambda **lead: plots.places([("a", {"here": (0.5, 0.4, 0.6), "there": (-1.0, -2.0, 1.0)}, "agrees")], **lead),
+    "forest": (
+        lambda **lead: plots.forest([("a", {"here": (0.5, 0.4, 0.6), "there": (-1.0, -2.0, 1.0)}, "agrees")], **lead),
         "Effects with 95% intervals, each row on its own scale: a here +0.5 (+0.4 to +0.6), there -1 (-2 to +1), "
         "agrees.",
         "Effects with 95% intervals, each row on its own scale: a.",
@@ -437,10 +437,10 @@ def test_a_label_touches_neither_the_marks_of_the_bar_above_nor_the_axis(drawn):
     assert all(label.x0 >= ax.get_window_extent().x0 for label in labels)
 
 
-def test_places_scale_each_row_by_its_own_and_open_what_holds_zero(drawn):
+def test_a_forest_plot_scales_each_row_by_its_own_and_open_what_holds_zero(drawn):
     rows = [("far", {"Tiny Town": (0.2, 0.1, 0.4), "world": (-8.0, -10.0, -6.0)}, "differs"),
             ("near", {"world": (1.0, -0.5, 2.0)}, "open")]  # fmt: skip
-    fig = drawn(plots.places, rows)
+    fig = drawn(plots.forest, rows)
     ax = fig.axes[0]
     marks = [line for line in ax.lines if line.get_marker() not in ("None", None) and len(line.get_xdata())]
     found = [(round(line.get_xdata()[0], 3), line.get_ydata()[0], line.get_markerfacecolor()) for line in marks]
@@ -663,9 +663,9 @@ HOSTILE = ["สวัสดี" * 30, "नमस्ते" * 30, "我们" * 100,
     lambda names: plots.heatmaps([np.eye(8)] * 3, names, alt=ALT),
     lambda names: plots.bars({name: [0.1, 0.2] for name in names}, 0.1, alt=ALT),
     lambda names: plots.differences([(name, 0.1, 0.0, 0.2) for name in names], alt=ALT),
-    lambda names: plots.places([(name, {"here": (0.1, 0.0, 0.2)}, "agrees") for name in names], alt=ALT),
+    lambda names: plots.forest([(name, {"here": (0.1, 0.0, 0.2)}, "agrees") for name in names], alt=ALT),
     lambda names: plots.curve([history(name) for name in names], "loss", {names[0]: 1.0}, alt=ALT),
-], ids=["heatmap", "heatmaps", "bars", "differences", "places", "curve"])  # fmt: skip
+], ids=["heatmap", "heatmaps", "bars", "differences", "forest", "curve"])  # fmt: skip
 def test_names_of_any_length_and_script_leave_the_layout_whole(names, draw):
     """A warning of matplotlib (a missing glyph, a layout that does not fit) fails here."""
     width, height = size(draw(names))

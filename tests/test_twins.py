@@ -215,7 +215,10 @@ def test_what_is_told_are_the_finished_runs_and_the_page_judges_them(data, tmp_p
     assert ends["both"] == pytest.approx([0.42, 0.36, 0.38, 0.40])
     assert ends["bidirectional"][1:] == pytest.approx([0.38, 0.39, 0.40])
     assert ends["bidirectional"][0] == first["numbers"]["fill two-sided accuracy"][-1] and len(ends) == 2
+    twins.train("bidirectional", 1, twins.Data.load(data), runs, **LITTLE)
     to.write_text(json.dumps(kept | {"floors": {}}))
+    again = json.loads(twins.tell(twins.Data.load(data), runs, to).read_text())["runs"]
+    assert [run["seed"] for run in again["bidirectional"]] == [0, 1]
     assert list(json.loads(twins.tell(twins.Data.load(data), runs, to).read_text())["runs"]) == ["bidirectional"]
 
 

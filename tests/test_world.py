@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from course_lib import experiments, intervals, plots, runtime
-from course_lib.experiments import by_heart, materials, topics
+from course_lib.experiments import by_heart, definition, materials, topics
 from course_lib.experiments import world as runs
 from course_lib.model import bodies
 from course_lib.model.attention import causal_mask
@@ -254,6 +254,29 @@ def test_there_are_twelve_effects_outside_the_town_and_none_stands_there_twice()
         assert row.world.experiment in ENGLISH or row.world.experiment.startswith("real-")
 
 
+def test_the_page_says_which_runs_a_gpu_made(monkeypatch):
+    def record(**arms):  # of each arm: 0 for a processor's run, 1 for a GPU's
+        runs = {arm: {str(seed): {"environment": on} for seed, on in enumerate(made)} for arm, made in arms.items()}
+        return {"environments": [{"device": "cpu"}, {"device": "cuda"}], "runs": runs}
+
+    for made, told in ((record(a=[0, 0], b=[0, 0]), "2 runs of each arm"),
+                       (record(a=[0, 1, 1], b=[0, 1, 1]), "3 runs of each arm, 2 of them on a GPU"),
+                       (record(a=[0, 1], b=[0, 0]), "2 runs of each arm, 1 of them on a GPU (of *b* none)")):
+        monkeypatch.setattr(page, "read", lambda name, made=made: made)
+        assert page.devices("x") == told
+    monkeypatch.setattr(page, "read", lambda name: record(a=[0, 1, 1], b=[0, 0, 1]))
+    with pytest.raises(ValueError, match="different numbers of runs on a GPU"):
+        page.devices("x")
+
+
+def test_runs_that_two_records_share_are_the_same(monkeypatch):
+    made = {name: definition.read(name) for name in ("english-masks", "english-recipes")}
+    made["english-recipes"]["runs"]["80/10/10"]["0"]["numbers"]["fill nats"][-1] += 0.001
+    monkeypatch.setattr(page, "read", made.get)
+    with pytest.raises(ValueError, match="no longer the same runs"):
+        page.shared()
+
+
 def test_lessons_hold_the_rows_as_they_are_now():
     """Strict nbval would notice, minutes later: after a change of rows or records, bake the lessons that show them."""
     stale = []
@@ -270,7 +293,7 @@ def test_lessons_hold_the_rows_as_they_are_now():
 
 def test_the_chart_draws_the_numbers_of_its_rows_those_that_agree_first(monkeypatch):
     drawn = []
-    monkeypatch.setattr(plots, "places", lambda rows, title: drawn.extend(rows))
+    monkeypatch.setattr(plots, "forest", lambda rows, title: drawn.extend(rows))
     world.chart()
     assert len(drawn) == len(ROWS) and [word for *_, word in drawn[:2]] == ["agrees"] * 2
     by_name = {short.removesuffix(" (loss)"): (spans, word) for short, spans, word in drawn}

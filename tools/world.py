@@ -114,35 +114,38 @@ def chart():
 def shared():
     """Say how many rows rest on one arm, masked words at 15% and 80/10/10, of two records, and what a GPU changes.
 
-    What the processor ran for both is the very same; the other seeds of one record are a GPU's.
+    What the processor ran for both is the very same; the other seeds of english-recipes are a GPU's.
     """
-    sides = ("english-masks", "two-sided", "fill two-sided nats"), ("english-recipes", "80/10/10", "fill nats")
-    made = [read(name) for name, *_ in sides]
-    pairs = {"cpu": [], "cuda": []}  # by the device of english-recipes
-    for seed, run in made[1]["runs"][sides[1][1]].items():
-        other = made[0]["runs"][sides[0][1]][seed]
-        pairs[made[1]["environments"][run["environment"]]["device"]].append(
-            (run["numbers"][sides[1][2]], other["numbers"][sides[0][2]]))  # fmt: skip
-    if not all(one == other for one, other in pairs["cpu"]):
+    masks, recipes, pairs = read("english-masks"), read("english-recipes"), {True: [], False: []}
+    for seed, run in recipes["runs"]["80/10/10"].items():
+        same = masks["runs"]["two-sided"][seed]["numbers"]["fill two-sided nats"]
+        pairs[on_gpu(recipes, run)].append((run["numbers"]["fill nats"], same))
+    if not all(one == other for one, other in pairs[False]):
         raise ValueError("two-sided of english-masks and 80/10/10 of english-recipes are no longer the same runs")
-    rows = [row for row in world.load() if any((row.world.experiment, arm) in [side[:2] for side in sides]
-                                               for arm in (row.world.arm, row.world.control))]  # fmt: skip
-    apart = t_interval([one[-1] - other[-1] for one, other in pairs["cuda"]])
+    arms = {("english-masks", "two-sided"), ("english-recipes", "80/10/10")}
+    rows = [row for row in world.load()
+            if arms & {(row.world.experiment, arm) for arm in (row.world.arm, row.world.control)
+                       if isinstance(arm, str)}]  # fmt: skip
+    apart = t_interval([one[-1] - other[-1] for one, other in pairs[True]])
     mean, low, high = (f"{value:+.2f}" for value in apart)
     told = "not told" if apart[1] <= 0 <= apart[2] else "told"
-    return SHARED.format(rows=len(rows), both=len(pairs["cuda"]), mean=mean, low=low, high=high, told=told)
+    return SHARED.format(rows=len(rows), both=len(pairs[True]), mean=mean, low=low, high=high, told=told)
+
+
+def on_gpu(made, run):
+    """Tell whether a GPU made a run of a record, both as they stand in its file."""
+    return made["environments"][run["environment"]]["device"] == "cuda"
 
 
 def devices(name):
     """Say how many runs of each arm a record has, how many of them a GPU made, and of which arms it made none."""
     made = read(name)
-    on = {arm: [made["environments"][run["environment"]]["device"] for run in runs.values()].count("cuda")
-          for arm, runs in made["runs"].items()}  # fmt: skip
+    on = {arm: sum(on_gpu(made, run) for run in runs.values()) for arm, runs in made["runs"].items()}
     most, alone = max(on.values()), [arm for arm, count in on.items() if not count]
     runs = f"{len(next(iter(made['runs'].values())))} runs of each arm"
     if not most:
         return runs
-    if set(on.values()) > {0, most}:
+    if set(on.values()) - {0, most}:
         raise ValueError(f"{name!r} has arms with different numbers of runs on a GPU: {on}")
     return f"{runs}, {most} of them on a GPU" + (f" (of *{'*, *'.join(alone)}* none)" if alone else "")
 

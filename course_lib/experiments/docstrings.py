@@ -72,7 +72,10 @@ def docstrings(packages: Iterable[str] = PACKAGES, place: Path | None = None) ->
 
 
 def carry(corpus: Corpus, file: Path) -> Path:
-    """Write a corpus to a file for another machine, with what a record says of its text. Returns the file."""
+    """Write a corpus to a file for another machine, with what a record says of its text: some 11 MB. Returns it.
+
+    OSError where it cannot be written; what was there before then stays.
+    """
     parts = {"described": corpus.described, "groups": corpus.groups, "documents": corpus.documents}
     places.write(file, json.dumps(parts, ensure_ascii=False) + "\n")
     return file

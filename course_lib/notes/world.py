@@ -143,7 +143,7 @@ def _chosen(lesson: int | None, *ids: str) -> list[Row]:
 
 def chart(lesson: int | None = None, *ids: str, title: str = "Each row on its own scale"):
     """Draw rows with their intervals, town above world, those that agree first; which rows: as in :func:`show`."""
-    from course_lib.plots import places
+    from course_lib.plots import forest
 
     rows = []
     for row in sorted(_chosen(lesson, *ids), key=lambda row: ORDER.index(row.verdict())):
@@ -151,7 +151,7 @@ def chart(lesson: int | None = None, *ids: str, title: str = "Each row on its ow
         spans = {place: [one.numbers()[key] for key in ("difference", "low", "high")]
                  for place, one in found.items() if one}  # fmt: skip
         rows.append((row.short + (" (loss)" if row.world.unit == "nats" else ""), spans, row.verdict()))
-    return places(rows, title=title)
+    return forest(rows, title=title)
 
 
 def table(rows: Iterable[Row]) -> str:

@@ -5,7 +5,7 @@ cell spells out a result; its plain text is stable. An arm keeps its colour, lin
 course (`colours`). Nothing here trains or reads a file.
 """
 
-from course_lib.plots.bars import bars, differences, interval, places
+from course_lib.plots.bars import bars, differences, forest, interval
 from course_lib.plots.curves import against, curve
 from course_lib.plots.figure import figure, style
 from course_lib.plots.findings import averages, by_seed, contrasts, expected, held, means, said, shares, spelled, until
@@ -18,6 +18,6 @@ from course_lib.plots.tables import beside, markdown, table
 
 __all__ = [
     "against", "along", "averages", "bars", "beside", "by_seed", "contrasts", "curve", "curves", "differences",
-    "effects", "ends", "expected", "figure", "graph", "grid", "heatmap", "heatmaps", "held", "interval",
-    "markdown", "means", "parts", "paths", "places", "said", "shares", "spelled", "style", "table", "until", "ways",
+    "effects", "ends", "expected", "figure", "forest", "graph", "grid", "heatmap", "heatmaps", "held", "interval",
+    "markdown", "means", "parts", "paths", "said", "shares", "spelled", "style", "table", "until", "ways",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from course_lib.plots.colours import INK, PALE, STYLES, styles
 from course_lib.plots.figure import WIDTH, figure, named, style
 from course_lib.plots.words import described
 
-__all__ = ["bars", "differences", "interval", "places"]
+__all__ = ["bars", "differences", "forest", "interval"]
 
 SIDES = {"floor": "right", "ceiling": "left"}  # where a label goes when the two marks are close
 HALF_BAR, HALF_MARK = 0.28, 0.32  # of the distance between two bars; a label needs the room above its mark
@@ -123,8 +123,8 @@ def differences(rows, *, alt=None, title=None, metric="difference", margin=None)
         return figure(fig, *described(alt, f"Differences with 95% intervals, {metric}", title, said, band))
 
 
-def places(rows, *, alt=None, title=None):
-    """Draw effects as they were found in several places, a row each, on the row's own scale, and a word on each.
+def forest(rows, *, alt=None, title=None):
+    """Draw a forest plot: effects as found in several places, a row each, on the row's own scale, and a word on each.
 
     rows: [(effect, {place: (difference, low, high)}, word)]. A row is as wide as its farthest end of an interval. An
     interval with zero in it is drawn open: no difference was seen.

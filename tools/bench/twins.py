@@ -21,6 +21,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import stdev
@@ -312,15 +313,14 @@ def verdicts(seeds: dict[int, dict[str, dict]], floors: dict[str, float]) -> lis
     for says, arms, found, least, most in PARTS:
         if all(set(arms) <= set(runs) for runs in seeds.values()):
             values = [found(runs, floors) for runs in seeds.values()]
-            mean, low, high = t_interval(values) if len(values) > 1 else values * 3
-            held.append((says, *over(low, high, mean, least, most)))
+            held.append(_held(says, t_interval(values) if len(values) > 1 else values * 3, least, most))
     return held
 
 
-def over(low: float, high: float, mean: float, least: float | None, most: float | None) -> tuple:
-    """Return (limits in words, (mean, low, high), verdict) of an interval that was expected within limits."""
-    stated, verdict = judged((low, high), least, most)
-    return stated, (mean, low, high), verdict
+def _held(says: str, span: Sequence[float], least: float | None, most: float | None) -> tuple:
+    """Hold a span (mean, low, high) against what was expected: a row of :func:`verdicts`."""
+    stated, verdict = judged(span[1:], least, most)
+    return says, stated, span, verdict
 
 
 def steadiness(told: dict) -> list[tuple]:
@@ -331,16 +331,16 @@ def steadiness(told: dict) -> list[tuple]:
                 for seed in here.keys() & seeds.keys() for arm, name in asked)  # fmt: skip
     spread = max(stdev([runs[arm][name][-1] for runs in seeds.values()]) for arm, name in asked)
     nats = stdev([runs["causal"][NEXT][-1] for runs in seeds.values()])
-    found = [("a. one seed on two devices, accuracies apart", apart, 0.015),
-             ("b. standard deviation over seeds, accuracies", spread, 0.01),
-             ("b. standard deviation over seeds, next pieces of causal, nats", nats, 0.15)]  # fmt: skip
-    rows = [(says, *over(value, value, value, None, most)) for says, value, most in found]
     level = t_interval([runs["bidirectional"][FILL][-1] - runs["both"][FILL][-1] for runs in seeds.values()])
-    rows.append(("c. filling, bidirectional minus both: equivalent", *over(level[1], level[2], level[0], -0.01, 0.01)))
-    before, after = (dict((says, verdict) for says, *_, verdict in verdicts(some, floors)) for some in (here, seeds))
+    before, after = ({says: verdict for says, *_, verdict in verdicts(some, floors)} for some in (here, seeds))
     changed = sum(before[says] != after[says] for says in before if not says.startswith("3. filling"))
-    rows.append(("c. other parts whose verdict changes", *over(changed, changed, changed, None, 0)))
-    return rows
+    return [
+        _held("a. one seed on two devices, accuracies apart", [apart] * 3, None, 0.015),
+        _held("b. standard deviation over seeds, accuracies", [spread] * 3, None, 0.01),
+        _held("b. standard deviation over seeds, next pieces of causal, nats", [nats] * 3, None, 0.15),
+        _held("c. filling, bidirectional minus both: equivalent", level, -0.01, 0.01),
+        _held("c. other parts whose verdict changes", [changed] * 3, None, 0),
+    ]
 
 
 class _Run:
