@@ -135,6 +135,7 @@ def test_tables_of_means():
     ]  # fmt: skip
     with_spread = plots.means(made_up(), ["score"], scale=100, spread=True, digits=1)
     assert with_spread.rows[0] == ["two-sided", "80.0 ± 24.8"]
+    assert "± half of the 95% interval" in str(with_spread)
     assert plots.averages(made_up(), ["score"], ["left-only"], scale=10) == {"left-only": [pytest.approx(5)]}
 
 

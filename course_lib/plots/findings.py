@@ -30,7 +30,8 @@ def means(record, metrics, arms=None, *, first="", rows=(), scale=1, spread=Fals
         return f"{mean:.{digits}f} ± {high - mean:.{digits}f}" if spread else mean
 
     shown = [[arm, *(cell(arm, name) for name in names.values())] for arm in arms or record.runs]
-    return table([*shown, *rows], [first, *names], caption or f"mean of {_seeds(record)}", digits)
+    said = f"mean of {_seeds(record)}" + (", ± half of the 95% interval" if spread else "")
+    return table([*shown, *rows], [first, *names], caption or said, digits)
 
 
 def averages(record, metrics, arms=None, scale=1):
